@@ -1,0 +1,31 @@
+/*
+ * One run: a peer's server and its client, or its memory program, on one workload.
+ */
+#ifndef BENCH_DRIVER_PAIR_H
+#define BENCH_DRIVER_PAIR_H
+
+#include "measure/results.h"
+#include "tables.h"
+
+#include <stdbool.h>
+
+/* How runs are made, the same for all of them. */
+typedef struct bench_setting {
+    const char *folder; /* of the peers' programs */
+    double      seconds;
+    int         server_core; /* -1: any */
+    int         client_core;
+} bench_setting;
+
+/* What a run gave; `memory` of a workload that is weighed, else `speed`. */
+typedef struct bench_outcome {
+    bench_results        speed;
+    bench_memory_results memory;
+    char                 raised[128]; /* the limits that the server has raised, as it says; "": none */
+} bench_outcome;
+
+/* Runs the pair and stops it. False: the run failed, and why has been said. */
+bool bench_pair_run(const bench_setting *setting, const bench_peer *peer, const bench_workload *workload,
+                    bench_outcome *outcome);
+
+#endif

@@ -1,0 +1,74 @@
+/*
+ * vow's echo, serving: as a program would that knows nothing of benchmarks.
+ *
+ * All limits are at their defaults. Only a silent server raises two, both of them counts: it is sent more
+ * calls than a server keeps by default, and leaves them unanswered, to let them be weighed.
+ */
+#include "echo.vow.h"
+#include "measure/arguments.h"
+#include "measure/fail.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+#include <vow/vow.h>
+
+#define SILENT_CALLS 10000000
+
+static void answer(vow_call *call, const Bench__Block *block, void *arg)
+{
+    (void)arg;
+    bench_echo_call_reply(call, block);
+}
+
+/* The empty block is the caller's question whether all before it have arrived: frames keep their order. */
+static void answer_empty_only(vow_call *call, const Bench__Block *block, void *arg)
+{
+    (void)arg;
+    if (block->body.len == 0)
+        bench_echo_call_reply(call, block);
+}
+
+static vow_server *server_open(vow_loop *loop, bool silent)
+{
+    static const bench_echo_service echo = { .call = answer };
+    static const bench_echo_service silence = { .call = answer_empty_only };
+    vow_server                     *server;
+
+    if (silent)
+        server = vow_server_open(
+            loop, VOW_SERVER(.max_calls = SILENT_CALLS, .max_calls_per_connection = SILENT_CALLS));
+    else
+        server = vow_server_open(loop, NULL);
+    bench_echo_serve(server, silent ? &silence : &echo, NULL);
+    return server;
+}
+
+/* "tcp://127.0.0.1:0" becomes "tcp://127.0.0.1:40123". */
+static void print_address(const vow_server *server, const char *listen, bool silent)
+{
+    int up_to_port = (int)(strrchr(listen, ':') - listen);
+
+    printf("%.*s:%d", up_to_port, listen, vow_server_port(server));
+    if (silent)
+        printf(" max_calls=%d max_calls_per_connection=%d", SILENT_CALLS, SILENT_CALLS);
+    putchar('\n');
+    if (fflush(stdout) != 0)
+        bench_fail("cannot tell the address: %m");
+}
+
+int main(int argc, char **argv)
+{
+    bench_server_options options = bench_server_options_read(argc, argv);
+    vow_loop            *loop = vow_loop_attach(uv_default_loop());
+    vow_server          *server;
+    vow_error            error;
+
+    if (!loop)
+        bench_fail("cannot attach to the loop: out of memory or file descriptors");
+    server = server_open(loop, options.silent);
+    if (vow_server_listen(server, options.listen, &error) != VOW_OK)
+        bench_fail("%s", error.message);
+    print_address(server, options.listen, options.silent);
+    return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+}

@@ -1,0 +1,93 @@
+/*
+ * One call: what its handler answers, and what either side can ask of it.
+ *
+ * The rule: a handler answers its call once, now or later, also when the caller has gone. Until
+ * then, and until what it gave to vow_call_answer has really ended, the call, its request and its
+ * memory are lent to it, and it counts as running. The first answer counts, later ones are ignored.
+ */
+#ifndef VOW_CALL_H
+#define VOW_CALL_H
+
+#include <vow/future.h>
+#include <vow/method.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct vow_call vow_call;
+
+/** One entry of an ordered multimap; an array of these ends with a NULL name. */
+typedef struct vow_metadata {
+    const char *name;       /* lower case: a-z 0-9 _ - .; ends in "-bin" where the value is bytes */
+    const char *value;      /* printable ASCII; ends with a NUL that does not count */
+    size_t      value_size; /* 0: value is a string */
+} vow_metadata;
+
+#ifndef __cplusplus
+#define VOW_METADATA(...) ((const vow_metadata[]){ __VA_ARGS__, { .name = NULL } })
+#endif
+
+/* --- Answering ---------------------------------------------------------------- */
+
+/** Answers with `message`, which is lent: it is packed before this returns. */
+VOW_API void vow_call_reply(vow_call *call, const ProtobufCMessage *message);
+
+/** Answers with a failure. `code` VOW_OK is taken for VOW_UNKNOWN. */
+VOW_API void vow_call_fail(vow_call *call, vow_code code, const char *format, ...) VOW_PRINTF(3, 4);
+
+/**
+ * Answers with what `future` becomes: its value, a message of the method's reply type, or its failure.
+ * No value: the handler replies by itself, before the future settles.
+ *
+ * The future is cancelled when the caller goes, the deadline passes, or another answer came first.
+ *
+ * Owns    takes `future`.
+ */
+VOW_API void vow_call_answer(vow_call *call, vow_future *future);
+
+/**
+ * Memory, zeroed and aligned for any type, that lives as long as the call is lent.
+ *
+ * Fails   NULL: none is left; the call has been failed, and the handler just returns.
+ */
+VOW_API void *vow_call_alloc(vow_call *call, size_t size) VOW_MUST_USE;
+
+/** Has the caller gone, or the deadline passed? Nobody waits for the answer any more. */
+VOW_API bool vow_call_cancelled(const vow_call *call);
+
+/** A future that settles, as VOW_CANCELLED or VOW_DEADLINE_EXCEEDED, when nobody waits for the answer any more;
+ * with success once the call has been answered. */
+VOW_API vow_future *vow_call_when_closed(vow_call *call) VOW_MUST_USE;
+
+/** Is the server draining? A handler that could take long should end soon. */
+VOW_API bool vow_call_draining(const vow_call *call);
+
+/* --- Asking, on both sides ----------------------------------------------------- */
+
+/** The call behind the reply of a stub, lent as long as the future; NULL where there is none. */
+VOW_API vow_call *vow_future_call(vow_future *reply);
+
+VOW_API vow_loop         *vow_call_loop(const vow_call *call);
+VOW_API const vow_method *vow_call_method(const vow_call *call);
+
+/** "tcp://10.0.0.7:52144"; "" while there is no connection. */
+VOW_API const char *vow_call_peer(const vow_call *call);
+
+/** Milliseconds until the deadline, 0 once it has passed; INT64_MAX: there is none. */
+VOW_API int64_t vow_call_time_left_ms(const vow_call *call);
+
+/** What the other side sent, in its order, ended by a NULL name; never NULL. Lives as long as the call. */
+VOW_API const vow_metadata *vow_call_metadata(const vow_call *call);
+
+/** The first value under `name`; NULL when there is none. */
+VOW_API const char *vow_call_metadata_get(const vow_call *call, const char *name);
+
+/** Metadata to send with the answer, after what was set before; copied.
+ * Fails: a name or value that is not allowed fails the call with VOW_INTERNAL, which says which. */
+VOW_API void vow_call_send_metadata(vow_call *call, const vow_metadata *metadata);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

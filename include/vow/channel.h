@@ -1,0 +1,84 @@
+/*
+ * Channels: a way to call one service, over however many connections.
+ *
+ * The idea: a channel is made from a URL and connects when it is first called. It reconnects with
+ * growing pauses, keeps what each call needs (deadline, cancellation, limits), and gives a future
+ * for every call. Generated stubs call vow_call_unary for you.
+ *
+ * Targets: tcp://host:port, unix:///path, memory://name.
+ */
+#ifndef VOW_CHANNEL_H
+#define VOW_CHANNEL_H
+
+#include <vow/call.h>
+#include <vow/future.h>
+#include <vow/method.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct vow_channel vow_channel;
+
+/** Zero is the default of every field. */
+typedef struct vow_channel_options {
+    size_t  size;                 /* of this struct; VOW_CHANNEL fills it in */
+    int64_t connect_timeout_ms;   /* one attempt: name, connection and hello; 10,000 */
+    int64_t call_timeout_ms;      /* of a call that sets none; 10,000, or VOW_NO_TIMEOUT */
+    size_t  connections;          /* opened as calls need them, at most; 1, up to 256 */
+    size_t  max_message_size;     /* bytes of a reply as it is sent; 4 MiB */
+    size_t  max_decoded_size;     /* bytes of memory that a reply may take; 16 MiB */
+    size_t  max_waiting_calls;    /* that have no connection or place on one yet; 10,000 */
+    int64_t backoff_min_ms;       /* first pause before connecting again; 1,000 */
+    int64_t backoff_max_ms;       /* longest; 120,000 */
+    size_t  max_queued_bytes;     /* of output per connection; beyond it calls fail; 64 MiB */
+} vow_channel_options;
+
+#define VOW_CHANNEL(...) VOW_OPTIONS(vow_channel_options, __VA_ARGS__)
+
+/**
+ * Opens a channel to `target`; nothing is connected before the first call.
+ *
+ * Owns    gives the channel (vow_channel_close); copies `target` and `options` (NULL: all defaults).
+ * Fails   never: a target that makes no sense gives a channel whose calls fail and say so.
+ */
+VOW_API vow_channel *vow_channel_open(vow_loop *loop, const char *target, const vow_channel_options *options)
+    VOW_MUST_USE;
+
+/** Closes the channel; its calls settle as VOW_CANCELLED. Owns: takes `channel`. */
+VOW_API void vow_channel_close(vow_channel *channel);
+
+VOW_API vow_loop *vow_channel_loop(const vow_channel *channel);
+
+#define VOW_NO_TIMEOUT (-1)
+
+/** Zero is the default of every field. */
+typedef struct vow_call_options {
+    size_t              size;           /* of this struct; VOW_CALL fills it in */
+    int64_t             timeout_ms;     /* 0: the channel's; or VOW_NO_TIMEOUT */
+    vow_call           *parent;         /* inherits its deadline and its cancellation (not its being answered) */
+    const vow_metadata *metadata;       /* see VOW_METADATA; copied */
+    bool                wait_for_ready; /* wait for a connection instead of failing when one can't be had */
+} vow_call_options;
+
+#define VOW_CALL(...) VOW_OPTIONS(vow_call_options, __VA_ARGS__)
+
+/**
+ * Calls a method that takes one message and answers with one.
+ *
+ * The value of the future is the reply, of type method->reply; it lives as long as a handle does.
+ * Without a timeout of its own the call has the channel's, and no more than its parent's.
+ *
+ * Owns    borrows `request`: it is packed before this returns. Gives the future.
+ * Fails   VOW_UNAVAILABLE: no connection, or it was lost. VOW_DEADLINE_EXCEEDED. VOW_CANCELLED: the
+ *         channel was closed, or the parent cancelled. VOW_RESOURCE_EXHAUSTED: a limit, which is named.
+ *         VOW_INTERNAL: the peer broke the protocol. Else what the handler answered.
+ */
+VOW_API vow_future *vow_call_unary(vow_channel *channel, const vow_method *method,
+                                   const ProtobufCMessage *request, const vow_call_options *options)
+    VOW_MUST_USE;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

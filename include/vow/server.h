@@ -1,0 +1,110 @@
+/*
+ * Servers: handlers for methods, and the addresses they are reached at.
+ *
+ * The idea: a server belongs to one loop. To use more processors, run the same setup on a loop per
+ * thread with vow_threads_start: the threads share their ports and nothing else.
+ *
+ * Addresses: tcp://host:port (port 0: the system chooses), unix:///path, memory://name.
+ */
+#ifndef VOW_SERVER_H
+#define VOW_SERVER_H
+
+#include <vow/call.h>
+#include <vow/loop.h>
+#include <vow/method.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct vow_server vow_server;
+
+/** Zero is the default of every field. */
+typedef struct vow_server_options {
+    size_t   size;                     /* of this struct; VOW_SERVER fills it in */
+    size_t   max_message_size;         /* bytes of a request as it is sent; 4 MiB */
+    size_t   max_decoded_size;         /* bytes of memory that a request may take; 16 MiB */
+    size_t   max_connections;          /* per listener; 10,000 */
+    size_t   max_connections_per_peer; /* per address, loopback and Unix sockets exempt; 256 */
+    size_t   max_calls;                /* running at once, VOW_RESOURCE_EXHAUSTED beyond; 1,000 */
+    size_t   max_calls_per_connection; /* told to the peer, which queues beyond; 1,000 */
+    size_t   max_memory;               /* bytes held for peers, all connections together; 512 MiB */
+    int64_t  hello_timeout_ms;         /* for a new connection to say what it speaks, and for a begun message; 10,000 */
+    unsigned unix_mode;                /* permissions of a Unix socket's file; 0600 */
+} vow_server_options;
+
+#define VOW_SERVER(...) VOW_OPTIONS(vow_server_options, __VA_ARGS__)
+
+typedef struct vow_handler vow_handler;
+
+/** Serves one call. `handler` is the server's copy of what was added, lent until this function returns. */
+typedef void vow_serve_fn(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler);
+
+/** What serves one method. Generated code makes these; a proxy makes its own and finds its state in `arg`. */
+struct vow_handler {
+    size_t            size;    /* of this struct */
+    const vow_method *method;  /* NULL: all that has no other handler; request and reply are vow_raw */
+    vow_serve_fn     *serve;   /* NULL answers VOW_UNIMPLEMENTED */
+    const void       *service; /* for generated code: its struct of functions, which `serve` calls; else NULL */
+    void             *arg;     /* for whom `serve` calls, or for itself */
+};
+
+/** Opens a server without handlers or addresses. Owns: gives it (vow_server_close); copies `options`, NULL: defaults. */
+VOW_API vow_server *vow_server_open(vow_loop *loop, const vow_server_options *options) VOW_MUST_USE;
+
+/** Adds a handler, or replaces the method's. Copies `handler`; what it points to must outlive the server. */
+VOW_API void vow_server_handle(vow_server *server, const vow_handler *handler);
+
+/**
+ * Listens on `address`. A server may listen on several.
+ *
+ * A Unix socket's file that nobody listens on any more is replaced; any other file is an error.
+ *
+ * Fails   VOW_ALREADY_EXISTS: the address is in use. VOW_PERMISSION_DENIED. VOW_INVALID_ARGUMENT: no such
+ *         address. VOW_RESOURCE_EXHAUSTED: memory, file descriptors, or an earlier vow_server_handle found none.
+ */
+VOW_API vow_code vow_server_listen(vow_server *server, const char *address, vow_error *error);
+
+/** The port of the last tcp:// address listened on; 0: none. For port 0. */
+VOW_API int vow_server_port(const vow_server *server);
+
+/** Closes listeners and connections; calls that run are cancelled. Owns: takes `server`. */
+VOW_API void vow_server_close(vow_server *server);
+
+/**
+ * Stops in good order: no new connections; peers are told to go elsewhere; what they begin until they
+ * know is still served; when the last call is answered, connections close and the future succeeds.
+ *
+ * Units   milliseconds on the loop's clock.
+ * Owns    borrows `server`: vow_server_close is still due.
+ * Fails   VOW_DEADLINE_EXCEEDED: grace was over, the rest has been cancelled. Cancelling the future ends the
+ *         grace at once.
+ */
+VOW_API vow_future *vow_server_drain(vow_server *server, int64_t grace_ms) VOW_MUST_USE;
+
+/* --- A loop per thread ---------------------------------------------------------- */
+
+typedef struct vow_threads vow_threads;
+
+/** Opens a server on `loop`, adds its handlers and listens. It is drained and closed by vow_threads_stop. */
+typedef vow_code vow_setup_fn(vow_loop *loop, size_t index, void *arg, vow_error *error);
+
+/**
+ * Starts `count` threads with a loop each, and runs `setup` on each in turn.
+ *
+ * Threads that listen on the same address share it: connections are spread evenly, and port 0 means
+ * one port for all. Returns when every thread has set up.
+ *
+ * Owns    gives the threads (vow_threads_stop).
+ * Fails   NULL, as the first `setup` that failed, whose thread's index the message names; all are stopped.
+ */
+VOW_API vow_threads *vow_threads_start(size_t count, vow_setup_fn *setup, void *arg, vow_error *error)
+    VOW_MUST_USE;
+
+/** Drains the servers of every thread for up to `grace_ms`, closes them, and joins. Owns: takes `threads`. */
+VOW_API void vow_threads_stop(vow_threads *threads, int64_t grace_ms);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

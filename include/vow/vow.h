@@ -1,0 +1,35 @@
+/*
+ * vow: an asynchronous, futures-based RPC runtime on the application's own libuv loop.
+ *
+ * This header is all of it. A program needs one more for each .proto file, which protoc-gen-vow
+ * makes. From simple to special:
+ *
+ *     <vow/status.h>    codes and errors
+ *     <vow/loop.h>      a loop on your uv_loop_t
+ *     <vow/future.h>    values that are not here yet, and what combines them
+ *     <vow/channel.h>   calling a service
+ *     <vow/server.h>    serving one, on one loop or on a loop per thread
+ *     <vow/call.h>      one call, as its handler and its caller see it
+ *     <vow/method.h>    what generated stubs are made of
+ *
+ * Rules that hold everywhere:
+ *   - A function that takes a future and returns a future takes the handle over; so do vow_done,
+ *     vow_drop, vow_detach and vow_call_answer. vow_future_ref gives one more handle. All else borrows.
+ *   - A callback never runs inside the function that caused it.
+ *   - Out of memory is a failed future with VOW_RESOURCE_EXHAUSTED, never NULL: functions that give
+ *     a future, channel or server never give NULL.
+ *   - Releasing NULL does nothing.
+ */
+#ifndef VOW_H
+#define VOW_H
+
+#include <vow/call.h>
+#include <vow/channel.h>
+#include <vow/future.h>
+#include <vow/loop.h>
+#include <vow/method.h>
+#include <vow/server.h>
+#include <vow/status.h>
+#include <vow/version.h>
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * An arena: the memory of one message, freed as a whole.
+ *
+ * The idea: small pieces are cut from the front of a chunk, the first of which lies inside the
+ * arena's owner, so that a small call allocates nothing. A piece of over 1 KiB is a block of its
+ * own and can be freed by itself: protobuf-c frees large temporaries while it unpacks.
+ *
+ * An arena has a cap, counted with what alignment and rounding add, and answers NULL beyond it.
+ */
+#ifndef VOW_BASE_ARENA_H
+#define VOW_BASE_ARENA_H
+
+#include "runtime/base/blocks.h"
+#include "runtime/base/list.h"
+
+#include <protobuf-c/protobuf-c.h>
+
+#define VOW_ARENA_ALIGNMENT 16
+#define VOW_ARENA_CHUNK 4096 /* small pieces are cut from chunks of this size */
+
+typedef struct vow_arena {
+    uint8_t    *next; /* free bytes of the present chunk */
+    uint8_t    *end;
+    vow_list    pieces; /* chunks and blocks beyond the first */
+    vow_blocks *blocks; /* lent */
+    size_t      used;   /* bytes in pieces */
+    size_t      cap;
+} vow_arena;
+
+/* `first` is `size` bytes, aligned to VOW_ARENA_ALIGNMENT, and lent as long as the arena lives. */
+void vow_arena_init(vow_arena *arena, void *first, size_t size, vow_blocks *blocks, size_t cap);
+void vow_arena_done(vow_arena *arena);
+
+/* Gives `size` bytes, aligned, that live as long as the arena, or NULL. */
+void *vow_arena_alloc(vow_arena *arena, size_t size);
+
+/* Gives the memory of a large piece back before the arena ends; small ones stay. */
+void vow_arena_free(vow_arena *arena, void *memory);
+
+/* protobuf-c's view of an arena. */
+ProtobufCAllocator vow_arena_allocator(vow_arena *arena);
+
+#endif

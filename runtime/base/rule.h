@@ -1,0 +1,24 @@
+/*
+ * Rules that a user can break unseen, and reports to the operator.
+ *
+ * The idea: a debug build stops at the first broken rule with a sentence that names the function
+ * and the rule; a release build answers as well as it can. Asserts are for vow's own mistakes.
+ */
+#ifndef VOW_BASE_RULE_H
+#define VOW_BASE_RULE_H
+
+#include <vow/status.h>
+
+/* Sends one line to the function that the program has set. */
+void vow_report(const char *format, ...) VOW_PRINTF(1, 2);
+
+/* Reports the broken rule; a debug build aborts. */
+void vow_rule_broken(const char *function, const char *rule);
+
+#ifdef VOW_DEBUG
+#define VOW_RULE(kept, rule) ((kept) ? (void)0 : vow_rule_broken(__func__, (rule)))
+#else
+#define VOW_RULE(kept, rule) ((void)0)
+#endif
+
+#endif

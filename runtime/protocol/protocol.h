@@ -1,0 +1,189 @@
+/*
+ * The seam between what a call is (rpc) and how it travels (a protocol).
+ *
+ * The idea: a session is one connection under one protocol. rpc hands down "begin, send, answer,
+ * cancel, more credit"; the session hands up "a call began, a message came, the call ended". Neither
+ * side knows the other's types: a call on the wire is a vow_wire, which rpc embeds in its own call
+ * and the protocol links into its tables. A protocol knows no channels, servers, retries or handlers.
+ *
+ *     rpc       channel, server, vow_call { vow_wire wire; ... }
+ *                  |  vow_protocol            ^  vow_session_events
+ *                  v                          |
+ *     protocol  vow_session { stream, calls by id, output }
+ *                  |  vow_stream_write ...    ^  vow_stream_events
+ *     transport vow_stream
+ *
+ * The life of a wire: rpc gives it with begin (caller's side) or returns it from `began` (handler's
+ * side). The session holds it until it has reported `ended`, or rpc has called answer or cancel:
+ * after either the session has forgotten it, and will never touch it again.
+ *
+ * The rule: functions going down never call an event on the way; what they cause comes later. Events
+ * run inside vow_scheduler_enter/leave, and may call anything going down, for any call of the session,
+ * and close it.
+ */
+#ifndef VOW_PROTOCOL_PROTOCOL_H
+#define VOW_PROTOCOL_PROTOCOL_H
+
+#include "runtime/base/map.h"
+#include "runtime/base/status.h"
+#include "runtime/transport/transport.h"
+
+#include <vow/call.h>
+#include <vow/method.h>
+
+typedef struct vow_session  vow_session;
+typedef struct vow_protocol vow_protocol;
+
+/* Memory held for peers, counted together over all sessions of a server. */
+typedef struct vow_account {
+    size_t used;
+    size_t limit;
+} vow_account;
+
+/* A message that is coming in over several frames. */
+typedef struct vow_assembly {
+    uint8_t *data; /* a block of the loop's; NULL: none */
+    size_t   block_size;
+    size_t   size; /* the whole message's, as announced */
+    size_t   filled;
+} vow_assembly;
+
+/* The wire half of a call. rpc zeroes it and never writes to it. */
+typedef struct vow_wire {
+    vow_map_node node;    /* in the session's table; node.key is the call's id */
+    vow_session *session; /* NULL: not on a connection */
+    vow_assembly incoming;
+    bool         is_ours;    /* begun by this side */
+    bool         has_ended;  /* the other side sends no more messages */
+    bool         has_message; /* a message came: a unary call has exactly one */
+} vow_wire;
+
+/* What rpc hands down when a call begins. */
+typedef struct vow_begin {
+    const vow_method       *method;
+    const ProtobufCMessage *message;   /* lent; NULL: none yet */
+    bool                    ends;      /* no further message from this side */
+    uint64_t                deadline_ns; /* on the loop's clock; UINT64_MAX: none */
+    const vow_metadata     *metadata;  /* lent; NULL: none */
+} vow_begin;
+
+/* How a call ended, in either direction. */
+typedef struct vow_ending {
+    vow_status          status;      /* lent */
+    const void         *details;     /* packed google.rpc.Status; NULL: none */
+    size_t              details_size;
+    int64_t             push_back_ms; /* when to try again; negative: not said */
+    const vow_metadata *metadata;    /* lent; NULL: none */
+    bool                never_ran;   /* it provably never reached a handler */
+} vow_ending;
+
+#define VOW_ENDING(...) (&(const vow_ending){ .push_back_ms = -1, __VA_ARGS__ })
+
+/* What a session hands up when the peer begins a call. All of it is lent for the call of `began`. */
+typedef struct vow_arrival {
+    const void         *handler;     /* what `resolve` gave for the name */
+    const char         *method;      /* the full name, NUL-terminated */
+    uint64_t            deadline_ns; /* on the loop's clock; UINT64_MAX: none */
+    const vow_metadata *metadata;    /* ended by a NULL name; NULL: none */
+    vow_status          refusal;     /* `began` gives it when it returns NULL */
+} vow_arrival;
+
+typedef struct vow_session_events {
+    /* Hellos have been exchanged: calls may begin. */
+    void (*ready)(void *owner);
+
+    /* What serves `method`; called when a name is heard for the first time on this connection. NULL: nothing. */
+    const void *(*resolve)(void *owner, const char *method);
+
+    /* The peer begins a call; gives the wire to know it by, or NULL and arrival->refusal. */
+    vow_wire *(*began)(void *owner, vow_arrival *arrival);
+
+    /* A whole message, lent, that is within max_message_size and has not been looked into. */
+    void (*message)(vow_wire *wire, const uint8_t *data, size_t size, bool ends);
+
+    /* The call is over: the handler's answer, or on the handler's side the caller's cancellation, or the
+     * connection's loss, or a fault of the peer that concerns this call alone. */
+    void (*ended)(vow_wire *wire, const vow_ending *ending);
+
+    /* A call of ours has ended, or the peer's limit was raised: there is a place for another. */
+    void (*place)(void *owner);
+
+    /* The peer takes no new calls on this session; what it has goes on. */
+    void (*goaway)(void *owner);
+
+    /* The answer to vow_session_ping. */
+    void (*pong)(void *owner);
+
+    /* The last event. Every wire has had its `ended` before. `why` is lent; OK: closed in good order. The session
+     * is still to be freed with vow_session_close. */
+    void (*closed)(void *owner, const vow_status *why);
+} vow_session_events;
+
+/* Limits; all are set by rpc, none has a default here. */
+typedef struct vow_session_options {
+    bool         is_server;
+    const char  *target;               /* for messages: what the user calls this peer; lent as long as the session lives */
+    size_t       max_message_size;     /* of what comes in */
+    size_t       max_calls;            /* of the peer's, at once */
+    size_t       max_metadata_size;    /* names and values and 32 each, of one call; 16 KiB */
+    size_t       max_metadata_count;   /* 100 */
+    size_t       max_queued_bytes;     /* of output; beyond it the session stops reading, then fails what begins */
+    int64_t      message_timeout_ms;   /* for the hello, and from a message's first frame to its last */
+    vow_account *account;              /* NULL: not counted */
+} vow_session_options;
+
+/* What every session begins with. Its fields are the protocol's to write, and rpc's to read. */
+struct vow_session {
+    const vow_protocol       *protocol;
+    const vow_session_events *events;
+    void                     *owner;
+    vow_loop                 *loop;
+    vow_stream               *stream;     /* the session's own; NULL once it is gone */
+    vow_session_options       options;
+    vow_map                   calls;      /* vow_wire by id */
+    size_t                    our_calls;  /* in the table and begun by us */
+    size_t                    peer_max_calls;
+    bool                      is_ready;
+    bool                      goes_away;  /* the peer said so, or ran out of ids: begin nothing new */
+    size_t                    held_bytes; /* memory held for this peer: assemblies and queued output */
+};
+
+struct vow_protocol {
+    const char *name;    /* "vow" */
+    const char *alpn;    /* "vow/1" */
+    const char *service; /* the URL scheme without transport security: "tcp", "unix", "memory" are native */
+
+    /* Could these first bytes of a connection be this protocol's? A server asks with what has come so far. */
+    bool (*claims)(const uint8_t *first, size_t size, bool *need_more);
+
+    /* Makes a session of a stream and takes it; `first` are bytes that were read already. Says hello once the stream
+     * is open. NULL: no memory; the stream is closed. */
+    vow_session *(*open)(vow_stream *stream, bool is_connected, const vow_session_options *options,
+                         const vow_session_events *events, void *owner);
+
+    /* Fails without having begun: message over the peer's limit, too much queued, no memory. `status` is given then. */
+    vow_code (*begin)(vow_session *session, vow_wire *wire, const vow_begin *begin, vow_status *status);
+
+    /* Ends a call of the peer's. The status may turn into another one when the message can't be sent. `message` is
+     * NULL on failure. */
+    void (*answer)(vow_wire *wire, const ProtobufCMessage *message, const vow_ending *ending);
+
+    /* Ends a call of ours before its answer, or one of the peer's without a word. */
+    void (*cancel)(vow_wire *wire);
+
+    void (*ping)(vow_session *session);
+
+    /* Step 1: begin nothing new, what is on its way is still taken. Step 2: this was the last. */
+    void (*goaway)(vow_session *session, int step);
+
+    /* Stops or goes on reading, whatever the session itself thinks: rpc does so when memory is short. */
+    void (*pause)(vow_session *session, bool paused);
+
+    /* Ends the session and frees it, later if it must. Wires that are still in it get no `ended`; `why` (NULL:
+     * nothing) is told to the peer. No event comes any more. */
+    void (*close)(vow_session *session, const vow_status *why);
+};
+
+extern const vow_protocol vow_protocol_native;
+
+#endif

@@ -1,0 +1,230 @@
+#include "runtime/rpc/call.h"
+
+#include "runtime/base/guard.h"
+#include "runtime/rpc/metadata.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define NS_PER_MS 1000000u
+
+const ProtobufCMessageDescriptor vow_raw_descriptor = {
+    .magic = PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+    .name = "vow.Raw",
+    .short_name = "Raw",
+    .c_name = "vow_raw",
+    .package_name = "vow",
+    .sizeof_message = sizeof(vow_raw),
+};
+
+static const vow_metadata no_metadata[] = { { NULL, NULL, 0 } };
+
+/* --- Life ----------------------------------------------------------------------------- */
+
+vow_call *vow_call_new(vow_loop *loop, const vow_method *method, size_t max_memory, void (*fire)(vow_timer *timer))
+{
+    vow_scheduler *scheduler = vow_scheduler_of(loop);
+    vow_call      *call = vow_pool_take(&scheduler->calls);
+
+    if (!call)
+        return NULL;
+    call->wire = (vow_wire){ .session = NULL };
+    call->loop = loop;
+    call->method = method;
+    call->deadline_ns = VOW_NO_DEADLINE;
+    call->received = no_metadata;
+    call->peer = "";
+    call->state = VOW_CALL_WAITING;
+    vow_arena_init(&call->arena, call->room, VOW_CALL_SIZE - offsetof(vow_call, room), &scheduler->blocks, max_memory);
+    vow_timer_init(&call->timer, fire);
+    vow_link_init(&call->link);
+    vow_link_init(&call->sibling);
+    vow_list_init(&call->children);
+    vow_scheduler_hold(scheduler);
+    return call;
+}
+
+void vow_call_free(vow_call *call)
+{
+    vow_scheduler *scheduler = vow_call_scheduler(call);
+    vow_link      *child;
+
+    assert(!call->wire.session && !vow_link_listed(&call->link) && !vow_timer_armed(&call->timer));
+    vow_link_remove(&call->sibling);
+    while ((child = vow_list_shift(&call->children)))
+        (void)child; /* goes on without its parent */
+    vow_arena_done(&call->arena);
+    call->state = VOW_CALL_DEAD;
+    vow_pool_give(&scheduler->calls, call);
+    if (scheduler->is_closing)
+        scheduler->kind->idle(scheduler);
+}
+
+void vow_call_set_deadline(vow_call *call, uint64_t deadline_ns)
+{
+    call->deadline_ns = deadline_ns;
+    if (deadline_ns != VOW_NO_DEADLINE)
+        vow_timers_arm(&vow_call_scheduler(call)->timers, &call->timer, deadline_ns);
+}
+
+void vow_call_cancel_children(vow_call *call)
+{
+    vow_link *link;
+
+    while ((link = vow_list_shift(&call->children)))
+        vow_cancel(&VOW_OWNER(link, vow_call, sibling)->future);
+}
+
+/* --- Messages --------------------------------------------------------------------------- */
+
+static ProtobufCMessage *call_keep_raw(vow_call *call, const uint8_t *data, size_t size)
+{
+    vow_raw *raw = vow_arena_alloc(&call->arena, sizeof *raw);
+    uint8_t *copy = vow_arena_alloc(&call->arena, size ? size : 1);
+
+    if (!raw || !copy)
+        return NULL;
+    if (size)
+        memcpy(copy, data, size);
+    *raw = (vow_raw)VOW_RAW_INIT(copy, size);
+    return &raw->base;
+}
+
+/* The scan has bounded what protobuf-c will ask for; the arena's cap stands behind it, with room for what headers
+ * and rounding add to each piece. */
+static ProtobufCMessage *arena_unpack(vow_arena *arena, const ProtobufCMessageDescriptor *descriptor,
+                                      const uint8_t *data, size_t size, const vow_guard_need *need)
+{
+    ProtobufCAllocator allocator = vow_arena_allocator(arena);
+    size_t             cap = arena->cap;
+    size_t             asked = need->arena_bytes + need->scratch_bytes;
+    ProtobufCMessage  *message;
+
+    arena->cap = arena->used + asked + asked / 2 + VOW_ARENA_CHUNK;
+    message = protobuf_c_message_unpack(descriptor, &allocator, size, data);
+    arena->cap = cap;
+    return message;
+}
+
+static ProtobufCMessage *call_unpack_guarded(vow_call *call, const ProtobufCMessageDescriptor *descriptor,
+                                             const uint8_t *data, size_t size, vow_error *error)
+{
+    const vow_guard_limits limits = { .max_memory = call->arena.cap };
+    vow_guard_need         need;
+    ProtobufCMessage      *message;
+
+    if (vow_guard_scan(descriptor, data, size, &limits, &need, error) != VOW_OK)
+        return NULL;
+    message = arena_unpack(&call->arena, descriptor, data, size, &need);
+    if (!message)
+        vow_error_set(error, VOW_INVALID_ARGUMENT, "it does not parse as %s, or there was no memory for it",
+                      descriptor->name);
+    return message;
+}
+
+ProtobufCMessage *vow_call_unpack(vow_call *call, const ProtobufCMessageDescriptor *descriptor, const uint8_t *data,
+                                  size_t size, const char *what, vow_status *status)
+{
+    vow_error         error = { VOW_RESOURCE_EXHAUSTED, "no memory" };
+    ProtobufCMessage *message;
+
+    if (descriptor == &vow_raw_descriptor)
+        message = call_keep_raw(call, data, size);
+    else
+        message = call_unpack_guarded(call, descriptor, data, size, &error);
+    if (!message)
+        *status = vow_status_make(error.code, "%s: the %s: %s", call->method->name, what, error.message);
+    return message;
+}
+
+/* --- Metadata ----------------------------------------------------------------------------- */
+
+static char *arena_copy(vow_arena *arena, const char *bytes, size_t size)
+{
+    char *copy = vow_arena_alloc(arena, size + 1);
+
+    if (!copy)
+        return NULL;
+    memcpy(copy, bytes, size);
+    copy[size] = '\0';
+    return copy;
+}
+
+static bool metadata_copy_entry(vow_arena *arena, vow_metadata *copy, const vow_metadata *entry)
+{
+    size_t size = vow_metadata_value_size(entry);
+
+    copy->name = arena_copy(arena, entry->name, strlen(entry->name));
+    copy->value = arena_copy(arena, entry->value ? entry->value : "", size);
+    copy->value_size = size;
+    return copy->name && copy->value;
+}
+
+const vow_metadata *vow_call_join_metadata(vow_call *call, const vow_metadata *first, const vow_metadata *second,
+                                           bool *failed)
+{
+    size_t        before = vow_metadata_count(first);
+    size_t        count = before + vow_metadata_count(second);
+    vow_metadata *joined;
+
+    *failed = false;
+    if (count == before)
+        return first;
+    joined = vow_arena_alloc(&call->arena, (count + 1) * sizeof *joined);
+    *failed = !joined;
+    for (size_t i = 0; i < count && !*failed; i++) {
+        if (i < before)
+            joined[i] = first[i];
+        else
+            *failed = !metadata_copy_entry(&call->arena, &joined[i], &second[i - before]);
+    }
+    if (*failed)
+        return first;
+    joined[count] = (vow_metadata){ NULL, NULL, 0 };
+    return joined;
+}
+
+const vow_metadata *vow_call_copy_metadata(vow_call *call, const vow_metadata *metadata, bool *failed)
+{
+    return vow_call_join_metadata(call, NULL, metadata, failed);
+}
+
+const vow_metadata *vow_call_metadata(const vow_call *call)
+{
+    return call->received;
+}
+
+const char *vow_call_metadata_get(const vow_call *call, const char *name)
+{
+    for (const vow_metadata *entry = call->received; entry->name; entry++) {
+        if (strcmp(entry->name, name) == 0)
+            return entry->value;
+    }
+    return NULL;
+}
+
+/* --- Asking --------------------------------------------------------------------------------- */
+
+vow_loop *vow_call_loop(const vow_call *call)
+{
+    return call->loop;
+}
+
+const vow_method *vow_call_method(const vow_call *call)
+{
+    return call->method;
+}
+
+const char *vow_call_peer(const vow_call *call)
+{
+    return call->peer;
+}
+
+int64_t vow_call_time_left_ms(const vow_call *call)
+{
+    uint64_t now = vow_scheduler_now_ns(vow_call_scheduler(call));
+
+    if (call->deadline_ns == VOW_NO_DEADLINE)
+        return INT64_MAX;
+    return call->deadline_ns <= now ? 0 : (int64_t)((call->deadline_ns - now) / NS_PER_MS);
+}

@@ -1,0 +1,322 @@
+/*
+ * A call on its caller's side, from vow_call_unary to its settling.
+ *
+ * The idea: the call is its future. It is waiting (in the channel's queue), open (on the wire) or ended;
+ * caller_end takes it out of wherever it is, and everything that can end it goes through there: the
+ * answer, the deadline, a cancellation, a lost connection, a closed channel.
+ */
+#include "runtime/rpc/channel.h"
+#include "runtime/rpc/metadata.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define NS_PER_MS 1000000u
+
+/* Takes the call from the wire, the queue, its parent and the timers. The future is still to be settled. */
+static void caller_end(vow_call *call)
+{
+    vow_caller     *caller = &call->side.caller;
+    vow_channel    *channel = caller->channel;
+    vow_connection *connection = call->wire.session ? caller->connection : NULL;
+
+    assert(call->state != VOW_CALL_ENDED);
+    call->state = VOW_CALL_ENDED;
+    vow_timers_disarm(&vow_call_scheduler(call)->timers, &call->timer);
+    vow_link_remove(&call->sibling);
+    if (caller->is_waiting)
+        vow_channel_unqueue(channel, call);
+    if (connection) {
+        channel->protocol->cancel(&call->wire);
+        call->wire.session = NULL;
+    }
+    vow_scheduler_release(vow_call_scheduler(call));
+}
+
+/* What must come after the future has settled: it may free the connection, and the channel. */
+static void caller_let_go(vow_call *call)
+{
+    vow_caller  *caller = &call->side.caller;
+    vow_channel *channel = caller->channel;
+
+    caller->channel = NULL;
+    if (caller->connection)
+        vow_connection_call_ended(caller->connection);
+    vow_channel_drop(channel);
+}
+
+void vow_caller_fail(vow_call *call, vow_status status)
+{
+    caller_end(call);
+    vow_future_fail(&call->future, status);
+    vow_call_cancel_children(call);
+    caller_let_go(call);
+}
+
+/* --- The future's class ------------------------------------------------------------------- */
+
+static void caller_cancel(vow_future *future)
+{
+    vow_call *call = (vow_call *)future;
+
+    if (call->state == VOW_CALL_ENDED)
+        return;
+    caller_end(call);
+    vow_call_cancel_children(call);
+    caller_let_go(call);
+}
+
+static void caller_destroy(vow_future *future)
+{
+    vow_call   *call = (vow_call *)future;
+    vow_caller *caller = &call->side.caller;
+
+    if (caller->connection)
+        vow_connection_drop(caller->connection);
+    vow_status_done(&caller->fault);
+    vow_call_free(call);
+}
+
+static const vow_future_class call_class = { .name = "call", .cancel = caller_cancel, .destroy = caller_destroy };
+
+vow_call *vow_future_call(vow_future *reply)
+{
+    while (reply->class != &call_class && reply->shared)
+        reply = reply->shared;
+    return reply->class == &call_class ? (vow_call *)reply : NULL;
+}
+
+/* --- Time ------------------------------------------------------------------------------------ */
+
+static void caller_deadline(vow_timer *timer)
+{
+    vow_call    *call = VOW_OWNER(timer, vow_call, timer);
+    vow_channel *channel = call->side.caller.channel;
+    const char  *last = channel->last_failure.code == VOW_OK ? "" : vow_status_message(&channel->last_failure);
+
+    if (call->side.caller.is_waiting)
+        vow_caller_fail(call, vow_status_make(VOW_DEADLINE_EXCEEDED, "%s: %s: no connection within the call's time%s%s",
+                                              channel->target, call->method->name, *last ? "; " : "", last));
+    else
+        vow_caller_fail(call, vow_status_make(VOW_DEADLINE_EXCEEDED, "%s: %s: no answer within the call's time",
+                                              channel->target, call->method->name));
+}
+
+static uint64_t caller_choose_deadline(vow_channel *channel, const vow_call_options *options)
+{
+    int64_t  timeout_ms = options->timeout_ms ? options->timeout_ms : channel->options.call_timeout_ms;
+    uint64_t deadline = VOW_NO_DEADLINE;
+
+    if (timeout_ms > 0)
+        deadline = vow_scheduler_after_ms(vow_scheduler_of(channel->anchor.loop), timeout_ms);
+    if (options->parent && options->parent->deadline_ns < deadline)
+        deadline = options->parent->deadline_ns;
+    return deadline;
+}
+
+/* --- Beginning --------------------------------------------------------------------------------- */
+
+bool vow_caller_begin(vow_call *call, vow_connection *connection, const vow_begin *begin)
+{
+    vow_status status;
+
+    call->side.caller.connection = connection;
+    connection->references++;
+    call->peer = connection->peer;
+    if (connection->session->protocol->begin(connection->session, &call->wire, begin, &status) != VOW_OK) {
+        vow_caller_fail(call, status);
+        return false;
+    }
+    call->state = VOW_CALL_OPEN;
+    return true;
+}
+
+void vow_caller_begin_queued(vow_call *call, vow_connection *connection)
+{
+    const vow_begin begin = {
+        .method = call->method,
+        .message = call->side.caller.request,
+        .ends = true,
+        .deadline_ns = call->deadline_ns,
+        .metadata = call->side.caller.metadata,
+    };
+
+    vow_caller_begin(call, connection, &begin);
+}
+
+static const ProtobufCMessage *caller_pack(vow_call *call, const ProtobufCMessage *request)
+{
+    bool     is_raw = request->descriptor == &vow_raw_descriptor;
+    size_t   size = is_raw ? ((const vow_raw *)request)->data_size : protobuf_c_message_get_packed_size(request);
+    vow_raw *raw = vow_arena_alloc(&call->arena, sizeof *raw);
+    uint8_t *data = vow_arena_alloc(&call->arena, size + 1);
+
+    if (!raw || !data)
+        return NULL;
+    if (!is_raw)
+        protobuf_c_message_pack(request, data);
+    else if (size)
+        memcpy(data, ((const vow_raw *)request)->data, size);
+    *raw = (vow_raw)VOW_RAW_INIT(data, size);
+    return &raw->base;
+}
+
+bool vow_caller_keep(vow_call *call, const vow_begin *begin)
+{
+    vow_caller *caller = &call->side.caller;
+    bool        failed = false;
+
+    caller->request = caller_pack(call, begin->message);
+    caller->metadata = vow_call_copy_metadata(call, begin->metadata, &failed);
+    if (caller->request && !failed)
+        return true;
+    vow_caller_fail(call, vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                                          "%s: %s: no memory to keep the request until there is a connection, or it is "
+                                          "larger than max_decoded_size (%zu bytes)",
+                                          caller->channel->target, call->method->name, call->arena.cap));
+    return false;
+}
+
+static vow_call *caller_new(vow_channel *channel, const vow_method *method, const vow_call_options *options)
+{
+    vow_scheduler *scheduler = vow_scheduler_of(channel->anchor.loop);
+    vow_call      *call =
+        vow_call_new(channel->anchor.loop, method, channel->options.max_decoded_size, caller_deadline);
+
+    if (!call)
+        return NULL;
+    vow_future_init(&call->future, scheduler, &call_class);
+    call->side.caller = (vow_caller){ .channel = channel, .waits_for_ready = options->wait_for_ready };
+    channel->references++;
+    return call;
+}
+
+/* Becomes a child of its parent. False: the parent is over already, and the call with it. */
+static bool caller_inherit(vow_call *call, vow_call *parent)
+{
+    if (!parent)
+        return true;
+    if (parent->state == VOW_CALL_GONE) {
+        vow_caller_fail(call, vow_status_make(VOW_CANCELLED, "%s: the call that asked for it was cancelled",
+                                              call->method->name));
+        return false;
+    }
+    vow_list_append(&parent->children, &call->sibling);
+    return true;
+}
+
+static vow_call_options options_read(const vow_call_options *given)
+{
+    vow_call_options options = { .size = sizeof options };
+
+    if (given)
+        memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
+    return options;
+}
+
+/* What is wrong with the call as the user asks for it; VOW_OK: nothing. */
+static vow_code caller_check(const vow_channel *channel, const vow_method *method, const ProtobufCMessage *request,
+                             const vow_call_options *options, vow_error *error)
+{
+    bool is_raw = request->descriptor == &vow_raw_descriptor;
+
+    if (method->client_streams || method->server_streams)
+        return vow_error_set(error, VOW_UNIMPLEMENTED, "%s streams; vow_call_unary calls methods that do not",
+                             method->name);
+    if (request->descriptor != method->request && !is_raw)
+        return vow_error_set(error, VOW_INVALID_ARGUMENT, "%s takes a %s, and was given a %s", method->name,
+                             method->request->name, request->descriptor->name);
+    if (options->timeout_ms < 0 && options->timeout_ms != VOW_NO_TIMEOUT)
+        return vow_error_set(error, VOW_INVALID_ARGUMENT, "%s: a timeout of %lld ms; VOW_NO_TIMEOUT means none",
+                             method->name, (long long)options->timeout_ms);
+    if (channel->is_closed || vow_loop_closing(channel->anchor.loop))
+        return vow_error_set(error, VOW_CANCELLED, "%s: the channel was closed", channel->target);
+    return vow_metadata_check(options->metadata, error);
+}
+
+vow_future *vow_call_unary(vow_channel *channel, const vow_method *method, const ProtobufCMessage *request,
+                           const vow_call_options *given)
+{
+    vow_scheduler   *scheduler = vow_scheduler_of(channel->anchor.loop);
+    vow_call_options options = options_read(given);
+    vow_error        error;
+    vow_call        *call;
+
+    VOW_RULE_THREAD(scheduler);
+    if (channel->anchor.is_missing)
+        return vow_future_no_memory(scheduler);
+    if (channel->fault.code != VOW_OK)
+        return vow_failure_of(scheduler, vow_status_share(&channel->fault));
+    if (caller_check(channel, method, request, &options, &error) != VOW_OK)
+        return vow_failure_of(scheduler, vow_status_of_error(&error));
+    call = caller_new(channel, method, &options);
+    if (!call)
+        return vow_future_no_memory(scheduler);
+    VOW_MADE_HERE(&call->future);
+    if (caller_inherit(call, options.parent)) {
+        const vow_begin begin = {
+            .method = method,
+            .message = request,
+            .ends = true,
+            .deadline_ns = caller_choose_deadline(channel, &options),
+            .metadata = options.metadata,
+        };
+
+        vow_call_set_deadline(call, begin.deadline_ns);
+        vow_channel_place(channel, call, &begin);
+    }
+    return &call->future;
+}
+
+/* --- Answers -------------------------------------------------------------------------------------- */
+
+void vow_caller_message(vow_wire *wire, const uint8_t *data, size_t size, bool ends)
+{
+    vow_call   *call = vow_call_of_wire(wire);
+    vow_caller *caller = &call->side.caller;
+
+    (void)ends;
+    caller->reply = vow_call_unpack(call, call->method->reply, data, size, "reply", &caller->fault);
+    if (!caller->reply && caller->fault.code == VOW_INVALID_ARGUMENT) {
+        /* The caller has done nothing wrong: its peer has. */
+        vow_status wrong = caller->fault;
+
+        caller->fault = vow_status_make(VOW_INTERNAL, "%s", vow_status_message(&wrong));
+        vow_status_done(&wrong);
+    }
+}
+
+static void caller_keep_metadata(vow_call *call, const vow_ending *ending)
+{
+    bool                failed;
+    const vow_metadata *received = vow_call_copy_metadata(call, ending->metadata, &failed);
+
+    if (received)
+        call->received = received;
+}
+
+void vow_caller_ended(vow_wire *wire, const vow_ending *ending)
+{
+    vow_call   *call = vow_call_of_wire(wire);
+    vow_caller *caller = &call->side.caller;
+
+    wire->session = NULL; /* it has forgotten the wire: nothing to cancel */
+    if (ending->metadata)
+        caller_keep_metadata(call, ending);
+    if (ending->status.code != VOW_OK) {
+        vow_caller_fail(call, vow_status_share(&ending->status));
+    } else if (!caller->reply) {
+        vow_status fault = caller->fault;
+
+        caller->fault = VOW_STATUS_OK;
+        if (fault.code == VOW_OK)
+            fault = vow_status_make(VOW_INTERNAL, "%s: %s: the server ended the call without a reply",
+                                    caller->channel->target, call->method->name);
+        vow_caller_fail(call, fault);
+    } else {
+        caller_end(call);
+        vow_future_succeed(&call->future, caller->reply, NULL);
+        vow_call_cancel_children(call);
+        caller_let_go(call);
+    }
+}

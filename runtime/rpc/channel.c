@@ -1,0 +1,284 @@
+#include "runtime/rpc/channel.h"
+
+#include "runtime/base/memory.h"
+#include "runtime/rpc/target.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define JITTER_PERCENT 20
+#define CONNECTIONS_MAX 256
+
+/* --- Life ------------------------------------------------------------------------------------ */
+
+static vow_channel_options options_read(const vow_channel_options *given)
+{
+    vow_channel_options options = { .size = sizeof options };
+
+    if (given)
+        memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
+    if (options.connect_timeout_ms <= 0)
+        options.connect_timeout_ms = 10000;
+    if (options.call_timeout_ms == 0)
+        options.call_timeout_ms = 10000;
+    if (options.connections == 0)
+        options.connections = 1;
+    if (options.connections > CONNECTIONS_MAX)
+        options.connections = CONNECTIONS_MAX;
+    if (options.max_message_size == 0)
+        options.max_message_size = (size_t)4 << 20;
+    if (options.max_decoded_size == 0)
+        options.max_decoded_size = (size_t)16 << 20;
+    if (options.max_waiting_calls == 0)
+        options.max_waiting_calls = 10000;
+    if (options.backoff_min_ms <= 0)
+        options.backoff_min_ms = 1000;
+    if (options.backoff_max_ms <= 0)
+        options.backoff_max_ms = 120000;
+    if (options.backoff_max_ms < options.backoff_min_ms)
+        options.backoff_max_ms = options.backoff_min_ms;
+    if (options.max_queued_bytes == 0)
+        options.max_queued_bytes = (size_t)64 << 20;
+    return options;
+}
+
+static void channel_shut(vow_closer *closer);
+static void channel_backoff_over(vow_timer *timer);
+
+vow_channel *vow_channel_open(vow_loop *loop, const char *target, const vow_channel_options *options)
+{
+    size_t       target_size = strlen(target) + 1;
+    vow_channel *channel = vow_alloc_zeroed(sizeof *channel + target_size);
+    vow_error    error;
+
+    VOW_RULE_THREAD(vow_scheduler_of(loop));
+    if (!channel)
+        return (vow_channel *)&loop->missing;
+    channel->anchor.loop = loop;
+    channel->options = options_read(options);
+    channel->target = memcpy(channel + 1, target, target_size);
+    channel->references = 1;
+    channel->pause_ms = (uint64_t)channel->options.backoff_min_ms;
+    channel->protocol = vow_target_protocol(target, &error);
+    if (!channel->protocol)
+        channel->fault = vow_status_of_error(&error);
+    vow_list_init(&channel->connections);
+    vow_list_init(&channel->waiting);
+    vow_timer_init(&channel->backoff, channel_backoff_over);
+    vow_loop_on_close(loop, &channel->closer, channel_shut);
+    vow_loop_object_born(loop);
+    return channel;
+}
+
+void vow_channel_drop(vow_channel *channel)
+{
+    vow_loop *loop = channel->anchor.loop;
+
+    assert(channel->references > 0);
+    if (--channel->references > 0)
+        return;
+    vow_timers_disarm(&vow_scheduler_of(loop)->timers, &channel->backoff);
+    vow_status_done(&channel->fault);
+    vow_status_done(&channel->last_failure);
+    vow_free(channel);
+    vow_loop_object_gone(loop);
+}
+
+static void channel_cancel_calls(vow_channel *channel, vow_session *session)
+{
+    vow_map_node *node;
+
+    while ((node = vow_map_any(&session->calls)))
+        vow_caller_fail(vow_call_of_wire(VOW_OWNER(node, vow_wire, node)),
+                        vow_status_make(VOW_CANCELLED, "%s: the channel was closed", channel->target));
+}
+
+static void channel_shut(vow_closer *closer)
+{
+    vow_channel *channel = VOW_OWNER(closer, vow_channel, closer);
+    vow_link    *link;
+
+    channel->is_closed = true;
+    while ((link = vow_list_first(&channel->waiting)))
+        vow_caller_fail(VOW_OWNER(link, vow_call, link),
+                        vow_status_make(VOW_CANCELLED, "%s: the channel was closed", channel->target));
+    while ((link = vow_list_first(&channel->connections))) {
+        vow_connection *connection = VOW_OWNER(link, vow_connection, link);
+
+        connection->references++;
+        if (connection->session)
+            channel_cancel_calls(channel, connection->session);
+        if (vow_link_listed(&connection->link)) /* a leaving one has gone with its last call */
+            vow_connection_close(connection);
+        vow_connection_drop(connection);
+    }
+    vow_channel_drop(channel);
+}
+
+void vow_channel_close(vow_channel *channel)
+{
+    if (!channel || channel->anchor.is_missing)
+        return;
+    VOW_RULE_THREAD(vow_scheduler_of(channel->anchor.loop));
+    VOW_RULE(!channel->is_closed, "a channel is closed once; vow_loop_close closes those that are open on it");
+    vow_closer_remove(&channel->closer);
+    channel_shut(&channel->closer);
+}
+
+vow_loop *vow_channel_loop(const vow_channel *channel)
+{
+    return channel->anchor.loop;
+}
+
+/* --- Choosing a connection ------------------------------------------------------------------------ */
+
+static bool connection_has_place(const vow_connection *connection)
+{
+    const vow_session *session = connection->session;
+
+    return connection->state == VOW_CONNECTION_READY && session && !session->goes_away &&
+           session->our_calls < session->peer_max_calls;
+}
+
+static vow_connection *channel_pick(const vow_channel *channel)
+{
+    vow_connection *best = NULL;
+
+    for (vow_link *link = channel->connections.head.next; link != &channel->connections.head; link = link->next) {
+        vow_connection *connection = VOW_OWNER(link, vow_connection, link);
+
+        if (connection_has_place(connection) &&
+            (!best || connection->session->our_calls < best->session->our_calls))
+            best = connection;
+    }
+    return best;
+}
+
+static bool channel_backs_off(const vow_channel *channel)
+{
+    return vow_timer_armed(&channel->backoff);
+}
+
+/* One more connection, where the channel may have it: calls beyond what the present ones carry want it. */
+static void channel_connect_more(vow_channel *channel)
+{
+    if (channel->connecting == 0 && channel->usable < channel->options.connections && !channel_backs_off(channel) &&
+        !channel->is_closed)
+        vow_connection_open(channel);
+}
+
+/* --- The queue --------------------------------------------------------------------------------------- */
+
+static void channel_queue(vow_channel *channel, vow_call *call)
+{
+    vow_list_append(&channel->waiting, &call->link);
+    channel->waiting_count++;
+    call->side.caller.is_waiting = true;
+}
+
+void vow_channel_unqueue(vow_channel *channel, vow_call *call)
+{
+    vow_link_remove(&call->link);
+    channel->waiting_count--;
+    call->side.caller.is_waiting = false;
+}
+
+/* The failure of an attempt to connect, for a call that does not wait for the next one. */
+static void channel_fail_unready(vow_channel *channel, vow_call *call)
+{
+    vow_caller_fail(call, vow_status_share(&channel->last_failure));
+}
+
+void vow_channel_place(vow_channel *channel, vow_call *call, const vow_begin *begin)
+{
+    vow_connection *connection = vow_list_empty(&channel->waiting) ? channel_pick(channel) : NULL;
+
+    if (connection) {
+        bool is_busy = connection->session->our_calls > 0;
+
+        if (vow_caller_begin(call, connection, begin) && is_busy)
+            channel_connect_more(channel);
+        return;
+    }
+    if (channel_backs_off(channel) && channel->usable == 0 && !call->side.caller.waits_for_ready) {
+        channel_fail_unready(channel, call);
+        return;
+    }
+    if (channel->waiting_count >= channel->options.max_waiting_calls) {
+        vow_caller_fail(call, vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                                              "%s: %zu calls wait for a place already (max_waiting_calls)",
+                                              channel->target, channel->waiting_count));
+        return;
+    }
+    if (!vow_caller_keep(call, begin))
+        return;
+    channel_queue(channel, call);
+    channel_connect_more(channel);
+}
+
+void vow_channel_serve_waiting(vow_channel *channel)
+{
+    vow_link       *link;
+    vow_connection *connection;
+
+    while ((link = vow_list_first(&channel->waiting)) && (connection = channel_pick(channel))) {
+        vow_call *call = VOW_OWNER(link, vow_call, link);
+
+        vow_channel_unqueue(channel, call);
+        vow_caller_begin_queued(call, connection);
+    }
+    if (!vow_list_empty(&channel->waiting))
+        channel_connect_more(channel);
+}
+
+/* --- Connections come and go --------------------------------------------------------------------------- */
+
+void vow_channel_connected(vow_channel *channel)
+{
+    vow_timers_disarm(&vow_scheduler_of(channel->anchor.loop)->timers, &channel->backoff);
+    vow_status_done(&channel->last_failure);
+    channel->pause_ms = (uint64_t)channel->options.backoff_min_ms;
+    vow_channel_serve_waiting(channel);
+}
+
+static void channel_back_off(vow_channel *channel)
+{
+    vow_scheduler *scheduler = vow_scheduler_of(channel->anchor.loop);
+    uint64_t       pause_us = vow_random_jitter(&scheduler->random, channel->pause_ms * 1000, JITTER_PERCENT);
+    uint64_t       longest = (uint64_t)channel->options.backoff_max_ms;
+
+    vow_timers_arm(&scheduler->timers, &channel->backoff, vow_scheduler_now_ns(scheduler) + pause_us * 1000);
+    channel->pause_ms = channel->pause_ms * 8 / 5 < longest ? channel->pause_ms * 8 / 5 : longest;
+}
+
+/* The pause is over: those that wait get the next attempt; without them the next call does. */
+static void channel_backoff_over(vow_timer *timer)
+{
+    vow_channel *channel = VOW_OWNER(timer, vow_channel, backoff);
+
+    if (!vow_list_empty(&channel->waiting))
+        channel_connect_more(channel);
+}
+
+void vow_channel_connect_failed(vow_channel *channel, const vow_status *why)
+{
+    vow_list  failing;
+    vow_link *link;
+
+    vow_status_done(&channel->last_failure);
+    channel->last_failure = vow_status_share(why);
+    if (channel->is_closed)
+        return;
+    channel_back_off(channel);
+    if (channel->usable > 0)
+        return; /* other connections will serve those that wait */
+    vow_list_init(&failing);
+    vow_list_splice(&failing, &channel->waiting);
+    while ((link = vow_list_shift(&failing))) {
+        vow_call *call = VOW_OWNER(link, vow_call, link);
+
+        vow_list_append(&channel->waiting, link);
+        if (!call->side.caller.waits_for_ready)
+            channel_fail_unready(channel, call);
+    }
+}

@@ -1,0 +1,97 @@
+/*
+ * The inside of a channel: its connections, and the calls that wait for one.
+ *
+ * The idea: a call goes out on the ready connection with the fewest calls. When there is none, or none
+ * has a place, the call is packed and queued; a connection that becomes ready, or gets a place, serves
+ * the queue in order. Connections come and go; the channel keeps the pause between attempts.
+ *
+ *     caller.c      one call, from vow_call_unary to its settling
+ *     channel.c     the queue, the choice of a connection, the pauses
+ *     connection.c  one connection, from connecting to closed
+ */
+#ifndef VOW_RPC_CHANNEL_H
+#define VOW_RPC_CHANNEL_H
+
+#include "runtime/rpc/call.h"
+
+struct vow_channel {
+    vow_anchor          anchor; /* first */
+    vow_channel_options options;
+    char               *target;
+    const vow_protocol *protocol;
+    vow_status          fault;       /* of a target that makes no sense; every call fails with it */
+    vow_closer          closer;
+    vow_list            connections; /* connecting, ready, and leaving ones with calls */
+    size_t              usable;      /* of these, connecting or ready */
+    size_t              connecting;
+    vow_list            waiting;     /* calls */
+    size_t              waiting_count;
+    vow_timer           backoff;     /* armed: the last attempt failed, the next one waits */
+    uint64_t            pause_ms;    /* before the next attempt, if that one fails, too */
+    vow_status          last_failure;
+    size_t              references;  /* the program's, connections', calls' */
+    bool                is_closed;
+};
+
+typedef enum vow_connection_state {
+    VOW_CONNECTION_CONNECTING,
+    VOW_CONNECTION_READY,
+    VOW_CONNECTION_LEAVING /* takes no new calls; goes once those that it has are done */
+} vow_connection_state;
+
+struct vow_connection {
+    vow_channel         *channel;
+    vow_link             link;
+    vow_connection_state state;
+    vow_stream          *stream;  /* until there is a session */
+    vow_session         *session; /* NULL: not yet, or gone */
+    vow_timer            timer;   /* bounds the time to connect */
+    char                *peer;    /* "tcp://127.0.0.1:7000" */
+    size_t               references; /* the channel's, and each call's that went over it */
+};
+
+/* --- connection.c ---------------------------------------------------------------------- */
+
+/* Begins to connect. What becomes of it comes back as vow_channel_connected or vow_channel_connect_failed, later. */
+void vow_connection_open(vow_channel *channel);
+
+/* Closes it; the calls on it have been ended. */
+void vow_connection_close(vow_connection *connection);
+
+void vow_connection_drop(vow_connection *connection);
+
+/* After a call on it has ended: a connection that leaves goes with its last call. */
+void vow_connection_call_ended(vow_connection *connection);
+
+/* --- channel.c -------------------------------------------------------------------------- */
+
+/* Finds a place for a call that has none: on a connection, or in the queue. Fails the call where neither is to be had. */
+void vow_channel_place(vow_channel *channel, vow_call *call, const vow_begin *begin);
+
+/* Takes a call out of the queue. */
+void vow_channel_unqueue(vow_channel *channel, vow_call *call);
+
+void vow_channel_connected(vow_channel *channel);
+void vow_channel_connect_failed(vow_channel *channel, const vow_status *why);
+void vow_channel_serve_waiting(vow_channel *channel);
+void vow_channel_drop(vow_channel *channel);
+
+/* --- caller.c ---------------------------------------------------------------------------- */
+
+/* Sends a call over a ready connection. False: it has failed and is settled. */
+bool vow_caller_begin(vow_call *call, vow_connection *connection, const vow_begin *begin);
+
+/* Sends a call that was queued. */
+void vow_caller_begin_queued(vow_call *call, vow_connection *connection);
+
+/* Packs the request into the call's memory: it will outlive vow_call_unary. False: the call has failed. */
+bool vow_caller_keep(vow_call *call, const vow_begin *begin);
+
+/* Settles a call as failed. `status` is given. */
+void vow_caller_fail(vow_call *call, vow_status status);
+
+/* The events of a session that concern one call. */
+void vow_caller_message(vow_wire *wire, const uint8_t *data, size_t size, bool ends);
+void vow_caller_ended(vow_wire *wire, const vow_ending *ending);
+
+#endif

@@ -1,0 +1,280 @@
+#include "runtime/base/memory.h"
+#include "runtime/rpc/channel.h"
+
+#include <string.h>
+
+/* --- Life --------------------------------------------------------------------------------- */
+
+void vow_connection_drop(vow_connection *connection)
+{
+    if (--connection->references > 0)
+        return;
+    vow_free(connection->peer);
+    vow_free(connection);
+}
+
+/* The channel lets go of a connection that has neither stream nor session any more. */
+static void connection_leave(vow_connection *connection)
+{
+    vow_channel *channel = connection->channel;
+
+    if (connection->state != VOW_CONNECTION_LEAVING)
+        channel->usable--;
+    if (connection->state == VOW_CONNECTION_CONNECTING)
+        channel->connecting--;
+    connection->state = VOW_CONNECTION_LEAVING;
+    vow_timers_disarm(&vow_scheduler_of(channel->anchor.loop)->timers, &connection->timer);
+    vow_link_remove(&connection->link);
+    connection->channel = NULL;
+    vow_connection_drop(connection);
+    vow_channel_drop(channel);
+}
+
+static void connection_end_session(vow_connection *connection)
+{
+    vow_session *session = connection->session;
+
+    connection->session = NULL;
+    if (session)
+        session->protocol->close(session, NULL);
+}
+
+void vow_connection_close(vow_connection *connection)
+{
+    if (connection->stream)
+        vow_stream_close(connection->stream);
+    connection->stream = NULL;
+    connection_end_session(connection);
+    connection_leave(connection);
+}
+
+void vow_connection_call_ended(vow_connection *connection)
+{
+    vow_session *session = connection->session;
+
+    if (connection->state == VOW_CONNECTION_LEAVING && session && session->our_calls == 0)
+        vow_connection_close(connection);
+}
+
+static void connection_failed(vow_connection *connection, vow_status why)
+{
+    vow_channel *channel = connection->channel;
+
+    channel->references++; /* what follows may drop the last */
+    vow_connection_close(connection);
+    vow_channel_connect_failed(channel, &why);
+    vow_status_done(&why);
+    vow_channel_drop(channel);
+}
+
+/* --- Events of the session -------------------------------------------------------------------- */
+
+static void session_ready(void *owner)
+{
+    vow_connection *connection = owner;
+    vow_channel    *channel = connection->channel;
+
+    vow_timers_disarm(&vow_scheduler_of(channel->anchor.loop)->timers, &connection->timer);
+    connection->state = VOW_CONNECTION_READY;
+    channel->connecting--;
+    vow_channel_connected(channel);
+}
+
+static void session_place(void *owner)
+{
+    vow_channel_serve_waiting(((vow_connection *)owner)->channel);
+}
+
+static void session_goaway(void *owner)
+{
+    vow_connection *connection = owner;
+    vow_channel    *channel = connection->channel;
+
+    if (connection->state == VOW_CONNECTION_LEAVING)
+        return;
+    if (connection->state == VOW_CONNECTION_CONNECTING)
+        channel->connecting--;
+    connection->state = VOW_CONNECTION_LEAVING;
+    channel->usable--;
+    channel->references++;
+    vow_connection_call_ended(connection);
+    vow_channel_serve_waiting(channel);
+    vow_channel_drop(channel);
+}
+
+static void session_closed(void *owner, const vow_status *why)
+{
+    vow_connection *connection = owner;
+
+    if (connection->state == VOW_CONNECTION_CONNECTING) {
+        if (why->code == VOW_OK)
+            connection_failed(connection, vow_status_make(VOW_UNAVAILABLE, "%s: the server closed the connection",
+                                                          connection->channel->target));
+        else
+            connection_failed(connection, vow_status_share(why));
+        return;
+    }
+    connection->channel->references++;
+    vow_channel *channel = connection->channel;
+    vow_connection_close(connection);
+    vow_channel_serve_waiting(channel);
+    vow_channel_drop(channel);
+}
+
+/* A server may call its clients once vow has that; until then it is told that nothing is served here. */
+static const void *session_resolve(void *owner, const char *method)
+{
+    (void)owner;
+    (void)method;
+    return NULL;
+}
+
+static vow_wire *session_began(void *owner, vow_arrival *arrival)
+{
+    (void)owner;
+    arrival->refusal = vow_status_make(VOW_UNIMPLEMENTED, "%s: this peer serves no methods", arrival->method);
+    return NULL;
+}
+
+static void session_pong(void *owner)
+{
+    (void)owner;
+}
+
+static const vow_session_events session_events = {
+    .ready = session_ready,
+    .resolve = session_resolve,
+    .began = session_began,
+    .message = vow_caller_message,
+    .ended = vow_caller_ended,
+    .place = session_place,
+    .goaway = session_goaway,
+    .pong = session_pong,
+    .closed = session_closed,
+};
+
+/* --- Connecting ----------------------------------------------------------------------------------- */
+
+static char *text_copy(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char  *copy = vow_alloc(size);
+
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
+static vow_session_options connection_session_options(const vow_connection *connection)
+{
+    const vow_channel_options *options = &connection->channel->options;
+
+    return (vow_session_options){
+        .is_server = false,
+        .target = connection->channel->target,
+        .max_message_size = options->max_message_size,
+        .max_calls = 1,
+        .max_metadata_size = VOW_MAX_METADATA_SIZE,
+        .max_metadata_count = VOW_MAX_METADATA_COUNT,
+        .max_queued_bytes = options->max_queued_bytes,
+        .message_timeout_ms = options->connect_timeout_ms,
+    };
+}
+
+static void stream_opened(void *owner)
+{
+    vow_connection     *connection = owner;
+    vow_stream         *stream = connection->stream;
+    vow_session_options options = connection_session_options(connection);
+
+    connection->peer = text_copy(vow_stream_peer(stream));
+    connection->stream = NULL;
+    connection->session =
+        connection->channel->protocol->open(stream, true, &options, &session_events, connection);
+    if (!connection->session || !connection->peer)
+        connection_failed(connection, vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s: no memory for a connection",
+                                                      connection->channel->target));
+}
+
+static vow_room stream_room(void *owner)
+{
+    (void)owner;
+    return (vow_room){ NULL, 0 }; /* nothing is read before there is a session */
+}
+
+static void stream_read(void *owner, size_t size)
+{
+    (void)owner;
+    (void)size;
+}
+
+static void stream_written(void *owner)
+{
+    (void)owner;
+}
+
+static void stream_closed(void *owner, const vow_status *why)
+{
+    vow_connection *connection = owner;
+
+    connection->stream = NULL;
+    connection_failed(connection, why->code == VOW_OK
+                                      ? vow_status_make(VOW_UNAVAILABLE, "%s: the server closed the connection",
+                                                        connection->channel->target)
+                                      : vow_status_share(why));
+}
+
+/* Those of a stream that is not open yet. */
+static const vow_stream_events stream_events = {
+    .opened = stream_opened,
+    .room = stream_room,
+    .read = stream_read,
+    .written = stream_written,
+    .closed = stream_closed,
+};
+
+static void connection_timed_out(vow_timer *timer)
+{
+    vow_connection *connection = VOW_OWNER(timer, vow_connection, timer);
+    vow_channel    *channel = connection->channel;
+    const char     *doing = connection->session ? "waiting for the server's hello" : "connecting";
+
+    connection_failed(connection, vow_status_make(VOW_UNAVAILABLE, "%s: still %s after %lld ms (connect_timeout_ms)",
+                                                  channel->target, doing,
+                                                  (long long)channel->options.connect_timeout_ms));
+}
+
+static vow_connection *connection_new(vow_channel *channel)
+{
+    vow_connection *connection = vow_alloc_zeroed(sizeof *connection);
+
+    if (!connection)
+        return NULL;
+    connection->channel = channel;
+    connection->state = VOW_CONNECTION_CONNECTING;
+    connection->references = 1;
+    vow_timer_init(&connection->timer, connection_timed_out);
+    vow_list_append(&channel->connections, &connection->link);
+    channel->references++;
+    channel->usable++;
+    channel->connecting++;
+    return connection;
+}
+
+void vow_connection_open(vow_channel *channel)
+{
+    vow_scheduler  *scheduler = vow_scheduler_of(channel->anchor.loop);
+    vow_connection *connection = connection_new(channel);
+    vow_error       error;
+    vow_status      status;
+
+    if (!connection) {
+        status = vow_status_no_memory();
+        vow_channel_connect_failed(channel, &status);
+        return;
+    }
+    vow_timers_arm(&scheduler->timers, &connection->timer,
+                   vow_scheduler_after_ms(scheduler, channel->options.connect_timeout_ms));
+    connection->stream =
+        vow_stream_connect(channel->anchor.loop, channel->target, &stream_events, connection, &error);
+    if (!connection->stream)
+        connection_failed(connection, vow_status_of_error(&error));
+}

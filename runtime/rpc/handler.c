@@ -1,0 +1,428 @@
+/*
+ * A call on its handler's side, from its arrival to its answer.
+ *
+ * The idea: the call belongs to three who let go of it in any order: the caller (who may leave), the
+ * handler (who must answer), and functions and futures that still use its memory (`lent`). It is
+ * answered once; it is freed when it is answered and nothing uses it.
+ */
+#include "runtime/rpc/metadata.h"
+#include "runtime/rpc/server.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* How long a handler may go on for nobody before it is reported. */
+#define FORGOTTEN_AFTER_MS 30000
+
+/* --- Life ---------------------------------------------------------------------------------------- */
+
+static void handling_charge(vow_call *call, size_t bytes)
+{
+    vow_handling *handling = &call->side.handling;
+    vow_server   *server = handling->server;
+
+    server->account.used = server->account.used - handling->charged + bytes;
+    handling->peer->arenas = handling->peer->arenas - handling->charged + bytes;
+    handling->charged = bytes;
+}
+
+static void handling_free(vow_call *call)
+{
+    vow_handling *handling = &call->side.handling;
+    vow_server   *server = handling->server;
+    vow_peer     *peer = handling->peer;
+
+    assert(call->state == VOW_CALL_ENDED && !handling->lent && !handling->answer);
+    handling_charge(call, 0);
+    if (server->paused)
+        vow_server_balance_memory(server);
+    vow_drop(handling->on_closed);
+    vow_link_remove(&call->link);
+    vow_timers_disarm(&vow_call_scheduler(call)->timers, &call->timer);
+    vow_scheduler_release(vow_call_scheduler(call));
+    vow_call_free(call);
+    peer->running--;
+    server->running--;
+    server->references++;
+    vow_peer_drop(peer);
+    vow_drain_progress(server);
+    vow_server_drop(server);
+}
+
+static void handling_may_free(vow_call *call)
+{
+    if (call->state == VOW_CALL_ENDED && call->side.handling.lent == 0)
+        handling_free(call);
+}
+
+static void handling_drop_answer(vow_call *call)
+{
+    vow_waiter *waiter = call->side.handling.answer;
+
+    call->side.handling.answer = NULL;
+    if (waiter)
+        vow_waiter_end(waiter);
+}
+
+static void handling_tell_closed(vow_call *call, vow_code code, const char *why)
+{
+    vow_promise *closed = call->side.handling.closed;
+
+    call->side.handling.closed = NULL;
+    if (code == VOW_OK)
+        vow_resolve(closed, NULL, NULL);
+    else
+        vow_reject(closed, code, "%s", why);
+}
+
+/* The call has its answer, and the handler owes nothing any more. What it gave to vow_call_answer may still run. */
+static void handling_answered(vow_call *call)
+{
+    vow_handling *handling = &call->side.handling;
+
+    call->state = VOW_CALL_ENDED;
+    call->wire.session = NULL;
+    vow_timers_disarm(&vow_call_scheduler(call)->timers, &call->timer);
+    handling->lent++;
+    handling_tell_closed(call, VOW_OK, NULL);
+    handling_drop_answer(call);
+    handling->lent--;
+    handling_may_free(call);
+}
+
+/* --- Answering --------------------------------------------------------------------------------------- */
+
+static bool call_is_open(const vow_call *call)
+{
+    VOW_RULE(call->state != VOW_CALL_DEAD, "a handler's call ends with its answer; it was answered before");
+    return call->state == VOW_CALL_OPEN && call->wire.session;
+}
+
+static void handling_end(vow_call *call, const ProtobufCMessage *message, const vow_ending *ending)
+{
+    if (call_is_open(call))
+        call->wire.session->protocol->answer(&call->wire, message, ending);
+    if (call->state != VOW_CALL_ENDED)
+        handling_answered(call);
+}
+
+static void handling_fail(vow_call *call, vow_status status)
+{
+    handling_end(call, NULL, VOW_ENDING(.status = status, .metadata = call->side.handling.metadata));
+    vow_status_done(&status);
+}
+
+void vow_call_reply(vow_call *call, const ProtobufCMessage *message)
+{
+    const ProtobufCMessageDescriptor *wanted = call->method->reply;
+
+    VOW_RULE_THREAD(vow_call_scheduler(call));
+    if (message->descriptor != wanted && message->descriptor != &vow_raw_descriptor) {
+        handling_fail(call, vow_status_make(VOW_INTERNAL, "%s answers with a %s, and its handler gave a %s",
+                                            call->method->name, wanted->name, message->descriptor->name));
+        return;
+    }
+    handling_end(call, message, VOW_ENDING(.status = VOW_STATUS_OK, .metadata = call->side.handling.metadata));
+}
+
+void vow_call_fail(vow_call *call, vow_code code, const char *format, ...)
+{
+    va_list arguments;
+
+    VOW_RULE_THREAD(vow_call_scheduler(call));
+    va_start(arguments, format);
+    handling_fail(call, vow_status_make_list(code, format, arguments));
+    va_end(arguments);
+}
+
+static void answer_work_ended(void *object)
+{
+    vow_call *call = object;
+
+    call->side.handling.lent--;
+    handling_may_free(call);
+}
+
+static void answer_run(vow_task *task)
+{
+    vow_waiter *waiter = vow_waiter_of(task);
+    vow_call   *call = waiter->arg;
+    vow_future *source = waiter->source;
+
+    call->side.handling.answer = NULL;
+    call->side.handling.lent++;
+    if (source->status.code != VOW_OK)
+        handling_fail(call, vow_status_share(&source->status));
+    else if (source->value)
+        vow_call_reply(call, source->value);
+    else if (call->state != VOW_CALL_ENDED)
+        vow_call_fail(call, VOW_INTERNAL, "%s: the handler's future has no value, and the handler has not replied",
+                      call->method->name);
+    vow_waiter_end(waiter);
+    call->side.handling.lent--;
+    handling_may_free(call);
+}
+
+void vow_call_answer(vow_call *call, vow_future *future)
+{
+    vow_handling *handling = &call->side.handling;
+    vow_waiter   *waiter;
+
+    VOW_RULE_THREAD(vow_call_scheduler(call));
+    VOW_RULE(call->state != VOW_CALL_DEAD, "a handler's call ends with its answer; it was answered before");
+    if (call->state == VOW_CALL_ENDED || handling->answer) {
+        vow_drop(future); /* the first answer counts */
+        return;
+    }
+    handling->lent++;
+    future = vow_attach(future, call, answer_work_ended);
+    waiter = vow_future_take(future);
+    if (!waiter) {
+        handling_fail(call, vow_status_no_memory());
+        return;
+    }
+    waiter->arg = call;
+    handling->answer = waiter;
+    vow_waiter_wait(waiter, NULL, answer_run);
+    if (call->state == VOW_CALL_GONE)
+        vow_waiter_cancel_source(waiter);
+}
+
+void *vow_call_alloc(vow_call *call, size_t size)
+{
+    void *memory = vow_arena_alloc(&call->arena, size);
+
+    if (memory) {
+        handling_charge(call, call->arena.used);
+        return memset(memory, 0, size);
+    }
+    vow_call_fail(call, VOW_RESOURCE_EXHAUSTED, "%s: no memory for the call, or more than max_decoded_size (%zu bytes)",
+                  call->method->name, call->arena.cap);
+    return NULL;
+}
+
+void vow_call_send_metadata(vow_call *call, const vow_metadata *metadata)
+{
+    vow_handling *handling = &call->side.handling;
+    vow_error     error;
+    bool          failed = false;
+
+    if (call->state == VOW_CALL_ENDED)
+        return;
+    if (vow_metadata_check(metadata, &error) != VOW_OK) {
+        vow_call_fail(call, VOW_INTERNAL, "%s: %s", call->method->name, error.message);
+        return;
+    }
+    handling->metadata = vow_call_join_metadata(call, handling->metadata, metadata, &failed);
+    if (failed)
+        vow_call_fail(call, VOW_RESOURCE_EXHAUSTED, "%s: no memory for metadata", call->method->name);
+}
+
+/* --- When nobody waits any more ---------------------------------------------------------------------- */
+
+static void handling_report(vow_call *call)
+{
+    vow_report("%s: its handler still runs %d s after its caller, %s, has gone: it must answer the call (vow_call_fail "
+               "will do)",
+               call->method->name, FORGOTTEN_AFTER_MS / 1000, vow_call_peer(call));
+}
+
+/* The handler is left alone with the call until it has answered. */
+static void handling_gone(vow_call *call, vow_code code, const char *why)
+{
+    vow_scheduler *scheduler = vow_call_scheduler(call);
+    vow_handling  *handling = &call->side.handling;
+
+    call->wire.session = NULL;
+    call->state = VOW_CALL_GONE;
+    handling->lent++;
+    vow_timers_arm(&scheduler->timers, &call->timer, vow_scheduler_after_ms(scheduler, FORGOTTEN_AFTER_MS));
+    handling_tell_closed(call, code, why);
+    vow_call_cancel_children(call);
+    if (handling->answer)
+        vow_waiter_cancel_source(handling->answer);
+    handling->lent--;
+}
+
+void vow_handling_ended(vow_wire *wire, const vow_ending *ending)
+{
+    vow_call *call = vow_call_of_wire(wire);
+
+    if (call->state == VOW_CALL_WAITING) {
+        call->state = VOW_CALL_ENDED; /* no handler has seen it */
+        wire->session = NULL;
+        handling_may_free(call);
+        return;
+    }
+    handling_gone(call, VOW_CANCELLED, vow_status_message(&ending->status));
+}
+
+static void handling_timer(vow_timer *timer)
+{
+    vow_call  *call = VOW_OWNER(timer, vow_call, timer);
+    vow_status status;
+
+    if (call->state == VOW_CALL_GONE) {
+        handling_report(call);
+        return;
+    }
+    status = vow_status_make(VOW_DEADLINE_EXCEEDED, "%s: not answered within the call's time", call->method->name);
+    vow_handling_abandon(call, &status);
+    vow_status_done(&status);
+}
+
+void vow_handling_abandon(vow_call *call, const vow_status *why)
+{
+    bool was_seen = call->state == VOW_CALL_OPEN;
+
+    if (call->state == VOW_CALL_GONE || call->state == VOW_CALL_ENDED)
+        return;
+    if (call->wire.session)
+        call->wire.session->protocol->answer(&call->wire, NULL, VOW_ENDING(.status = *why));
+    if (was_seen) {
+        handling_gone(call, why->code, vow_status_message(why));
+        return;
+    }
+    call->wire.session = NULL;
+    call->state = VOW_CALL_ENDED;
+    handling_may_free(call);
+}
+
+bool vow_call_cancelled(const vow_call *call)
+{
+    return call->state == VOW_CALL_GONE;
+}
+
+vow_future *vow_call_when_closed(vow_call *call)
+{
+    vow_handling *handling = &call->side.handling;
+
+    if (!handling->on_closed) {
+        vow_future *future = vow_promise_new(call->loop, &handling->closed);
+
+        if (!handling->closed)
+            return future;
+        handling->on_closed = future;
+        if (call->state == VOW_CALL_GONE)
+            handling_tell_closed(call, VOW_CANCELLED, "the caller has gone");
+    }
+    return vow_shield(vow_future_ref(handling->on_closed));
+}
+
+bool vow_call_draining(const vow_call *call)
+{
+    return call->side.handling.server->drain != NULL;
+}
+
+/* --- Arriving ------------------------------------------------------------------------------------------ */
+
+static vow_status arrival_check(const vow_peer *peer, const vow_arrival *arrival)
+{
+    const vow_server *server = peer->server;
+    const vow_entry  *entry = arrival->handler;
+
+    if (!entry || !entry->handler.serve)
+        return vow_status_make(VOW_UNIMPLEMENTED, "%s is not served here", arrival->method);
+    if (entry->handler.method && (entry->handler.method->client_streams || entry->handler.method->server_streams))
+        return vow_status_make(VOW_UNIMPLEMENTED, "%s streams, and this server answers single messages only",
+                               arrival->method);
+    if (server->running >= server->options.max_calls)
+        return vow_status_make(VOW_RESOURCE_EXHAUSTED, "the server runs %zu calls, its limit (max_calls)",
+                               server->running);
+    if (server->account.used >= server->account.limit)
+        return vow_status_make(VOW_RESOURCE_EXHAUSTED, "the server holds %zu bytes for its peers, its limit (max_memory)",
+                               server->account.used);
+    return VOW_STATUS_OK;
+}
+
+/* A method without a description of its own: its messages stay as they came. */
+static const vow_method *call_make_method(vow_call *call, const char *name)
+{
+    size_t      size = strlen(name) + 1;
+    vow_method *method = vow_arena_alloc(&call->arena, sizeof *method);
+    char       *copy = vow_arena_alloc(&call->arena, size);
+
+    if (!method || !copy)
+        return NULL;
+    *method = (vow_method){
+        .size = sizeof *method,
+        .name = memcpy(copy, name, size),
+        .request = &vow_raw_descriptor,
+        .reply = &vow_raw_descriptor,
+    };
+    return method;
+}
+
+static bool handling_fill(vow_call *call, const vow_arrival *arrival)
+{
+    bool                failed;
+    const vow_metadata *received = vow_call_copy_metadata(call, arrival->metadata, &failed);
+
+    if (received)
+        call->received = received;
+    if (!call->method)
+        call->method = call_make_method(call, arrival->method);
+    return call->method && !failed;
+}
+
+static vow_call *handling_new(vow_peer *peer, const vow_entry *entry)
+{
+    vow_server *server = peer->server;
+    vow_call   *call = vow_call_new(server->anchor.loop, entry->handler.method, server->options.max_decoded_size,
+                                    handling_timer);
+
+    if (!call)
+        return NULL;
+    call->side.handling = (vow_handling){ .server = server, .peer = peer, .entry = entry };
+    call->peer = peer->name;
+    peer->references++;
+    peer->running++;
+    server->running++;
+    vow_list_append(&server->calls, &call->link);
+    return call;
+}
+
+vow_wire *vow_handling_began(vow_peer *peer, vow_arrival *arrival)
+{
+    vow_call *call;
+
+    arrival->refusal = arrival_check(peer, arrival);
+    if (arrival->refusal.code != VOW_OK)
+        return NULL;
+    call = handling_new(peer, arrival->handler);
+    if (call && handling_fill(call, arrival)) {
+        vow_call_set_deadline(call, arrival->deadline_ns);
+        return &call->wire;
+    }
+    arrival->refusal = vow_status_no_memory();
+    if (call) {
+        call->state = VOW_CALL_ENDED;
+        handling_free(call);
+    }
+    return NULL;
+}
+
+void vow_handling_message(vow_wire *wire, const uint8_t *data, size_t size, bool ends)
+{
+    vow_call          *call = vow_call_of_wire(wire);
+    vow_handling      *handling = &call->side.handling;
+    const vow_handler *handler = &handling->entry->handler;
+    ProtobufCMessage  *request;
+    vow_status         status;
+
+    (void)ends;
+    call->state = VOW_CALL_OPEN;
+    request = vow_call_unpack(call, call->method->request, data, size, "request", &status);
+    if (!request) {
+        handling_fail(call, status);
+        return;
+    }
+    if (call->arena.used) {
+        handling_charge(call, call->arena.used);
+        vow_server_balance_memory(handling->server);
+    }
+    handling->lent++;
+    handler->serve(call, request, handler);
+    handling->lent--;
+    handling_may_free(call);
+}

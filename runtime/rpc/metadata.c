@@ -1,0 +1,61 @@
+#include "runtime/rpc/metadata.h"
+
+#include <string.h>
+
+size_t vow_metadata_count(const vow_metadata *metadata)
+{
+    size_t count = 0;
+
+    while (metadata && metadata[count].name)
+        count++;
+    return count;
+}
+
+size_t vow_metadata_value_size(const vow_metadata *entry)
+{
+    if (entry->value_size || !entry->value)
+        return entry->value_size;
+    return strlen(entry->value);
+}
+
+static bool name_is_allowed(const char *name)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_-.";
+    size_t            size = strlen(name);
+
+    return size > 0 && strspn(name, allowed) == size && strncmp(name, "grpc-", 5) != 0;
+}
+
+static bool name_is_binary(const char *name)
+{
+    size_t size = strlen(name);
+
+    return size > 4 && strcmp(name + size - 4, "-bin") == 0;
+}
+
+static bool value_is_allowed(const vow_metadata *entry)
+{
+    size_t size = vow_metadata_value_size(entry);
+
+    for (size_t i = 0; i < size; i++) {
+        if (entry->value[i] < 0x20 || entry->value[i] > 0x7e)
+            return false;
+    }
+    return true;
+}
+
+vow_code vow_metadata_check(const vow_metadata *metadata, vow_error *error)
+{
+    for (const vow_metadata *entry = metadata; entry && entry->name; entry++) {
+        if (!name_is_allowed(entry->name))
+            return vow_error_set(error, VOW_INVALID_ARGUMENT,
+                                 "metadata \"%.64s\": a name has the characters a-z 0-9 _ - . and does not begin with "
+                                 "\"grpc-\"",
+                                 entry->name);
+        if (!name_is_binary(entry->name) && !value_is_allowed(entry))
+            return vow_error_set(error, VOW_INVALID_ARGUMENT,
+                                 "metadata \"%.64s\": a value is printable ASCII; for bytes, end the name in \"-bin\"",
+                                 entry->name);
+    }
+    return VOW_OK;
+}

@@ -1,0 +1,20 @@
+/*
+ * Metadata: which names and values may travel.
+ *
+ * The idea: checked where the user hands it over, so that the mistake is told to the one who made it and
+ * nothing malformed ever leaves. What comes from a peer is checked by the protocol.
+ *
+ * Source: gRPC, "gRPC over HTTP/2", Custom-Metadata.
+ */
+#ifndef VOW_RPC_METADATA_H
+#define VOW_RPC_METADATA_H
+
+#include <vow/call.h>
+
+/* `metadata` may be NULL. Fails: VOW_INVALID_ARGUMENT, with the name and what is wrong with it. */
+vow_code vow_metadata_check(const vow_metadata *metadata, vow_error *error);
+
+size_t vow_metadata_count(const vow_metadata *metadata);
+size_t vow_metadata_value_size(const vow_metadata *entry);
+
+#endif

@@ -1,0 +1,246 @@
+#include "runtime/base/memory.h"
+#include "runtime/rpc/server.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* --- Life ---------------------------------------------------------------------------------- */
+
+void vow_peer_drop(vow_peer *peer)
+{
+    vow_server *server = peer->server;
+
+    assert(peer->references > 0);
+    if (--peer->references > 0)
+        return;
+    vow_free(peer->name);
+    vow_free(peer->host);
+    vow_free(peer);
+    vow_server_drop(server);
+}
+
+void vow_peer_close(vow_peer *peer, const vow_status *why)
+{
+    vow_session *session = peer->session;
+    vow_server  *server = peer->server;
+
+    if (!session)
+        return;
+    peer->session = NULL;
+    server->paused -= peer->is_paused;
+    if (peer->listener)
+        peer->listener->peers--;
+    vow_link_remove(&peer->link);
+    session->protocol->close(session, why);
+    vow_drain_progress(server);
+    vow_peer_drop(peer);
+}
+
+/* --- Events of the session ------------------------------------------------------------------- */
+
+static void peer_ready(void *owner)
+{
+    (void)owner;
+}
+
+static const void *peer_resolve(void *owner, const char *method)
+{
+    return vow_server_find(((vow_peer *)owner)->server, method);
+}
+
+static vow_wire *peer_began(void *owner, vow_arrival *arrival)
+{
+    return vow_handling_began(owner, arrival);
+}
+
+static void peer_nothing(void *owner)
+{
+    (void)owner;
+}
+
+static void peer_pong(void *owner)
+{
+    vow_drain_pong(owner);
+}
+
+static void peer_closed(void *owner, const vow_status *why)
+{
+    (void)why;
+    vow_peer_close(owner, NULL);
+}
+
+static const vow_session_events peer_events = {
+    .ready = peer_ready,
+    .resolve = peer_resolve,
+    .began = peer_began,
+    .message = vow_handling_message,
+    .ended = vow_handling_ended,
+    .place = peer_nothing,
+    .goaway = peer_nothing,
+    .pong = peer_pong,
+    .closed = peer_closed,
+};
+
+/* --- Accepting --------------------------------------------------------------------------------- */
+
+static size_t server_count_host(const vow_server *server, const char *host)
+{
+    size_t          count = 0;
+    const vow_link *link;
+
+    for (link = server->peers.head.next; link != &server->peers.head; link = link->next) {
+        const vow_peer *peer = VOW_OWNER(link, vow_peer, link);
+
+        count += peer->host && strcmp(peer->host, host) == 0;
+    }
+    return count;
+}
+
+/* Why this connection can't be served; OK: it can. */
+static vow_status accept_check(const vow_server_listener *listener, const vow_stream *stream)
+{
+    const vow_server         *server = listener->server;
+    const vow_server_options *options = &server->options;
+
+    if (listener->peers >= options->max_connections)
+        return vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s has %zu connections, its limit (max_connections)",
+                               vow_listener_address(listener->listener), listener->peers);
+    if (!vow_stream_is_local(stream) &&
+        server_count_host(server, vow_stream_peer_host(stream)) >= options->max_connections_per_peer)
+        return vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                               "%s has %zu connections from %s, the limit (max_connections_per_peer)",
+                               vow_listener_address(listener->listener), options->max_connections_per_peer,
+                               vow_stream_peer_host(stream));
+    if (server->account.used >= server->account.limit)
+        return vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s holds %zu bytes for its peers, its limit (max_memory)",
+                               vow_listener_address(listener->listener), server->account.used);
+    return VOW_STATUS_OK;
+}
+
+static char *text_copy(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char  *copy = vow_alloc(size);
+
+    return copy ? memcpy(copy, text, size) : NULL;
+}
+
+static vow_peer *peer_new(vow_server_listener *listener, const vow_stream *stream)
+{
+    vow_peer *peer = vow_alloc_zeroed(sizeof *peer);
+    bool      is_local = vow_stream_is_local(stream);
+
+    if (!peer)
+        return NULL;
+    peer->server = listener->server;
+    peer->server->references++;
+    peer->listener = listener;
+    peer->references = 1;
+    vow_link_init(&peer->link);
+    peer->name = text_copy(vow_stream_peer(stream));
+    peer->host = is_local ? NULL : text_copy(vow_stream_peer_host(stream));
+    if (peer->name && (is_local || peer->host))
+        return peer;
+    vow_peer_drop(peer);
+    return NULL;
+}
+
+static vow_session_options peer_session_options(const vow_peer *peer)
+{
+    const vow_server_options *options = &peer->server->options;
+
+    return (vow_session_options){
+        .is_server = true,
+        .target = peer->name,
+        .max_message_size = options->max_message_size,
+        .max_calls = options->max_calls_per_connection,
+        .max_metadata_size = VOW_MAX_METADATA_SIZE,
+        .max_metadata_count = VOW_MAX_METADATA_COUNT,
+        .max_queued_bytes = VOW_MAX_QUEUED_BYTES,
+        .message_timeout_ms = options->hello_timeout_ms,
+        .account = &peer->server->account,
+    };
+}
+
+void vow_peer_accept(void *owner, vow_stream *stream)
+{
+    vow_server_listener *listener = owner;
+    vow_status           refusal = accept_check(listener, stream);
+    vow_peer            *peer = peer_new(listener, stream);
+    vow_session_options  options;
+
+    if (!peer) {
+        vow_status_done(&refusal);
+        vow_stream_close(stream);
+        return;
+    }
+    options = peer_session_options(peer);
+    peer->session = vow_protocol_native.open(stream, true, &options, &peer_events, peer);
+    if (!peer->session) {
+        vow_status_done(&refusal);
+        vow_peer_drop(peer);
+        return;
+    }
+    vow_list_append(&peer->server->peers, &peer->link);
+    listener->peers++;
+    if (refusal.code != VOW_OK)
+        vow_peer_close(peer, &refusal);
+    vow_status_done(&refusal);
+}
+
+/* --- Memory ----------------------------------------------------------------------------------------- */
+
+static size_t peer_held_bytes(const vow_peer *peer)
+{
+    return peer->arenas + (peer->session ? peer->session->held_bytes : 0);
+}
+
+static void peer_pause(vow_peer *peer, bool paused)
+{
+    vow_server *server = peer->server;
+
+    peer->is_paused = paused;
+    if (paused)
+        server->paused++;
+    else
+        server->paused--;
+    peer->session->protocol->pause(peer->session, paused);
+}
+
+static void server_pause_largest(vow_server *server)
+{
+    vow_peer *largest = NULL;
+    vow_link *link;
+
+    for (link = server->peers.head.next; link != &server->peers.head; link = link->next) {
+        vow_peer *peer = VOW_OWNER(link, vow_peer, link);
+
+        if (!peer->is_paused && (!largest || peer_held_bytes(peer) > peer_held_bytes(largest)))
+            largest = peer;
+    }
+    if (largest && peer_held_bytes(largest) > 0)
+        peer_pause(largest, true);
+}
+
+static void server_resume_all(vow_server *server)
+{
+    vow_link *link;
+
+    for (link = server->peers.head.next; link != &server->peers.head; link = link->next) {
+        vow_peer *peer = VOW_OWNER(link, vow_peer, link);
+
+        if (peer->is_paused)
+            peer_pause(peer, false);
+    }
+}
+
+void vow_server_balance_memory(vow_server *server)
+{
+    size_t used = server->account.used;
+    size_t limit = server->account.limit;
+
+    if (used > limit / 4 * 3)
+        server_pause_largest(server);
+    else if (server->paused && used < limit / 2)
+        server_resume_all(server);
+}

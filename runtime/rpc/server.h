@@ -1,0 +1,107 @@
+/*
+ * The inside of a server: handlers, listeners, peers and the calls that run.
+ *
+ * The idea: a server outlives its close for as long as a handler still has a call of it: everything
+ * that points at it holds a reference. Limits are kept where the thing limited comes in: connections
+ * when accepted, calls when begun, memory when a request is unpacked.
+ *
+ *     server.c   open, handlers, listeners, close
+ *     peer.c     one connection from a client: limits, events of its session
+ *     handler.c  one call, from its arrival to its answer
+ *     drain.c    the end in good order
+ */
+#ifndef VOW_RPC_SERVER_H
+#define VOW_RPC_SERVER_H
+
+#include "runtime/rpc/call.h"
+
+/* A handler that was registered. */
+struct vow_entry {
+    vow_map_node node; /* by hash of the method's name */
+    vow_handler  handler;
+};
+
+typedef struct vow_server_listener {
+    vow_link      link;
+    vow_server   *server;
+    vow_listener *listener;
+    size_t        peers;
+} vow_server_listener;
+
+struct vow_server {
+    vow_anchor         anchor; /* first */
+    vow_server_options options;
+    vow_closer         closer;
+    vow_status         fault; /* of a vow_server_handle that found no memory; vow_server_listen tells */
+    vow_map            entries;
+    vow_entry         *fallback; /* for methods that have no other; NULL: none */
+    vow_list           listeners;
+    vow_list           peers;
+    vow_list           calls;   /* that run */
+    size_t             running; /* of these, counted against max_calls */
+    vow_account        account;
+    size_t             paused; /* peers that are not read, since memory is short */
+    int                port;
+    size_t             references; /* the program's, peers', calls' */
+    bool               is_closed;
+    struct vow_drain  *drain; /* NULL: not draining */
+    bool               drained;
+};
+
+/* One connection from a client. */
+struct vow_peer {
+    vow_link             link;
+    vow_server          *server;
+    vow_server_listener *listener; /* NULL: has been closed */
+    vow_session         *session;  /* NULL: gone */
+    char                *name;     /* "tcp://10.0.0.7:52144" */
+    char                *host;     /* "10.0.0.7"; NULL: exempt from the limit per address */
+    size_t               running;  /* calls that its handlers still have */
+    size_t               arenas;   /* bytes of their memory */
+    bool                 is_paused;
+    bool                 has_heard; /* that the server drains */
+    size_t               references;
+};
+
+void vow_server_drop(vow_server *server);
+
+void vow_server_stop_listening(vow_server *server);
+
+/* Nobody waits for the answers of its calls any more; `why` is told to the callers. */
+void vow_server_abandon_calls(vow_server *server, const vow_status *why);
+
+/* Finds what serves `method`; NULL: nothing. */
+const vow_entry *vow_server_find(const vow_server *server, const char *method);
+
+/* --- peer.c ---------------------------------------------------------------------- */
+
+/* A connection was accepted: a peer of the listener's, or refused with a reason. */
+void vow_peer_accept(void *listener, vow_stream *stream);
+
+/* Ends the connection and tells the client why (NULL: nothing). Its calls have gone. */
+void vow_peer_close(vow_peer *peer, const vow_status *why);
+void vow_peer_drop(vow_peer *peer);
+
+/* Stops reading from those who hold most when memory is short, and goes on when it is not. */
+void vow_server_balance_memory(vow_server *server);
+
+/* --- handler.c --------------------------------------------------------------------- */
+
+/* The events of a session that concern one call. */
+vow_wire *vow_handling_began(vow_peer *peer, vow_arrival *arrival);
+void      vow_handling_message(vow_wire *wire, const uint8_t *data, size_t size, bool ends);
+void      vow_handling_ended(vow_wire *wire, const vow_ending *ending);
+
+/* Nobody waits for the answer any more: the server closes. `why` is told to the caller. */
+void vow_handling_abandon(vow_call *call, const vow_status *why);
+
+/* --- drain.c ------------------------------------------------------------------------- */
+
+/* A call was answered, a connection has gone, the peer has heard the first goaway. */
+void vow_drain_progress(vow_server *server);
+void vow_drain_pong(vow_peer *peer);
+
+/* The server closes before its drain has ended. */
+void vow_drain_abandon(vow_server *server);
+
+#endif

@@ -1,0 +1,43 @@
+/* What generated code calls of vow, in a form that tells what it was called with. */
+#include <vow/vow.h>
+
+#include <stdio.h>
+
+vow_future *vow_call_unary(vow_channel *channel, const vow_method *method, const ProtobufCMessage *request,
+                           const vow_call_options *options)
+{
+    (void)channel;
+    (void)options;
+    printf("%s is called with %s\n", method->name, request->descriptor->name);
+    return (vow_future *)request;
+}
+
+void *vow_future_value(const vow_future *future)
+{
+    return (void *)future;
+}
+
+void vow_call_reply(vow_call *call, const ProtobufCMessage *message)
+{
+    printf("%s is answered with %s\n", vow_call_method(call)->name, message->descriptor->name);
+}
+
+const vow_method *vow_call_method(const vow_call *call)
+{
+    return (const vow_method *)call;
+}
+
+/* Serves one call at once, from an empty request. */
+void vow_server_handle(vow_server *server, const vow_handler *handler)
+{
+    ProtobufCMessage *request;
+
+    (void)server;
+    printf("%s %s%s\n", handler->method->name, handler->serve ? "is served" : "is unimplemented",
+           handler->method->idempotent ? " and idempotent" : "");
+    if (!handler->serve)
+        return;
+    request = protobuf_c_message_unpack(handler->method->request, NULL, 0, NULL);
+    handler->serve((vow_call *)handler->method, request, handler);
+    protobuf_c_message_free_unpacked(request, NULL);
+}

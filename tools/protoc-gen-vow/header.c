@@ -1,0 +1,166 @@
+#include "header.h"
+
+#include "comments.h"
+
+static void method_write_streams(vow_text *text, const vow_model_method *method)
+{
+    const vow_text_value values[] = { { "rpc", method->rpc }, { NULL, NULL } };
+
+    vow_text_fill(text,
+                  "/*\n"
+                  " * $rpc$\n"
+                  " *\n"
+                  " * Not here yet: vow does not generate methods with streams. Who calls this one gets\n"
+                  " * VOW_UNIMPLEMENTED.\n"
+                  " */\n"
+                  "\n",
+                  values);
+}
+
+static void method_write(vow_text *text, const vow_model_method *method)
+{
+    const vow_text_value values[] = {
+        { "stub", method->function },
+        { "Request", vow_message_type(method->request) },
+        { "Reply", vow_message_type(method->reply) },
+        { "request_base", method->request->base },
+        { "reply_base", method->reply->base },
+        { NULL, NULL },
+    };
+
+    if (method->streams) {
+        method_write_streams(text, method);
+        return;
+    }
+    vow_comment_write(text, method->comment, method->rpc);
+    vow_text_fill(text,
+                  "VOW_MUST_USE\n"
+                  "static inline vow_future *$stub$(vow_channel *channel, const $Request$ *request,\n"
+                  "        const vow_call_options *options)\n"
+                  "{\n"
+                  "    return vow_call_unary(channel, &$stub$_method, &request->$request_base$, options);\n"
+                  "}\n"
+                  "\n"
+                  "static inline const $Reply$ *$stub$_result(const vow_future *reply)\n"
+                  "{\n"
+                  "    return (const $Reply$ *)vow_future_value(reply);\n"
+                  "}\n"
+                  "\n"
+                  "static inline void $stub$_reply(vow_call *call, const $Reply$ *reply)\n"
+                  "{\n"
+                  "    vow_call_reply(call, &reply->$reply_base$);\n"
+                  "}\n"
+                  "\n",
+                  values);
+}
+
+static void service_write_struct(vow_text *text, const vow_model_service *service)
+{
+    const vow_text_value values[] = { { "service", service->function }, { NULL, NULL } };
+
+    vow_comment_write(text, service->comment,
+                      "One member per method; a NULL member answers VOW_UNIMPLEMENTED.");
+    vow_text_fill(text, "typedef struct $service$_service {\n", values);
+    for (size_t i = 0; i < service->method_count; i++) {
+        const vow_model_method *method = &service->methods[i];
+
+        if (!method->streams)
+            vow_text_print(text, "    void (*%s)(vow_call *call, const %s *request, void *arg);\n",
+                           method->member, vow_message_type(method->request));
+    }
+    vow_text_fill(text,
+                  "} $service$_service;\n"
+                  "\n"
+                  "/* Adds the handlers of `service`, which get `arg`. Both must outlive the server. */\n"
+                  "void $service$_serve(vow_server *server, const $service$_service *service, void *arg);\n"
+                  "\n",
+                  values);
+}
+
+static void service_write(vow_text *text, const vow_model_service *service)
+{
+    for (size_t i = 0; i < service->method_count; i++) {
+        if (!service->methods[i].streams)
+            vow_text_print(text, "extern const vow_method %s_method;\n", service->methods[i].function);
+    }
+    vow_text_print(text, "%s", service->unary_count > 0 ? "\n" : "");
+    for (size_t i = 0; i < service->method_count; i++)
+        method_write(text, &service->methods[i]);
+    if (service->unary_count > 0)
+        service_write_struct(text, service);
+    else
+        vow_text_print(text, "/* There is nothing yet to serve of %s. */\n\n", service->full_name);
+}
+
+static void messages_write(vow_text *text, const vow_model *model)
+{
+    if (model->message_count > 0)
+        vow_text_print(text, "/* What arrives as a ProtobufCMessage, as what it is. */\n");
+    for (size_t i = 0; i < model->message_count; i++) {
+        const vow_text_value values[] = {
+            { "message", model->messages[i].function },
+            { "Message", model->messages[i].type },
+            { "descriptor", model->messages[i].descriptor },
+            { NULL, NULL },
+        };
+
+        vow_text_fill(text,
+                      "static inline const $Message$ *$message$_of(const ProtobufCMessage *message)\n"
+                      "{\n"
+                      "    assert(message->descriptor == &$descriptor$);\n"
+                      "    return (const $Message$ *)message;\n"
+                      "}\n"
+                      "\n",
+                      values);
+    }
+}
+
+/* protoc-c puts an underscore after most keywords of C++ in its structs, and forgets the rest. */
+static void include_write(vow_text *text, const vow_model *model)
+{
+    if (model->cpp_word_count > 0) {
+        vow_text_print(text,
+                       "\n"
+                       "/* Members that protoc-c names after keywords of C++ end in an underscore there. */\n"
+                       "#ifdef __cplusplus\n");
+        for (size_t i = 0; i < model->cpp_word_count; i++)
+            vow_text_print(text, "#define %s %s_\n", model->cpp_words[i], model->cpp_words[i]);
+        vow_text_print(text, "#endif\n");
+    }
+    vow_text_print(text, "#include \"%s.pb-c.h\"\n", model->stem);
+    if (model->cpp_word_count > 0) {
+        vow_text_print(text, "#ifdef __cplusplus\n");
+        for (size_t i = 0; i < model->cpp_word_count; i++)
+            vow_text_print(text, "#undef %s\n", model->cpp_words[i]);
+        vow_text_print(text, "#endif\n");
+    }
+}
+
+void vow_header_write(vow_text *text, const vow_model *model)
+{
+    const vow_text_value values[] = {
+        { "file", model->file->proto->name },
+        { "guard", vow_name_file_identifier(model->file->proto->name) },
+        { NULL, NULL },
+    };
+
+    vow_text_fill(text,
+                  "/* Made by protoc-gen-vow from $file$. What is changed here is lost. */\n"
+                  "#ifndef VOW_$guard$__INCLUDED\n"
+                  "#define VOW_$guard$__INCLUDED\n"
+                  "\n"
+                  "#include <vow/vow.h>\n",
+                  values);
+    include_write(text, model);
+    vow_text_print(text, "\n"
+                         "#include <assert.h>\n"
+                         "\n"
+                         "PROTOBUF_C__BEGIN_DECLS\n"
+                         "\n");
+    messages_write(text, model);
+    for (size_t i = 0; i < model->service_count; i++)
+        service_write(text, &model->services[i]);
+    vow_text_print(text, "PROTOBUF_C__END_DECLS\n"
+                         "\n"
+                         "#endif\n");
+}

@@ -1,0 +1,133 @@
+#include "source.h"
+
+#include <string.h>
+
+/* The file and all its imports as a FileDescriptorSet, imports first, as protoc orders them. */
+static vow_text files_pack(const vow_model *model)
+{
+    const vow_schema                   *schema = model->schema;
+    Google__Protobuf__FileDescriptorSet set = GOOGLE__PROTOBUF__FILE_DESCRIPTOR_SET__INIT;
+    vow_file_proto                     *copies = vow_scratch_alloc(schema->file_count * sizeof *copies);
+    vow_text                            packed = { 0 };
+
+    set.file = vow_scratch_alloc(schema->file_count * sizeof *set.file);
+    for (size_t i = 0; i < schema->file_count; i++) {
+        if (!model->reached[i])
+            continue;
+        copies[i] = *schema->files[i].proto;
+        copies[i].source_code_info = NULL; /* comments and line numbers: three quarters of the size */
+        set.file[set.n_file++] = &copies[i];
+    }
+    packed.size = google__protobuf__file_descriptor_set__get_packed_size(&set);
+    packed.data = vow_scratch_alloc(packed.size);
+    google__protobuf__file_descriptor_set__pack(&set, (uint8_t *)packed.data);
+    return packed;
+}
+
+/* No name that is made from the .proto file begins with vow_ and another letter. */
+static void files_write(vow_text *text, const vow_model *model)
+{
+    vow_text packed = files_pack(model);
+
+    vow_text_print(text, "static const uint8_t vow_files_data[] = {");
+    for (size_t i = 0; i < packed.size; i++)
+        vow_text_print(text, "%s%u,", i % 20 == 0 ? "\n    " : " ", (unsigned)(uint8_t)packed.data[i]);
+    vow_text_print(text,
+                   "\n"
+                   "};\n"
+                   "\n"
+                   "/* %s and what it imports. */\n"
+                   "static const vow_file_set vow_files = {\n"
+                   "    .size = sizeof(vow_file_set),\n"
+                   "    .data = vow_files_data,\n"
+                   "    .data_size = sizeof vow_files_data,\n"
+                   "};\n"
+                   "\n",
+                   model->file->proto->name);
+}
+
+static void method_write(vow_text *text, const vow_model_service *service, const vow_model_method *method)
+{
+    const vow_text_value values[] = {
+        { "stub", method->function },
+        { "path", method->path },
+        { "request", vow_message_descriptor(method->request) },
+        { "reply", vow_message_descriptor(method->reply) },
+        { "idempotent", method->idempotent ? "    .idempotent = true,\n" : "" },
+        { "Request", vow_message_type(method->request) },
+        { "service", service->function },
+        { "member", method->member },
+        { NULL, NULL },
+    };
+
+    vow_text_fill(text,
+                  "const vow_method $stub$_method = {\n"
+                  "    .size = sizeof(vow_method),\n"
+                  "    .name = \"$path$\",\n"
+                  "    .request = &$request$,\n"
+                  "    .reply = &$reply$,\n"
+                  "$idempotent$"
+                  "    .files = &vow_files,\n"
+                  "};\n"
+                  "\n"
+                  "static void $stub$_serve(vow_call *call, const ProtobufCMessage *request,\n"
+                  "        const vow_handler *handler)\n"
+                  "{\n"
+                  "    const $service$_service *service = (const $service$_service *)handler->service;\n"
+                  "\n"
+                  "    service->$member$(call, (const $Request$ *)request, handler->arg);\n"
+                  "}\n"
+                  "\n",
+                  values);
+}
+
+static void service_write_serve(vow_text *text, const vow_model_service *service)
+{
+    const vow_text_value values[] = { { "service", service->function }, { NULL, NULL } };
+
+    vow_text_fill(text,
+                  "void $service$_serve(vow_server *server, const $service$_service *service, void *arg)\n"
+                  "{\n"
+                  "    vow_handler handler = { .size = sizeof handler, .service = service, .arg = arg };\n"
+                  "\n",
+                  values);
+    for (size_t i = 0; i < service->method_count; i++) {
+        const vow_text_value method[] = {
+            { "stub", service->methods[i].function },
+            { "member", service->methods[i].member },
+            { NULL, NULL },
+        };
+
+        if (!service->methods[i].streams)
+            vow_text_fill(text,
+                          "    handler.method = &$stub$_method;\n"
+                          "    handler.serve = service->$member$ ? $stub$_serve : NULL;\n"
+                          "    vow_server_handle(server, &handler);\n",
+                          method);
+    }
+    vow_text_print(text, "}\n\n");
+}
+
+static void service_write(vow_text *text, const vow_model_service *service)
+{
+    for (size_t i = 0; i < service->method_count; i++) {
+        if (!service->methods[i].streams)
+            method_write(text, service, &service->methods[i]);
+    }
+    if (service->unary_count > 0)
+        service_write_serve(text, service);
+}
+
+void vow_source_write(vow_text *text, const vow_model *model)
+{
+    vow_text_print(text,
+                   "/* Made by protoc-gen-vow from %s. What is changed here is lost. */\n"
+                   "#include \"%s.vow.h\"\n"
+                   "\n",
+                   model->file->proto->name, model->stem);
+    if (model->unary_count > 0)
+        files_write(text, model);
+    for (size_t i = 0; i < model->service_count; i++)
+        service_write(text, &model->services[i]);
+    text->data[--text->size] = '\0'; /* the empty line at the end */
+}

@@ -51,7 +51,7 @@ size_t bench_cores_find(int *cores, size_t most)
     if (sched_getaffinity(0, sizeof allowed, &allowed) != 0)
         return 0;
     for (int core = 0; core < CPU_SETSIZE && count < most; core++) {
-        if (CPU_ISSET(core, &allowed))
+        if (CPU_ISSET((size_t)core, &allowed))
             cores[count++] = core;
     }
     return count;
@@ -65,7 +65,7 @@ static void child_become(char *const argv[], int output, int core)
     sigprocmask(SIG_SETMASK, &signals_before, NULL);
     CPU_ZERO(&only);
     if (core >= 0) {
-        CPU_SET(core, &only);
+        CPU_SET((size_t)core, &only);
         if (sched_setaffinity(0, sizeof only, &only) != 0)
             fprintf(stderr, "bench: cannot pin %s to core %d: %m\n", argv[0], core);
     }

@@ -8,10 +8,10 @@
 
 #define START_TIMEOUT_MS  10000
 #define FINISH_TIMEOUT_MS 5000
-#define EXTRA_TIMEOUT_MS  30000 /* beyond the seconds of measuring: to connect, warm up, and run 100,000 calls */
+#define EXTRA_TIMEOUT_MS  30000 /* beyond the seconds of measuring: to connect, and to warm up */
 #define LINE_SIZE         512
 
-typedef struct pair {
+struct pair {
     const bench_setting  *setting;
     const bench_peer     *peer;
     const bench_workload *workload;
@@ -20,7 +20,7 @@ typedef struct pair {
     char                  server_title[64];
     char                  client_title[64];
     char                  address[LINE_SIZE];
-} pair;
+};
 
 static void program_path(char path[PATH_MAX], const bench_setting *setting, const char *program)
 {
@@ -28,10 +28,11 @@ static void program_path(char path[PATH_MAX], const bench_setting *setting, cons
 }
 
 /* Its first line is its address, and after a space the limits that it has raised. */
-static bool pair_start_server(pair *pair, bench_outcome *outcome)
+static bool pair_start_server(struct pair *pair, bench_outcome *outcome)
 {
     char  path[PATH_MAX];
-    char *argv[] = { path, "--listen", "tcp://127.0.0.1:0", pair->workload->weighed ? "--silent" : NULL, NULL };
+    char *silent = pair->workload->weighed ? "--silent" : NULL;
+    char *argv[] = { path, "--listen", "tcp://127.0.0.1:0", silent, NULL };
     char *raised;
 
     program_path(path, pair->setting, pair->peer->server);
@@ -45,17 +46,17 @@ static bool pair_start_server(pair *pair, bench_outcome *outcome)
     return true;
 }
 
-static bool pair_start_client(pair *pair)
+static bool pair_start_client(struct pair *pair)
 {
     bool  weighed = pair->workload->weighed;
     char  path[PATH_MAX];
     char  pid[16], outstanding[24], size[24], seconds[32];
-    char *argv[] = {
-        path,   "--target",      pair->address, "--server-pid",
-        pid,    "--outstanding", outstanding,   "--size",
-        size,   weighed ? NULL : "--seconds",   seconds,
-        NULL,
-    };
+    char *argv[] = { path,          "--target",
+                     pair->address, "--server-pid",
+                     pid,           "--outstanding",
+                     outstanding,   "--size",
+                     size,          weighed ? NULL : "--seconds",
+                     seconds,       NULL };
 
     program_path(path, pair->setting, weighed ? pair->peer->memory : pair->peer->client);
     snprintf(pid, sizeof pid, "%d", (int)pair->server.pid);
@@ -65,15 +66,14 @@ static bool pair_start_client(pair *pair)
     return bench_child_start(&pair->client, pair->client_title, argv, pair->setting->client_core);
 }
 
-static bool pair_read_results(pair *pair, bench_outcome *outcome)
+static bool pair_read_results(struct pair *pair, bench_outcome *outcome)
 {
     int  timeout_ms = (int)(pair->setting->seconds * 2000) + EXTRA_TIMEOUT_MS;
     char line[LINE_SIZE];
 
     if (!bench_child_read_line(&pair->client, line, sizeof line, timeout_ms))
         return false;
-    if (pair->workload->weighed ? bench_memory_results_parse(line, &outcome->memory)
-                                : bench_results_parse(line, &outcome->speed))
+    if (bench_results_parse(line, &outcome->results))
         return true;
     fprintf(stderr, "bench: %s prints what is no line of results: %s\n", pair->client.title, line);
     return false;
@@ -82,13 +82,13 @@ static bool pair_read_results(pair *pair, bench_outcome *outcome)
 bool bench_pair_run(const bench_setting *setting, const bench_peer *peer, const bench_workload *workload,
                     bench_outcome *outcome)
 {
-    pair pair = { .setting = setting, .peer = peer, .workload = workload };
-    bool done;
+    struct pair pair = { .setting = setting, .peer = peer, .workload = workload };
+    bool        done;
 
     snprintf(pair.server_title, sizeof pair.server_title, "%s's server (%s)", peer->name, workload->name);
     snprintf(pair.client_title, sizeof pair.client_title, "%s's client (%s)", peer->name, workload->name);
-    done = pair_start_server(&pair, outcome) && pair_start_client(&pair) && pair_read_results(&pair, outcome) &&
-           bench_child_finish(&pair.client, FINISH_TIMEOUT_MS);
+    done = pair_start_server(&pair, outcome) && pair_start_client(&pair) &&
+           pair_read_results(&pair, outcome) && bench_child_finish(&pair.client, FINISH_TIMEOUT_MS);
     /* A client can fail because its server has: both are told of. */
     if (pair.server.pid && !bench_child_runs(&pair.server))
         done = false;

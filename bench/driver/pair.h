@@ -17,11 +17,10 @@ typedef struct bench_setting {
     int         client_core;
 } bench_setting;
 
-/* What a run gave; `memory` of a workload that is weighed, else `speed`. */
+/* What a run gave. */
 typedef struct bench_outcome {
-    bench_results        speed;
-    bench_memory_results memory;
-    char                 raised[128]; /* the limits that the server has raised, as it says; "": none */
+    bench_results results;
+    char          raised[128]; /* the limits that the server has raised, as it says; "": none */
 } bench_outcome;
 
 /* Runs the pair and stops it. False: the run failed, and why has been said. */

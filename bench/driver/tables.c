@@ -4,7 +4,10 @@
 
 const bench_peer bench_peers[] = {
     [BENCH_FLOOR] = { .name = "floor", .server = "bench_floor_server", .client = "bench_floor_client" },
-    { .name = "vow", .server = "bench_vow_server", .client = "bench_vow_client", .memory = "bench_vow_memory" },
+    { .name = "vow",
+      .server = "bench_vow_server",
+      .client = "bench_vow_client",
+      .memory = "bench_vow_memory" },
 };
 const size_t bench_peer_count = COUNT_OF(bench_peers);
 

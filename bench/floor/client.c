@@ -47,7 +47,8 @@ static void client_init(struct client *client)
 
     client->frame_size = BENCH_FRAME_HEADER_SIZE + client->options.size;
     if (count > RING_SIZE_MOST / client->frame_size)
-        bench_fail_usage("%zu requests of %zu bytes are more than %u bytes", count, client->options.size, RING_SIZE_MOST);
+        bench_fail_usage("%zu requests of %zu bytes are more than %u bytes", count, client->options.size,
+                         RING_SIZE_MOST);
     client->ring_size = count * client->frame_size;
     client->ring = bench_alloc(count, client->frame_size);
     client->sent_ns = bench_alloc(count, sizeof *client->sent_ns);
@@ -97,7 +98,8 @@ static void client_flush(struct client *client)
         return;
 
     client->writing = true;
-    bench_must(uv_write(&client->write, stream, pieces, client_unwritten(client, pieces), client_written), "write");
+    bench_must(uv_write(&client->write, stream, pieces, client_unwritten(client, pieces), client_written),
+               "write");
     client->written_size = client->ready_size;
 }
 
@@ -150,8 +152,8 @@ static void client_room(uv_handle_t *handle, size_t suggested_size, uv_buf_t *ro
 
 static void client_start(uv_connect_t *connect, int status)
 {
-    struct client  *client = connect->handle->data;
-    uint64_t now_ns = uv_hrtime();
+    struct client *client = connect->handle->data;
+    uint64_t       now_ns = uv_hrtime();
 
     bench_must(status, "connect");
     bench_must(uv_tcp_nodelay(&client->tcp, 1), "set TCP_NODELAY");
@@ -163,9 +165,9 @@ static void client_start(uv_connect_t *connect, int status)
 
 static void client_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *read)
 {
-    struct client  *client = stream->data;
-    uint64_t now_ns = uv_hrtime();
-    size_t   answers;
+    struct client *client = stream->data;
+    uint64_t       now_ns = uv_hrtime();
+    size_t         answers;
 
     (void)read;
     if (size < 0)
@@ -186,8 +188,8 @@ static void client_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *read)
 int main(int argc, char **argv)
 {
     static struct client client;
-    uv_loop_t         *loop = uv_default_loop();
-    struct sockaddr_in address;
+    uv_loop_t           *loop = uv_default_loop();
+    struct sockaddr_in   address;
 
     client.options = bench_client_options_read(argc, argv);
     address = bench_address_read(client.options.target);
@@ -196,7 +198,8 @@ int main(int argc, char **argv)
 
     bench_must(uv_tcp_init(loop, &client.tcp), "make a socket");
     client.tcp.data = &client;
-    bench_must(uv_tcp_connect(&client.connect, &client.tcp, (const struct sockaddr *)&address, client_start), "connect");
+    bench_must(uv_tcp_connect(&client.connect, &client.tcp, (const struct sockaddr *)&address, client_start),
+               "connect");
     uv_run(loop, UV_RUN_DEFAULT);
     client_done(&client);
     return 0;

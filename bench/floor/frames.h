@@ -51,7 +51,8 @@ static inline size_t bench_frame_payload(const char *frame)
     uint32_t size_le;
 
     memcpy(&size_le, frame, sizeof size_le);
-    return le32toh(size_le) - (uint32_t)BENCH_FRAME_NUMBER_SIZE; /* of a size below that: far beyond all limits */
+    /* Of a size that is too small even for the number, this becomes a very large one. */
+    return le32toh(size_le) - (uint32_t)BENCH_FRAME_NUMBER_SIZE;
 }
 
 static inline uint64_t bench_frame_number(const char *frame)

@@ -33,8 +33,14 @@ double bench_argument_seconds(const char *option, const char *text)
     double value = strtod(text, &end);
 
     if (end == text || *end || !isfinite(value) || value <= 0 || value > SECONDS_MOST)
-        bench_fail_usage("--%s wants seconds, more than 0 and at most %.0f, not \"%s\"", option, SECONDS_MOST, text);
+        bench_fail_usage("--%s wants seconds, more than 0 and at most %.0f, not \"%s\"", option, SECONDS_MOST,
+                         text);
     return value;
+}
+
+void bench_argument_refuse(char **argv)
+{
+    bench_fail_usage("\"%s\" is no option, or lacks its value", argv[optind - 1]);
 }
 
 static void print_help_and_exit(const char *arguments)
@@ -42,12 +48,6 @@ static void print_help_and_exit(const char *arguments)
     printf("%s %s\nOne program of the benchmark; bench/run runs them all.\n", program_invocation_short_name,
            arguments);
     exit(0);
-}
-
-static void refuse_rest(int argc, char **argv)
-{
-    if (optind < argc)
-        bench_fail_usage("\"%s\" is not an option", argv[optind]);
 }
 
 bench_server_options bench_server_options_read(int argc, char **argv)
@@ -61,6 +61,7 @@ bench_server_options bench_server_options_read(int argc, char **argv)
     bench_server_options options = { 0 };
     int                  option;
 
+    opterr = 0; /* getopt's own messages would come without the name */
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (option) {
         case 'l':
@@ -73,10 +74,11 @@ bench_server_options bench_server_options_read(int argc, char **argv)
             print_help_and_exit("--listen tcp://127.0.0.1:0 [--silent]");
             break;
         default:
-            bench_fail_usage("the command line makes no sense");
+            bench_argument_refuse(argv);
         }
     }
-    refuse_rest(argc, argv);
+    if (optind < argc)
+        bench_argument_refuse(argv + 1);
     if (!options.listen)
         bench_fail_usage("--listen is missing");
     return options;
@@ -85,14 +87,18 @@ bench_server_options bench_server_options_read(int argc, char **argv)
 bench_client_options bench_client_options_read(int argc, char **argv)
 {
     static const struct option known[] = {
-        { "target", required_argument, NULL, 't' },     { "server-pid", required_argument, NULL, 'p' },
-        { "outstanding", required_argument, NULL, 'o' }, { "size", required_argument, NULL, 'b' },
-        { "seconds", required_argument, NULL, 's' },    { "help", no_argument, NULL, 'h' },
+        { "target", required_argument, NULL, 't' },
+        { "server-pid", required_argument, NULL, 'p' },
+        { "outstanding", required_argument, NULL, 'o' },
+        { "size", required_argument, NULL, 'b' },
+        { "seconds", required_argument, NULL, 's' },
+        { "help", no_argument, NULL, 'h' },
         { 0 },
     };
     bench_client_options options = { 0 };
     int                  option;
 
+    opterr = 0; /* getopt's own messages would come without the name */
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (option) {
         case 't':
@@ -114,10 +120,11 @@ bench_client_options bench_client_options_read(int argc, char **argv)
             print_help_and_exit("--target URL --server-pid PID --outstanding N --size BYTES --seconds S");
             break;
         default:
-            bench_fail_usage("the command line makes no sense");
+            bench_argument_refuse(argv);
         }
     }
-    refuse_rest(argc, argv);
+    if (optind < argc)
+        bench_argument_refuse(argv + 1);
     if (!options.target || !options.server_pid || !options.outstanding || !options.size)
         bench_fail_usage("--target, --server-pid, --outstanding and --size are needed");
     return options;

@@ -38,4 +38,7 @@ bench_client_options bench_client_options_read(int argc, char **argv);
 size_t bench_argument_count(const char *option, const char *text, size_t most);
 double bench_argument_seconds(const char *option, const char *text);
 
+/* For what getopt_long does not know: names the argument it has just looked at, and exits with status 2. */
+void bench_argument_refuse(char **argv) __attribute__((noreturn));
+
 #endif

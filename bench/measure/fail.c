@@ -30,7 +30,7 @@ void bench_fail_usage(const char *format, ...)
     va_start(values, format);
     complain(format, values);
     va_end(values);
-    fprintf(stderr, "%s --help tells what it takes\n", program_invocation_short_name);
+    fputs("--help tells what it takes\n", stderr);
     exit(2);
 }
 

@@ -8,7 +8,8 @@ static uint64_t bucket_value(size_t index)
     size_t octave = index >> BENCH_HISTOGRAM_PART_BITS;
     size_t shift = octave > 1 ? octave - 1 : 0;
 
-    return ((uint64_t)(index - (shift << BENCH_HISTOGRAM_PART_BITS)) << shift) + ((UINT64_C(1) << shift) >> 1);
+    return ((uint64_t)(index - (shift << BENCH_HISTOGRAM_PART_BITS)) << shift) +
+           ((UINT64_C(1) << shift) >> 1);
 }
 
 uint64_t bench_histogram_quantile(const bench_histogram *histogram, double share)

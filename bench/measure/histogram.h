@@ -31,8 +31,8 @@ static inline void bench_histogram_add(bench_histogram *histogram, uint64_t valu
     if (value >> BENCH_HISTOGRAM_VALUE_BITS)
         value = (one << BENCH_HISTOGRAM_VALUE_BITS) - 1;
     /* Below 2^11 values are their own index; above, the shift leaves 1,024 to 2,047. */
-    shift = 63 - BENCH_HISTOGRAM_PART_BITS -
-            (unsigned)__builtin_clzll(value | one << BENCH_HISTOGRAM_PART_BITS);
+    shift =
+        63 - BENCH_HISTOGRAM_PART_BITS - (unsigned)__builtin_clzll(value | one << BENCH_HISTOGRAM_PART_BITS);
     histogram->buckets[((size_t)shift << BENCH_HISTOGRAM_PART_BITS) + (value >> shift)]++;
     histogram->count++;
 }

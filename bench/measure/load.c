@@ -44,17 +44,15 @@ void bench_load_print(const bench_load *load)
 {
     double        seconds = (double)(load->ended_ns - load->began_ns) / 1e9;
     double        calls = (double)load->latency.count;
-    bench_results results;
+    bench_results results = bench_results_unknown();
 
     if (load->latency.count == 0)
         bench_fail("not one call was answered in %g s", load->options->seconds);
-    results = (bench_results){
-        .calls_per_s = calls / seconds,
-        .mb_per_s = calls * (double)load->options->size / seconds / 1e6,
-        .p50_us = (double)bench_histogram_quantile(&load->latency, 0.50) / 1e3,
-        .p99_us = (double)bench_histogram_quantile(&load->latency, 0.99) / 1e3,
-        .client_us_per_call = (double)load->client_ns / calls / 1e3,
-        .server_us_per_call = (double)load->server_ns / calls / 1e3,
-    };
+    results.figures[BENCH_CALLS_PER_S] = calls / seconds;
+    results.figures[BENCH_MB_PER_S] = calls * (double)load->options->size / seconds / 1e6;
+    results.figures[BENCH_P50_US] = (double)bench_histogram_quantile(&load->latency, 0.50) / 1e3;
+    results.figures[BENCH_P99_US] = (double)bench_histogram_quantile(&load->latency, 0.99) / 1e3;
+    results.figures[BENCH_CLIENT_US_PER_CALL] = (double)load->client_ns / calls / 1e3;
+    results.figures[BENCH_SERVER_US_PER_CALL] = (double)load->server_ns / calls / 1e3;
     bench_results_print(&results);
 }

@@ -17,13 +17,13 @@
 #include <stdint.h>
 
 typedef struct bench_load {
-    const bench_client_options *options;    /* lent */
-    uint64_t                    turn_ns;    /* the end of the warm-up, then the end of measuring */
-    uint64_t                    began_ns;   /* 0 during the warm-up */
-    uint64_t                    ended_ns;   /* 0 until then */
-    uint64_t                    client_ns;  /* processor time: when measuring began, then what it took */
+    const bench_client_options *options;   /* lent */
+    uint64_t                    turn_ns;   /* the end of the warm-up, then the end of measuring */
+    uint64_t                    began_ns;  /* 0 during the warm-up */
+    uint64_t                    ended_ns;  /* 0 until then */
+    uint64_t                    client_ns; /* processor time: when measuring began, then what it took */
     uint64_t                    server_ns;
-    bench_histogram             latency;    /* of each call answered while measuring */
+    bench_histogram             latency; /* of each call answered while measuring */
 } bench_load;
 
 /* The warm-up begins at `now_ns`, with the first calls. */

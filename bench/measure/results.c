@@ -1,42 +1,70 @@
 #include "results.h"
 
-#include <stdio.h>
+#include "fail.h"
+
+#include <math.h>
+#include <string.h>
+
+const char *const bench_figure_names[BENCH_FIGURES] = {
+    [BENCH_CALLS_PER_S] = "calls_per_s",
+    [BENCH_MB_PER_S] = "mb_per_s",
+    [BENCH_P50_US] = "p50_us",
+    [BENCH_P99_US] = "p99_us",
+    [BENCH_CLIENT_US_PER_CALL] = "client_us_per_call",
+    [BENCH_SERVER_US_PER_CALL] = "server_us_per_call",
+    [BENCH_CALLS_RATIO] = "calls_ratio",
+    [BENCH_CPU_RATIO] = "cpu_ratio",
+    [BENCH_BYTES_PER_CALL] = "bytes_per_call",
+    [BENCH_SERVER_BYTES_PER_CALL] = "server_bytes_per_call",
+};
+
+bench_results bench_results_unknown(void)
+{
+    bench_results results;
+
+    for (size_t i = 0; i < BENCH_FIGURES; i++)
+        results.figures[i] = NAN;
+    return results;
+}
+
+void bench_results_write(FILE *file, const bench_results *results, const char *before, const char *between)
+{
+    for (size_t i = 0; i < BENCH_FIGURES; i++) {
+        if (!isnan(results->figures[i]))
+            fprintf(file, "%s%s%s%.10g", before, bench_figure_names[i], between, results->figures[i]);
+    }
+}
 
 void bench_results_print(const bench_results *results)
 {
-    printf("calls_per_s=%.1f mb_per_s=%.3f p50_us=%.2f p99_us=%.2f client_us_per_call=%.4f "
-           "server_us_per_call=%.4f\n",
-           results->calls_per_s, results->mb_per_s, results->p50_us, results->p99_us,
-           results->client_us_per_call, results->server_us_per_call);
+    bench_results_write(stdout, results, " ", "=");
+    putchar('\n');
+    if (fflush(stdout) != 0)
+        bench_fail("cannot print the results: %m");
+}
+
+static bool name_is(const char *name, size_t size, const char *other)
+{
+    return strlen(other) == size && memcmp(name, other, size) == 0;
 }
 
 bool bench_results_parse(const char *line, bench_results *results)
 {
-    bench_results found;
-    int           fields = sscanf(line,
-                                  "calls_per_s=%lf mb_per_s=%lf p50_us=%lf p99_us=%lf client_us_per_call=%lf "
-                                            "server_us_per_call=%lf",
-                                  &found.calls_per_s, &found.mb_per_s, &found.p50_us, &found.p99_us,
-                                  &found.client_us_per_call, &found.server_us_per_call);
+    bench_results found = bench_results_unknown();
+    bool          any = false;
+    int           name_start, name_end, value_end;
+    double        value;
 
-    if (fields != 6)
-        return false;
-    *results = found;
-    return true;
-}
-
-void bench_memory_results_print(const bench_memory_results *results)
-{
-    printf("bytes_per_call=%.1f server_bytes_per_call=%.1f\n", results->bytes_per_call,
-           results->server_bytes_per_call);
-}
-
-bool bench_memory_results_parse(const char *line, bench_memory_results *results)
-{
-    bench_memory_results found;
-
-    if (sscanf(line, "bytes_per_call=%lf server_bytes_per_call=%lf", &found.bytes_per_call,
-               &found.server_bytes_per_call) != 2)
+    while (sscanf(line, " %n%*[a-z0-9_]%n=%lf%n", &name_start, &name_end, &value, &value_end) == 1) {
+        for (size_t i = 0; i < BENCH_FIGURES; i++) {
+            if (name_is(line + name_start, (size_t)(name_end - name_start), bench_figure_names[i])) {
+                found.figures[i] = value;
+                any = true;
+            }
+        }
+        line += value_end;
+    }
+    if (!any || *line)
         return false;
     *results = found;
     return true;

@@ -1,33 +1,46 @@
 /*
- * What one run of a client or of a memory program found, and the line that carries it to the driver.
+ * What one run found: figures with names, and the line that carries them to the driver.
  *
- * The idea: programs print names with values ("calls_per_s=1007399.0 mb_per_s=..."), so that a person
- * who runs one by hand can read it; the driver reads the same line back.
+ * The idea: a program prints the figures that it has ("calls_per_s=1007399.2 mb_per_s=32.2 ..."), in words
+ * that a person who runs it by hand can read; the driver reads the same line back, adds ratios, and
+ * uses the same names in JSON. A figure that is not known is NAN, and is left out.
  */
 #ifndef BENCH_MEASURE_RESULTS_H
 #define BENCH_MEASURE_RESULTS_H
 
 #include <stdbool.h>
+#include <stdio.h>
+
+typedef enum bench_figure {
+    BENCH_CALLS_PER_S,
+    BENCH_MB_PER_S, /* 10^6 bytes of payload, one way */
+    BENCH_P50_US,
+    BENCH_P99_US,
+    BENCH_CLIENT_US_PER_CALL, /* of processor time: user and system, all threads */
+    BENCH_SERVER_US_PER_CALL,
+    BENCH_CALLS_RATIO,    /* calls a second, to the floor's */
+    BENCH_CPU_RATIO,      /* processor time a call, both sides added, to the floor's */
+    BENCH_BYTES_PER_CALL, /* of anonymous memory, at the client */
+    BENCH_SERVER_BYTES_PER_CALL,
+    BENCH_FIGURES
+} bench_figure;
 
 typedef struct bench_results {
-    double calls_per_s;
-    double mb_per_s; /* 10^6 bytes of payload, one way */
-    double p50_us;
-    double p99_us;
-    double client_us_per_call; /* of processor time, user and system, all threads */
-    double server_us_per_call;
+    double figures[BENCH_FIGURES];
 } bench_results;
 
-typedef struct bench_memory_results {
-    double bytes_per_call; /* of anonymous memory, at the client */
-    double server_bytes_per_call;
-} bench_memory_results;
+/* "calls_per_s" */
+extern const char *const bench_figure_names[BENCH_FIGURES];
 
+bench_results bench_results_unknown(void);
+
+/* Prints what is known, each as `before`, name, `between`, value. */
+void bench_results_write(FILE *file, const bench_results *results, const char *before, const char *between);
+
+/* Prints the line on standard output. */
 void bench_results_print(const bench_results *results);
-void bench_memory_results_print(const bench_memory_results *results);
 
 /* False: the line is something else; the results are left as they were. */
 bool bench_results_parse(const char *line, bench_results *results);
-bool bench_memory_results_parse(const char *line, bench_memory_results *results);
 
 #endif

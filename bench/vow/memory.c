@@ -45,8 +45,8 @@ static void wait_for_arrival(vow_channel *channel)
 }
 
 /* Calls number `from` to `to`, not included; their futures are put into `replies`. */
-static void call_without_answer(vow_channel *channel, const Bench__Block *request, vow_future **replies, size_t from,
-                                size_t to)
+static void call_without_answer(vow_channel *channel, const Bench__Block *request, vow_future **replies,
+                                size_t from, size_t to)
 {
     for (size_t i = from; i < to; i++) {
         replies[i] = bench_echo_call(channel, request, VOW_CALL(.timeout_ms = TIMEOUT_MS));
@@ -70,21 +70,24 @@ static void measure(vow_channel *channel, const bench_client_options *options)
     size_t        calls = options->outstanding;
     vow_future  **replies = bench_alloc(calls, sizeof(vow_future *));
     Bench__Block  request = BENCH__BLOCK__INIT;
+    bench_results results = bench_results_unknown();
     struct memory before, after;
 
     request.body.data = bench_alloc(options->size, 1);
     request.body.len = options->size;
-    memset(replies, 0xff, calls * sizeof(vow_future *)); /* ours, so it is resident before anything is weighed */
+    /* These pages are the benchmark's own: they are made resident before anything is weighed. */
+    memset(replies, 0xff, calls * sizeof(vow_future *));
 
     call_without_answer(channel, &request, replies, 0, FIRST_CALLS);
     before = memory_now(options->server_pid);
     call_without_answer(channel, &request, replies, FIRST_CALLS, calls);
     after = memory_now(options->server_pid);
 
-    bench_memory_results_print(&(bench_memory_results){
-        .bytes_per_call = growth(before.client_bytes, after.client_bytes, calls - FIRST_CALLS),
-        .server_bytes_per_call = growth(before.server_bytes, after.server_bytes, calls - FIRST_CALLS),
-    });
+    results.figures[BENCH_BYTES_PER_CALL] =
+        growth(before.client_bytes, after.client_bytes, calls - FIRST_CALLS);
+    results.figures[BENCH_SERVER_BYTES_PER_CALL] =
+        growth(before.server_bytes, after.server_bytes, calls - FIRST_CALLS);
+    bench_results_print(&results);
     for (size_t i = 0; i < calls; i++)
         vow_drop(replies[i]);
     free(request.body.data);
@@ -98,7 +101,8 @@ int main(int argc, char **argv)
     vow_channel         *channel;
 
     if (options.outstanding <= FIRST_CALLS)
-        bench_fail_usage("--outstanding must be more than the %d calls that come before the first look", FIRST_CALLS);
+        bench_fail_usage("--outstanding must be more than the %d calls that come before the first look",
+                         FIRST_CALLS);
     if (!loop)
         bench_fail("cannot attach to the loop: out of memory or file descriptors");
     channel = vow_channel_open(loop, options.target, NULL);

@@ -44,12 +44,15 @@ static vow_server *server_open(vow_loop *loop, bool silent)
     return server;
 }
 
-/* "tcp://127.0.0.1:0" becomes "tcp://127.0.0.1:40123". */
+/* "tcp://127.0.0.1:0" becomes "tcp://127.0.0.1:40123"; an address that has no port stays. */
 static void print_address(const vow_server *server, const char *listen, bool silent)
 {
-    int up_to_port = (int)(strrchr(listen, ':') - listen);
+    int port = vow_server_port(server);
 
-    printf("%.*s:%d", up_to_port, listen, vow_server_port(server));
+    if (port)
+        printf("%.*s:%d", (int)(strrchr(listen, ':') - listen), listen, port);
+    else
+        fputs(listen, stdout);
     if (silent)
         printf(" max_calls=%d max_calls_per_connection=%d", SILENT_CALLS, SILENT_CALLS);
     putchar('\n');

@@ -99,7 +99,7 @@ static void file_closed(vow_future *closed, void *arg)
     vow_call_fail(abandoned->file->call, VOW_CANCELLED, "the file was abandoned");
 }
 
-static struct file *file_new(struct service *service, vow_call *call, uint64_t id)
+static struct file *file_new(vow_call *call, uint64_t id)
 {
     struct file *file = vow_call_alloc(call, sizeof *file);
 
@@ -132,7 +132,7 @@ static void file_wait(struct service *service, struct file *file)
 static void serve_sum(vow_call *call, const Digest__SumRequest *request, void *arg)
 {
     struct service *service = arg;
-    struct file    *file = file_new(service, call, request->file);
+    struct file    *file = file_new(call, request->file);
 
     if (!file)
         return;

@@ -58,15 +58,15 @@ static const field_kind kinds[] = {
 typedef struct guard_frame {
     const ProtobufCMessageDescriptor *descriptor;
     const ProtobufCFieldDescriptor   *field; /* of the frame before, whose value it is; NULL: the outermost */
-    const uint8_t                    *at;    /* the first element that has not been entered */
+    const uint8_t                    *at;    /* behind what has been entered */
     const uint8_t                    *end;
     size_t                            children;      /* sub-messages that have not been entered */
     uint32_t                          occurrences;   /* the most of any singular sub-message */
-    uint64_t                          array_bytes;   /* of its repeated fields, and of its singular sub-messages' */
-    uint64_t                          scratch_bytes; /* of its own */
+    uint64_t                          array_bytes;   /* of repeated fields, its singular children's too */
+    uint64_t                          scratch_bytes; /* its own */
 } guard_frame;
 
-/* Sums are 64 bits wide: a message is below 2 GiB, and no element adds more than some 100 times its size. */
+/* The sums cannot overflow: a message is below 2 GiB, and they meet their limits after every element. */
 typedef struct guard_scan {
     vow_guard_limits limits;
     vow_error       *error;
@@ -95,7 +95,8 @@ static bool is_packable(const ProtobufCFieldDescriptor *field)
 }
 
 /* NULL when the type has no field of that number. */
-static const ProtobufCFieldDescriptor *field_find(const ProtobufCMessageDescriptor *descriptor, uint32_t number)
+static inline const ProtobufCFieldDescriptor *field_find(const ProtobufCMessageDescriptor *descriptor,
+                                                         uint32_t                          number)
 {
     const ProtobufCIntRange *range = descriptor->field_ranges;
     size_t                   count = descriptor->n_field_ranges;
@@ -122,9 +123,9 @@ static const ProtobufCFieldDescriptor *field_find(const ProtobufCMessageDescript
 /* --- Refusing --- */
 
 /* `field` may be NULL: it is the message as a whole that is refused. */
-__attribute__((cold)) static VOW_PRINTF(5, 6) vow_code
-    refuse(const guard_scan *scan, vow_code code, const ProtobufCMessageDescriptor *descriptor,
-           const ProtobufCFieldDescriptor *field, const char *format, ...)
+VOW_PRINTF(5, 6)
+static vow_code refuse(const guard_scan *scan, vow_code code, const ProtobufCMessageDescriptor *descriptor,
+                       const ProtobufCFieldDescriptor *field, const char *format, ...)
 {
     char    reason[sizeof scan->error->message];
     va_list arguments;
@@ -132,12 +133,12 @@ __attribute__((cold)) static VOW_PRINTF(5, 6) vow_code
     va_start(arguments, format);
     vsnprintf(reason, sizeof reason, format, arguments);
     va_end(arguments);
-    return vow_error_set(scan->error, code, "%s%s%s %s", descriptor->name, field ? "." : "", field ? field->name : "",
-                         reason);
+    return vow_error_set(scan->error, code, "%s%s%s %s", descriptor->name, field ? "." : "",
+                         field ? field->name : "", reason);
 }
 
-__attribute__((cold)) static vow_code refuse_malformed(const guard_scan *scan, const guard_frame *frame,
-                                                       uint32_t number, const char *fault)
+static vow_code refuse_malformed(const guard_scan *scan, const guard_frame *frame, uint32_t number,
+                                 const char *fault)
 {
     const ProtobufCFieldDescriptor *field = field_find(frame->descriptor, number);
 
@@ -146,8 +147,8 @@ __attribute__((cold)) static vow_code refuse_malformed(const guard_scan *scan, c
     return refuse(scan, VOW_INVALID_ARGUMENT, frame->descriptor, NULL, "field %u %s", number, fault);
 }
 
-__attribute__((cold)) static vow_code refuse_wire_type(const guard_scan *scan, const guard_frame *frame,
-                                                       const ProtobufCFieldDescriptor *field, uint32_t wire_type)
+static vow_code refuse_wire_type(const guard_scan *scan, const guard_frame *frame,
+                                 const ProtobufCFieldDescriptor *field, uint32_t wire_type)
 {
     static const char *const names[] = {
         [PROTOBUF_C_WIRE_TYPE_VARINT] = "a varint",
@@ -160,18 +161,18 @@ __attribute__((cold)) static vow_code refuse_wire_type(const guard_scan *scan, c
                   names[wire_type], names[kinds[field->type].wire_type]);
 }
 
-__attribute__((cold)) static vow_code refuse_text(const guard_scan *scan, const guard_frame *frame,
-                                                  const ProtobufCFieldDescriptor *field,
-                                                  const vow_wire_element *element, size_t good)
+static vow_code refuse_text(const guard_scan *scan, const guard_frame *frame,
+                            const ProtobufCFieldDescriptor *field, const vow_wire_element *element,
+                            size_t good)
 {
-    const char *what = element->content[good] ? "is not UTF-8" : "holds a NUL byte";
+    const char *what = element->content[good] ? "is not UTF-8" : "holds NUL";
 
-    return refuse(scan, VOW_INVALID_ARGUMENT, frame->descriptor, field, "%s at byte %zu, and is a string: bytes may",
-                  what, good);
+    return refuse(scan, VOW_INVALID_ARGUMENT, frame->descriptor, field,
+                  "is a string and %s at byte %zu (a field of type bytes takes anything)", what, good);
 }
 
-__attribute__((cold)) static vow_code refuse_memory(const guard_scan *scan, const ProtobufCMessageDescriptor *descriptor,
-                                                    const ProtobufCFieldDescriptor *field)
+static vow_code refuse_memory(const guard_scan *scan, const ProtobufCMessageDescriptor *descriptor,
+                              const ProtobufCFieldDescriptor *field)
 {
     return refuse(scan, VOW_RESOURCE_EXHAUSTED, descriptor, field,
                   "is where the message would take more than %zu bytes of memory (max_decoded_size)",
@@ -194,21 +195,23 @@ static vow_code field_count(guard_scan *scan, guard_frame *frame, const Protobuf
         scan->arena_bytes += bytes;
         frame->array_bytes += bytes;
         if (after > scan->limits.max_count)
-            return refuse(scan, VOW_RESOURCE_EXHAUSTED, frame->descriptor, field, "has more than %zu elements (max_count)",
-                          scan->limits.max_count);
+            return refuse(scan, VOW_RESOURCE_EXHAUSTED, frame->descriptor, field,
+                          "has more than %zu elements (max_count)", scan->limits.max_count);
     } else if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
         if (after > frame->occurrences)
             frame->occurrences = after;
         if (after > VOW_GUARD_OCCURRENCES_MAX)
             return refuse(scan, VOW_RESOURCE_EXHAUSTED, frame->descriptor, field,
-                          "occurs more than %d times, a fixed limit, and is not repeated", VOW_GUARD_OCCURRENCES_MAX);
+                          "occurs more than %d times, a fixed limit, and is not repeated",
+                          VOW_GUARD_OCCURRENCES_MAX);
     }
     return VOW_OK;
 }
 
 /* How many elements a length-prefixed value of a scalar repeated field has: protobuf-c takes it as packed
  * whatever the schema says, and takes each byte of a bool for one when it makes room. */
-static const char *packed_count(const ProtobufCFieldDescriptor *field, const vow_wire_element *element, size_t *count)
+static const char *packed_count(const ProtobufCFieldDescriptor *field, const vow_wire_element *element,
+                                size_t *count)
 {
     size_t      size = (size_t)(element->end - element->content);
     size_t      each = kinds[field->type].size;
@@ -273,7 +276,8 @@ static vow_code element_measure(guard_scan *scan, guard_frame *frame, const Prot
         code = value_measure(scan, frame, field, element);
         if (code != VOW_OK)
             return code;
-    } else if (element->type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED && field->label == PROTOBUF_C_LABEL_REPEATED) {
+    } else if (element->type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED &&
+               field->label == PROTOBUF_C_LABEL_REPEATED) {
         const char *fault = packed_count(field, element, &count);
 
         if (fault)
@@ -291,10 +295,16 @@ static size_t fields_counted(const guard_frame *frame, size_t first)
     return left < VOW_GUARD_COUNTERS ? left : VOW_GUARD_COUNTERS;
 }
 
+/* Eight at a time, a size the compiler knows: otherwise this takes a third of the time of a small message. */
 static void counts_clear(guard_scan *scan, const guard_frame *frame, size_t first)
 {
-    memset(scan->counts, 0, fields_counted(frame, first) * sizeof *scan->counts);
+    size_t count = fields_counted(frame, first);
+
+    for (size_t i = 0; i < count; i += 8)
+        memset(&scan->counts[i], 0, 8 * sizeof *scan->counts);
 }
+
+_Static_assert(VOW_GUARD_COUNTERS % 8 == 0, "counters are cleared eight at a time");
 
 /* protobuf-c would refuse it as well, but not say why. */
 static vow_code required_check(const guard_scan *scan, const guard_frame *frame, size_t first)
@@ -304,7 +314,8 @@ static vow_code required_check(const guard_scan *scan, const guard_frame *frame,
 
     for (size_t i = 0; i < count; i++) {
         if (fields[i].label == PROTOBUF_C_LABEL_REQUIRED && !fields[i].default_value && scan->counts[i] == 0)
-            return refuse(scan, VOW_INVALID_ARGUMENT, frame->descriptor, &fields[i], "is required and missing");
+            return refuse(scan, VOW_INVALID_ARGUMENT, frame->descriptor, &fields[i],
+                          "is required and missing");
     }
     return VOW_OK;
 }
@@ -347,12 +358,14 @@ static uint64_t lists_bytes(size_t elements)
     return (listed - LISTED_ON_STACK) * sizeof(listed_element);
 }
 
+_Static_assert(LISTED_ON_STACK * sizeof(listed_element) % VOW_GUARD_ALIGNMENT == 0, "lists need no rounding");
+
 static vow_code scratch_measure(guard_scan *scan, guard_frame *frame, size_t elements)
 {
     size_t   field_count = frame->descriptor->n_fields;
     uint64_t most = (uint64_t)scan->limits.max_memory * SCRATCH_FACTOR;
 
-    frame->scratch_bytes = rounded(lists_bytes(elements));
+    frame->scratch_bytes = lists_bytes(elements);
     if (field_count > FIELDS_ON_STACK)
         frame->scratch_bytes += rounded((field_count + 7) / 8); /* a bit for each, to find required ones */
 
@@ -434,7 +447,9 @@ static vow_code frame_leave(guard_scan *scan)
     parent = frame - 1;
     parent->array_bytes += frame->array_bytes;
     scan->arena_bytes += frame->array_bytes * (parent->occurrences - 1);
-    return scan->arena_bytes > scan->limits.max_memory ? refuse_memory(scan, parent->descriptor, field) : VOW_OK;
+    if (scan->arena_bytes > scan->limits.max_memory)
+        return refuse_memory(scan, parent->descriptor, field);
+    return VOW_OK;
 }
 
 static vow_code child_enter(guard_scan *scan, guard_frame *frame)
@@ -481,7 +496,8 @@ vow_code vow_guard_scan(const ProtobufCMessageDescriptor *descriptor, const void
     scan.depth = 0;
     /* Beyond, protobuf-c's counts of elements and lengths, which are ints, overflow. */
     if (size > INT_MAX)
-        return refuse(&scan, VOW_RESOURCE_EXHAUSTED, descriptor, NULL, "is larger than 2 GiB, protobuf's own limit");
+        return refuse(&scan, VOW_RESOURCE_EXHAUSTED, descriptor, NULL,
+                      "is larger than 2 GiB, protobuf's own limit");
     if (scan.arena_bytes > scan.limits.max_memory)
         return refuse_memory(&scan, descriptor, NULL);
 

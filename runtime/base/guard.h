@@ -32,7 +32,7 @@
 
 /* What a message may be. Zero is the default of every field. */
 typedef struct vow_guard_limits {
-    size_t max_depth;  /* sub-messages inside each other below the outermost; 100, never above VOW_GUARD_DEPTH_MAX */
+    size_t max_depth;  /* levels of sub-messages below the outermost; 100, at most VOW_GUARD_DEPTH_MAX */
     size_t max_count;  /* elements of one repeated field of one message; 1,048,576 */
     size_t max_memory; /* arena_bytes; 16 MiB. scratch_bytes may be up to 4 times as much */
 } vow_guard_limits;

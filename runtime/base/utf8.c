@@ -82,7 +82,7 @@ size_t vow_utf8_span(const void *text, size_t size)
             if (character == 0)
                 return (size_t)(at - start);
             at += character;
-        } while (at < end && *at > 0x7F);
+        } while (at < end && at[0] > 0x7F);
     }
     return size;
 }

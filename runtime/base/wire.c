@@ -14,11 +14,15 @@
 #define HIGHS 0x8080808080808080u
 
 /* The number of at most `max` bytes at `at`. Its size, or 0 if it does not end in time. */
-static size_t varint_read(const uint8_t *at, const uint8_t *end, size_t max, uint64_t *number)
+static inline size_t varint_read(const uint8_t *at, const uint8_t *end, size_t max, uint64_t *number)
 {
     size_t   left = (size_t)(end - at) < max ? (size_t)(end - at) : max;
     uint64_t value = 0;
 
+    if (left > 0 && *at <= 0x7F) { /* nearly all tags, and most lengths, are one byte */
+        *number = *at;
+        return 1;
+    }
     for (size_t i = 0; i < left; i++) {
         value |= (uint64_t)(at[i] & 0x7F) << (7 * i);
         if (at[i] <= 0x7F) {
@@ -29,7 +33,7 @@ static size_t varint_read(const uint8_t *at, const uint8_t *end, size_t max, uin
     return 0;
 }
 
-static size_t varint_size(const uint8_t *at, const uint8_t *end)
+static inline size_t varint_size(const uint8_t *at, const uint8_t *end)
 {
     size_t left = (size_t)(end - at) < VARINT_BYTES_MAX ? (size_t)(end - at) : VARINT_BYTES_MAX;
 
@@ -40,13 +44,13 @@ static size_t varint_size(const uint8_t *at, const uint8_t *end)
     return 0;
 }
 
-static const char *tag_read(vow_wire_element *element, const uint8_t *at, const uint8_t *end)
+static inline const char *tag_read(vow_wire_element *element, const uint8_t *at, const uint8_t *end)
 {
     uint64_t tag;
     size_t   size = varint_read(at, end, TAG_BYTES_MAX, &tag);
 
     if (size == 0)
-        return end - at < TAG_BYTES_MAX ? "ends within a tag" : "has a tag of more than 5 bytes";
+        return end - at < TAG_BYTES_MAX ? "ends within a tag" : "has a tag of over 5 bytes";
     if (tag >> 3 == 0)
         return "has a field number 0";
     if (tag >> 3 > NUMBER_MAX)
@@ -57,17 +61,18 @@ static const char *tag_read(vow_wire_element *element, const uint8_t *at, const 
     return NULL;
 }
 
-static const char *varint_skip(vow_wire_element *element, const uint8_t *end)
+static inline const char *varint_skip(vow_wire_element *element, const uint8_t *end)
 {
     size_t size = varint_size(element->value, end);
 
     if (size == 0)
-        return end - element->value < VARINT_BYTES_MAX ? "ends within a varint" : "is a varint of more than 10 bytes";
+        return end - element->value < VARINT_BYTES_MAX ? "ends within a varint"
+                                                       : "is a varint of over 10 bytes";
     element->end = element->value + size;
     return NULL;
 }
 
-static const char *fixed_skip(vow_wire_element *element, const uint8_t *end, ptrdiff_t size)
+static inline const char *fixed_skip(vow_wire_element *element, const uint8_t *end, ptrdiff_t size)
 {
     if (end - element->value < size)
         return "ends within a number of fixed size";
@@ -75,13 +80,14 @@ static const char *fixed_skip(vow_wire_element *element, const uint8_t *end, ptr
     return NULL;
 }
 
-static const char *length_skip(vow_wire_element *element, const uint8_t *end)
+static inline const char *length_skip(vow_wire_element *element, const uint8_t *end)
 {
     uint64_t length;
     size_t   size = varint_read(element->value, end, LENGTH_BYTES_MAX, &length);
 
     if (size == 0)
-        return end - element->value < LENGTH_BYTES_MAX ? "ends within a length" : "has a length of more than 5 bytes";
+        return end - element->value < LENGTH_BYTES_MAX ? "ends within a length"
+                                                       : "has a length of over 5 bytes";
     element->content = element->value + size;
     if (length > INT_MAX || length > (uint64_t)(end - element->content))
         return "goes beyond the end of the message";
@@ -153,7 +159,7 @@ const char *vow_wire_count_varints(const uint8_t *at, const uint8_t *end, size_t
         found += open == 0;
     }
     if (open >= VARINT_BYTES_MAX)
-        return "holds a varint of more than 10 bytes";
+        return "holds a varint of over 10 bytes";
     if (open > 0)
         return "ends within a varint";
     *count = found;

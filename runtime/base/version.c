@@ -1,0 +1,6 @@
+#include <vow/version.h>
+
+const char *vow_version(void)
+{
+    return VOW_VERSION_STRING;
+}

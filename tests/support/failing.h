@@ -1,0 +1,28 @@
+/*
+ * An allocator that fails when it is told to, and counts what is out.
+ *
+ * The idea: a test runs the same program again and again, each time failing a later allocation, until
+ * one run asks for none that fails. So every path that an allocation can fail on is taken.
+ */
+#ifndef VOW_TESTS_FAILING_H
+#define VOW_TESTS_FAILING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Installs the allocator. `nth` counts from 0; `from_then_on`: all after it fail as well. */
+void failing_install(size_t nth, bool from_then_on);
+
+/* Allocations succeed again. */
+void failing_stop(void);
+
+/* Has an allocation been made to fail since failing_install? */
+bool failing_has_failed(void);
+
+/* Blocks that were allocated and not freed. */
+size_t failing_outstanding(void);
+
+/* Back to the C library's. */
+void failing_remove(void);
+
+#endif

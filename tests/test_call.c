@@ -1,0 +1,402 @@
+/* Unary calls between a channel and a server, on each kind of transport. */
+#include "tests/support/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int open_simulated(void **state)
+{
+    *state = world_new(WORLD_SIMULATED);
+    return 0;
+}
+
+static int open_tcp(void **state)
+{
+    *state = world_new(WORLD_TCP);
+    return 0;
+}
+
+static int open_unix(void **state)
+{
+    *state = world_new(WORLD_UNIX);
+    return 0;
+}
+
+static int open_memory(void **state)
+{
+    *state = world_new(WORLD_MEMORY);
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    world_free(*state);
+    return 0;
+}
+
+/* --- Replies ------------------------------------------------------------------------------ */
+
+static void a_call_is_answered_with_the_reply(void **state)
+{
+    world      *world = *state;
+    vow_future *reply = world_echo(world, "hello", NULL);
+
+    assert_false(vow_future_settled(reply));
+    assert_int_equal(vow_wait(reply), VOW_OK);
+    assert_string_equal(calls_calls_echo_result(reply)->text, "hello");
+    assert_ptr_equal(vow_call_method(vow_future_call(reply)), &calls_calls_echo_method);
+    vow_drop(reply);
+}
+
+static void a_handlers_failure_reaches_the_caller_in_its_words(void **state)
+{
+    world      *world = *state;
+    Calls__Text request = CALLS__TEXT__INIT;
+
+    request.text = (char *)"no city called Atlantis";
+    assert_string_equal(world_error(world, calls_calls_fail(world->channel, &request, NULL)),
+                        "INVALID_ARGUMENT: no city called Atlantis");
+}
+
+static void a_method_without_a_handler_is_unimplemented(void **state)
+{
+    world      *world = *state;
+    Calls__Text request = CALLS__TEXT__INIT;
+
+    assert_string_equal(world_error(world, calls_calls_missing(world->channel, &request, NULL)),
+                        "UNIMPLEMENTED: calls.Calls/Missing is not served here");
+}
+
+static void hundreds_of_calls_are_answered_each_with_its_own(void **state)
+{
+    world      *world = *state;
+    vow_future *replies[500];
+    char        texts[500][16];
+
+    for (int i = 0; i < 500; i++) {
+        snprintf(texts[i], sizeof texts[i], "text %d", i);
+        replies[i] = world_echo(world, texts[i], NULL);
+    }
+    for (int i = 0; i < 500; i++) {
+        assert_int_equal(vow_wait(replies[i]), VOW_OK);
+        assert_string_equal(calls_calls_echo_result(replies[i])->text, texts[i]);
+        vow_drop(replies[i]);
+    }
+}
+
+static void messages_of_every_size_arrive_whole(void **state)
+{
+    static const size_t sizes[] = { 0, 1, 31, 1000, 1024, 4095, 8192, 65000, 65536, 70000, 1 << 20, (4 << 20) - 16 };
+    world              *world = *state;
+
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        Calls__Block        request = CALLS__BLOCK__INIT;
+        uint8_t            *body = malloc(sizes[i] + 1);
+        vow_future         *reply;
+        const Calls__Block *block;
+
+        for (size_t k = 0; k < sizes[i]; k++)
+            body[k] = (uint8_t)(k * 2654435761u >> 13);
+        request.body = (ProtobufCBinaryData){ .data = body, .len = sizes[i] };
+        reply = calls_calls_echo_block(world->channel, &request, NULL);
+        if (vow_wait(reply) != VOW_OK)
+            fail_msg("%zu bytes: %s", sizes[i], vow_future_error(reply));
+        block = calls_calls_echo_block_result(reply);
+        assert_int_equal(block->body.len, sizes[i]);
+        assert_memory_equal(block->body.data, body, sizes[i]);
+        vow_drop(reply);
+        free(body);
+    }
+}
+
+static void a_request_may_be_freed_as_soon_as_the_call_has_begun(void **state)
+{
+    world      *world = *state;
+    char       *text = strdup("short-lived");
+    vow_future *reply = world_echo(world, text, NULL);
+
+    memset(text, 'x', strlen(text));
+    free(text);
+    assert_int_equal(vow_wait(reply), VOW_OK);
+    assert_string_equal(calls_calls_echo_result(reply)->text, "short-lived");
+    vow_drop(reply);
+}
+
+/* --- Limits -------------------------------------------------------------------------------- */
+
+static vow_future *ask_block(world *world, size_t size)
+{
+    Calls__Block request = CALLS__BLOCK__INIT;
+    uint8_t     *body = calloc(1, size);
+    vow_future  *reply;
+
+    request.body = (ProtobufCBinaryData){ .data = body, .len = size };
+    reply = calls_calls_echo_block(world->channel, &request, NULL);
+    free(body);
+    return reply;
+}
+
+/* A Block of n bytes is packed into n and 5 more: tag, and a length of 4 bytes. */
+#define BLOCK_OVERHEAD 5
+
+static void a_request_over_the_servers_limit_is_refused_by_name(void **state)
+{
+    world *world = *state;
+
+    assert_int_equal(world_settle(world, ask_block(world, ((size_t)4 << 20) - BLOCK_OVERHEAD)), VOW_OK);
+    const char *error = world_error(world, ask_block(world, ((size_t)4 << 20) - BLOCK_OVERHEAD + 1));
+
+    assert_memory_equal(error, "RESOURCE_EXHAUSTED", 18);
+    assert_non_null(strstr(error, "max_message_size"));
+    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+}
+
+static void a_call_beyond_max_calls_is_refused_at_once_and_the_rest_goes_on(void **state)
+{
+    world      *world = world_new_with(WORLD_SIMULATED, VOW_SERVER(.max_calls = 2), NULL);
+    vow_future *first = world_hold(world, "", NULL);
+    vow_future *second = world_hold(world, "", NULL);
+    const char *error;
+
+    (void)state;
+    world_wait_for_held(world, 2);
+    error = world_error(world, world_hold(world, "", NULL));
+    assert_memory_equal(error, "RESOURCE_EXHAUSTED", 18);
+    assert_non_null(strstr(error, "max_calls"));
+    world_answer_held(world, "");
+    assert_int_equal(world_settle(world, first), VOW_OK);
+    assert_int_equal(world_settle(world, world_echo(world, "", NULL)), VOW_OK);
+    world_answer_held(world, "");
+    assert_int_equal(world_settle(world, second), VOW_OK);
+    world_free(world);
+}
+
+static void a_channel_queues_calls_beyond_the_servers_limit_in_order(void **state)
+{
+    world      *world = world_new_with(WORLD_SIMULATED, VOW_SERVER(.max_calls_per_connection = 1), NULL);
+    vow_future *first = world_hold(world, "", NULL);
+    vow_future *second = world_hold(world, "", NULL);
+
+    (void)state;
+    world_wait_for_held(world, 1);
+    world_advance_ms(world, 100);
+    assert_int_equal(world->held_count, 1);
+    world_answer_held(world, "first");
+    world_wait_for_held(world, 1);
+    assert_true(vow_future_settled(first));
+    world_answer_held(world, "second");
+    assert_int_equal(vow_wait(second), VOW_OK);
+    assert_string_equal(calls_calls_hold_result(second)->text, "second");
+    vow_drop(first);
+    vow_drop(second);
+    world_free(world);
+}
+
+static void a_call_beyond_max_waiting_calls_fails_by_name(void **state)
+{
+    world      *world = world_new_with(WORLD_SIMULATED, NULL, VOW_CHANNEL(.max_waiting_calls = 1));
+    vow_future *waiting = world_echo(world, "", NULL);
+    vow_future *refused = world_echo(world, "", NULL);
+
+    (void)state;
+    assert_int_equal(vow_future_code(refused), VOW_RESOURCE_EXHAUSTED);
+    assert_non_null(strstr(vow_future_error(refused), "max_waiting_calls"));
+    assert_int_equal(world_settle(world, waiting), VOW_OK);
+    vow_drop(refused);
+    world_free(world);
+}
+
+/* --- Deadlines and cancellation ---------------------------------------------------------------- */
+
+static void a_call_fails_once_its_deadline_has_passed(void **state)
+{
+    world      *world = *state;
+    vow_future *reply = world_hold(world, "", VOW_CALL(.timeout_ms = 50));
+
+    world_advance_ms(world, 49);
+    assert_false(vow_future_settled(reply));
+    world_advance_ms(world, 1);
+    assert_int_equal(vow_future_code(reply), VOW_DEADLINE_EXCEEDED);
+    vow_drop(reply);
+}
+
+static void a_deadline_reaches_the_handler(void **state)
+{
+    world      *world = *state;
+    vow_future *reply = world_hold(world, "", VOW_CALL(.timeout_ms = 50));
+
+    world_wait_for_held(world, 1);
+    assert_true(vow_call_time_left_ms(world->held[0]) <= 50);
+    assert_int_equal(world_settle(world, reply), VOW_DEADLINE_EXCEEDED);
+    world_advance_ms(world, 5);
+    assert_int_equal(world->gone, 1);
+}
+
+static void a_call_without_a_timeout_has_the_channels(void **state)
+{
+    world      *world = *state;
+    vow_future *reply = world_hold(world, "", NULL);
+
+    world_advance_ms(world, 9999);
+    assert_false(vow_future_settled(reply));
+    world_advance_ms(world, 1);
+    assert_int_equal(vow_future_code(reply), VOW_DEADLINE_EXCEEDED);
+    vow_drop(reply);
+}
+
+static void dropping_the_last_handle_cancels_the_handler(void **state)
+{
+    world      *world = *state;
+    vow_future *reply = world_hold(world, "", NULL);
+
+    world_wait_for_held(world, 1);
+    vow_drop(reply);
+    world_advance_ms(world, 100);
+    assert_int_equal(world->gone, 1);
+    assert_int_equal(world->held_count, 0);
+}
+
+static void cancelling_settles_at_once_and_reaches_the_handler(void **state)
+{
+    world      *world = *state;
+    vow_future *reply = world_hold(world, "", NULL);
+
+    world_wait_for_held(world, 1);
+    vow_cancel(reply);
+    assert_int_equal(vow_future_code(reply), VOW_CANCELLED);
+    world_advance_ms(world, 100);
+    assert_int_equal(world->gone, 1);
+    vow_drop(reply);
+}
+
+static void closing_the_channel_cancels_its_calls(void **state)
+{
+    world      *world = *state;
+    vow_future *open = world_hold(world, "", NULL);
+    vow_future *waiting;
+
+    world_wait_for_held(world, 1);
+    waiting = world_hold(world, "", NULL);
+    vow_channel_close(world->channel);
+    world->channel = vow_channel_open(world->loop, world->address, NULL);
+    assert_int_equal(vow_future_code(open), VOW_CANCELLED);
+    assert_int_equal(vow_future_code(waiting), VOW_CANCELLED);
+    vow_drop(open);
+    vow_drop(waiting);
+    world_advance_ms(world, 100);
+}
+
+static void a_handler_may_answer_later_and_answers_are_not_mixed_up(void **state)
+{
+    world      *world = *state;
+    vow_future *first = world_hold(world, "", NULL);
+    vow_future *second = world_hold(world, "", NULL);
+
+    world_wait_for_held(world, 2);
+    world_answer_held(world, "one");
+    world_answer_held(world, "two");
+    assert_int_equal(vow_wait(first), VOW_OK);
+    assert_int_equal(vow_wait(second), VOW_OK);
+    assert_string_equal(calls_calls_hold_result(first)->text, "one");
+    assert_string_equal(calls_calls_hold_result(second)->text, "two");
+    vow_drop(first);
+    vow_drop(second);
+}
+
+/* --- Targets --------------------------------------------------------------------------------------- */
+
+static void a_target_that_makes_no_sense_fails_every_call_and_says_so(void **state)
+{
+    world       *world = *state;
+    vow_channel *channel = vow_channel_open(world->loop, "http://127.0.0.1:80", NULL);
+    Calls__Text  request = CALLS__TEXT__INIT;
+    const char  *error = world_error(world, calls_calls_echo(channel, &request, NULL));
+
+    assert_string_equal(error, "INVALID_ARGUMENT: \"http://127.0.0.1:80\" is no target: write tcp://host:port, "
+                               "unix:///path or memory://name");
+    vow_channel_close(channel);
+}
+
+static void a_refused_connection_names_the_target_and_the_cause(void **state)
+{
+    world       *world = *state;
+    vow_channel *channel;
+    Calls__Text  request = CALLS__TEXT__INIT;
+    const char  *error;
+
+    vow_server_close(world->server);
+    world->server = vow_server_open(world->loop, NULL);
+    channel = vow_channel_open(world->loop, world->address, NULL);
+    error = world_error(world, calls_calls_echo(channel, &request, NULL));
+    assert_memory_equal(error, "UNAVAILABLE: ", 13);
+    assert_non_null(strstr(error, world->address));
+    assert_non_null(strstr(error, "refused"));
+    vow_channel_close(channel);
+}
+
+/* --- Draining --------------------------------------------------------------------------------------- */
+
+static void a_drain_lets_running_calls_finish(void **state)
+{
+    world      *world = *state;
+    vow_future *reply = world_hold(world, "", NULL);
+    vow_future *drain;
+
+    world_wait_for_held(world, 1);
+    drain = vow_server_drain(world->server, 5000);
+    world_advance_ms(world, 100);
+    assert_false(vow_future_settled(drain));
+    assert_true(vow_call_draining(world->held[0]));
+    world_answer_held(world, "done");
+    assert_int_equal(world_settle(world, drain), VOW_OK);
+    assert_int_equal(vow_wait(reply), VOW_OK);
+    vow_drop(reply);
+}
+
+static void a_drain_whose_grace_is_over_cancels_the_rest(void **state)
+{
+    world      *world = *state;
+    vow_future *reply = world_hold(world, "", NULL);
+
+    world_wait_for_held(world, 1);
+    assert_int_equal(world_settle(world, vow_server_drain(world->server, 50)), VOW_DEADLINE_EXCEEDED);
+    assert_int_equal(world_settle(world, reply), VOW_UNAVAILABLE);
+    assert_int_equal(world->gone, 1);
+}
+
+#define ON(kind, test) { #test " (" #kind ")", test, open_##kind, close_world, NULL }
+#define ON_ALL(test) ON(simulated, test), ON(tcp, test), ON(unix, test), ON(memory, test)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON_ALL(a_call_is_answered_with_the_reply),
+        ON_ALL(a_handlers_failure_reaches_the_caller_in_its_words),
+        ON_ALL(a_method_without_a_handler_is_unimplemented),
+        ON_ALL(hundreds_of_calls_are_answered_each_with_its_own),
+        ON_ALL(messages_of_every_size_arrive_whole),
+        ON_ALL(a_request_may_be_freed_as_soon_as_the_call_has_begun),
+        ON_ALL(a_request_over_the_servers_limit_is_refused_by_name),
+        cmocka_unit_test(a_call_beyond_max_calls_is_refused_at_once_and_the_rest_goes_on),
+        cmocka_unit_test(a_channel_queues_calls_beyond_the_servers_limit_in_order),
+        cmocka_unit_test(a_call_beyond_max_waiting_calls_fails_by_name),
+        ON(simulated, a_call_fails_once_its_deadline_has_passed),
+        ON_ALL(a_deadline_reaches_the_handler),
+        ON(simulated, a_call_without_a_timeout_has_the_channels),
+        ON_ALL(dropping_the_last_handle_cancels_the_handler),
+        ON_ALL(cancelling_settles_at_once_and_reaches_the_handler),
+        ON_ALL(closing_the_channel_cancels_its_calls),
+        ON_ALL(a_handler_may_answer_later_and_answers_are_not_mixed_up),
+        ON(tcp, a_target_that_makes_no_sense_fails_every_call_and_says_so),
+        ON_ALL(a_refused_connection_names_the_target_and_the_cause),
+        ON_ALL(a_drain_lets_running_calls_finish),
+        ON_ALL(a_drain_whose_grace_is_over_cancels_the_rest),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -199,6 +199,7 @@ VOW_API vow_future *vow_each(vow_loop *loop, size_t count, size_t at_once, vow_s
 /**
  * Starts again, up to `attempts` times in all, what failed with UNAVAILABLE, RESOURCE_EXHAUSTED or
  * ABORTED. The pause before it is `pause_ms`, doubles each time up to 2 minutes, and is spread by ±20 %.
+ * No attempts: VOW_INVALID_ARGUMENT.
  */
 VOW_API vow_future *vow_retry(vow_loop *loop, size_t attempts, int64_t pause_ms, vow_start_fn *start,
                               void *arg) VOW_MUST_USE;
@@ -206,7 +207,7 @@ VOW_API vow_future *vow_retry(vow_loop *loop, size_t attempts, int64_t pause_ms,
 /**
  * Settles as `future` does; after `timeout_ms`, cancels it and the work behind it.
  *
- * Units   milliseconds on the loop's clock from this call on; 0 has passed already.
+ * Units   milliseconds on the loop's clock from this call on; 0 has passed already, unless `future` has settled.
  * Fails   VOW_DEADLINE_EXCEEDED when time ran out; else as `future` does.
  * See     vow_shield() to let the work go on; VOW_CALL(.timeout_ms) for one call.
  */

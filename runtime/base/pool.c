@@ -8,6 +8,13 @@
 /* 4 MiB of free objects serve a few thousand calls in flight without the system. */
 #define KEPT_BYTES ((size_t)4 << 20)
 
+/* Objects that rest before the first of them is used again. */
+#ifdef VOW_DEBUG
+#define QUARANTINE 32
+#else
+#define QUARANTINE 0
+#endif
+
 struct vow_pool_free {
     struct vow_pool_free *next;
 };
@@ -39,8 +46,10 @@ void vow_pool_done(vow_pool *pool)
 
 void *vow_pool_take(vow_pool *pool)
 {
-    void *object = pool->first ? pool_shift(pool) : vow_alloc(pool->object_size);
+    void *object = pool->kept > QUARANTINE ? pool_shift(pool) : vow_alloc(pool->object_size);
 
+    if (!object && pool->first)
+        object = pool_shift(pool);
     if (object)
         pool->live++;
     return object;

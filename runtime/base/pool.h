@@ -4,8 +4,8 @@
  * The idea: a free list in front of the allocator, so that the steady path of a call asks the system
  * for nothing. What a burst took beyond a fixed amount goes back at once.
  *
- * On the loop's thread only. Debug builds reuse the object that was freed first, so that a stale
- * pointer finds a dead object and not a new one; AddressSanitizer is told of free objects.
+ * On the loop's thread only. Debug builds let a few objects rest and reuse the one that was freed first,
+ * so that a stale pointer finds a dead object and not a new one; AddressSanitizer is told of free objects.
  */
 #ifndef VOW_BASE_POOL_H
 #define VOW_BASE_POOL_H

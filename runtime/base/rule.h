@@ -15,6 +15,12 @@ void vow_report(const char *format, ...) VOW_PRINTF(1, 2);
 /* Reports the broken rule; a debug build aborts. */
 void vow_rule_broken(const char *function, const char *rule);
 
+/* The same for an object whose maker is known: `made_by` is a code address there, or NULL. */
+void vow_rule_broken_by(const char *function, const char *rule, const void *made_by);
+
+/* A code address for a person, "send_summary+0x1c (./app)", cut at `size`; gives `text`. */
+const char *vow_place_name(const void *address, char *text, size_t size);
+
 #ifdef VOW_DEBUG
 #define VOW_RULE(kept, rule) ((kept) ? (void)0 : vow_rule_broken(__func__, (rule)))
 #else

@@ -8,8 +8,7 @@
 
 _Static_assert(1u << DIGIT_BITS == VOW_TIMERS_SLOTS, "a digit chooses a slot");
 
-/* The farthest due time that the wheel can tell apart; some 8.9 years after its start. */
-#define FARTHEST_US ((uint64_t)1 << (DIGIT_BITS * VOW_TIMERS_LEVELS))
+_Static_assert(UINT64_MAX / NS_PER_US >> (DIGIT_BITS * VOW_TIMERS_LEVELS) == 0, "the wheel tells all times apart");
 
 void vow_timers_init(vow_timers *timers, uint64_t now_ns)
 {
@@ -33,13 +32,10 @@ static unsigned digit(uint64_t us, unsigned level)
     return (unsigned)(us >> (DIGIT_BITS * level)) & DIGIT_MASK;
 }
 
-/* The highest digit in which the two differ; the last level stands for all above it, too. */
+/* The highest digit in which the two differ. */
 static unsigned level_between(uint64_t now_us, uint64_t due_us)
 {
-    uint64_t difference = (now_us ^ due_us) | DIGIT_MASK;
-    unsigned level = (63 - (unsigned)__builtin_clzll(difference)) / DIGIT_BITS;
-
-    return level < VOW_TIMERS_LEVELS ? level : VOW_TIMERS_LEVELS - 1;
+    return (63 - (unsigned)__builtin_clzll((now_us ^ due_us) | DIGIT_MASK)) / DIGIT_BITS;
 }
 
 static void timers_place(vow_timers *timers, vow_timer *timer)
@@ -66,11 +62,10 @@ void vow_timers_arm(vow_timers *timers, vow_timer *timer, uint64_t due_ns)
 {
     /* A timer that arms itself for now must not keep vow_timers_expire going for ever. */
     uint64_t earliest = timers->now_us + (timers->is_expiring ? 1 : 0);
-    uint64_t latest = (timers->now_us | (FARTHEST_US - 1));
     uint64_t due_us = due_ns / NS_PER_US + (due_ns % NS_PER_US != 0);
 
     vow_timers_disarm(timers, timer);
-    timer->due_us = due_us < earliest ? earliest : due_us > latest ? latest : due_us;
+    timer->due_us = due_us < earliest ? earliest : due_us;
     timers_place(timers, timer);
 }
 
@@ -90,14 +85,15 @@ static bool timers_next_slot(const vow_timers *timers, unsigned *level, unsigned
     return false;
 }
 
-static void timers_fire(vow_timers *timers, vow_list *due)
+static void timers_fire(vow_list *due, uint64_t now_us)
 {
     vow_link *link;
 
     while ((link = vow_list_shift(due))) {
         vow_timer *timer = VOW_OWNER(link, vow_timer, link);
 
-        assert(timer->due_us <= timers->now_us);
+        assert(timer->due_us <= now_us);
+        (void)now_us;
         timer->fire(timer);
     }
 }
@@ -129,7 +125,7 @@ void vow_timers_expire(vow_timers *timers, uint64_t now_ns)
         if (begins > timers->now_us)
             timers->now_us = begins;
         if (level == 0)
-            timers_fire(timers, &taken);
+            timers_fire(&taken, timers->now_us);
         else
             timers_move_down(timers, &taken);
     }

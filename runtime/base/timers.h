@@ -7,7 +7,7 @@
  *     level 0   [....x..........x.....]   64 slots of 1 us
  *     level 1   [.......x.............]   64 slots of 64 us
  *     ...
- *     level 7   [.x...................]   64 slots of 51 days
+ *     level 9   [.x...................]   64 slots of 571 years: no 64-bit nanosecond lies beyond
  *
  * A timer stands on the level of the highest digit (base 64) in which its due time differs from
  * now, and moves down when now reaches its slot. Arming and disarming are a list insertion each,
@@ -24,7 +24,7 @@
 
 #include <stdint.h>
 
-#define VOW_TIMERS_LEVELS 8
+#define VOW_TIMERS_LEVELS 10
 #define VOW_TIMERS_SLOTS 64
 
 typedef struct vow_timer {

@@ -95,12 +95,8 @@ static const combinator_kind as_completed_kind = { COMBINATOR_CLASS("as_complete
 static void combinator_cancel_rest(combinator *all)
 {
     for (size_t i = 0; i < all->count; i++) {
-        vow_waiter *waiter = all->parts[i];
-
-        if (!waiter || !vow_link_listed(&waiter->task.link))
-            continue;
-        vow_link_remove(&waiter->task.link);
-        vow_waiter_cancel_source(waiter);
+        if (all->parts[i])
+            vow_waiter_abandon(all->parts[i]);
     }
 }
 
@@ -115,11 +111,23 @@ static void combinator_decide(combinator *all, vow_future *part)
 
     if (!reached && !unreachable)
         return;
+    vow_future_busy(&all->future); /* whoever is told may drop it */
     if (unreachable || kind->becomes_part)
         vow_future_become(&all->future, part);
     else
         vow_future_succeed(&all->future, NULL, NULL);
     combinator_cancel_rest(all);
+    vow_future_unbusy(&all->future);
+}
+
+/* `each` may drop the combinator, and with it the part. */
+static void combinator_lend(combinator *all, vow_future *part)
+{
+    vow_future_hold(part);
+    part->lent++;
+    all->each(part, all->arg);
+    part->lent--;
+    vow_future_let_go(part);
 }
 
 static void combinator_part_settled(vow_task *task)
@@ -132,17 +140,13 @@ static void combinator_part_settled(vow_task *task)
         all->succeeded++;
     else
         all->failed++;
-    if (all->each) {
-        vow_future_busy(&all->future); /* `each` may drop it */
-        part->lent++;
-        all->each(part, all->arg);
-        part->lent--;
-        if (vow_future_pending(&all->future))
-            combinator_decide(all, part);
-        vow_future_unbusy(&all->future);
-        return;
-    }
-    combinator_decide(all, part);
+    vow_future_busy(&all->future);
+    vow_waiter_stay(waiter);
+    if (all->each)
+        combinator_lend(all, part);
+    if (vow_future_pending(&all->future))
+        combinator_decide(all, part);
+    vow_future_unbusy(&all->future);
 }
 
 static void futures_drop(size_t count, vow_future *futures[])
@@ -151,18 +155,23 @@ static void futures_drop(size_t count, vow_future *futures[])
         vow_drop(futures[i]);
 }
 
-static void combinator_take(combinator *all, vow_future *futures[])
+/* False: there is no memory to wait for one of those that stand for futures without memory. */
+static bool combinator_take(combinator *all, vow_future *futures[])
 {
+    bool taken = true;
+
     for (size_t i = 0; i < all->count; i++) {
         vow_waiter *waiter = vow_future_take(futures[i]);
 
         all->parts[i] = waiter;
-        if (!waiter)
+        if (!waiter) {
+            taken = false;
             continue;
-        waiter->index = i;
+        }
         waiter->source->is_part = true;
         vow_waiter_wait(waiter, &all->future, combinator_part_settled);
     }
+    return taken;
 }
 
 static combinator *combinator_new(vow_scheduler *scheduler, const combinator_kind *kind, size_t count)
@@ -198,8 +207,9 @@ static vow_future *combine(vow_loop *loop, const combinator_kind *kind, size_t q
     all->quorum = quorum;
     all->each = each;
     all->arg = arg;
-    combinator_take(all, futures);
-    if (kind->needed(all) == 0) {
+    if (!combinator_take(all, futures)) {
+        vow_future_stop(&all->future, vow_status_no_memory());
+    } else if (kind->needed(all) == 0) {
         vow_future_succeed(&all->future, NULL, NULL);
         combinator_cancel_rest(all);
     } else if (kind->needed(all) > count) {
@@ -212,30 +222,30 @@ static vow_future *combine(vow_loop *loop, const combinator_kind *kind, size_t q
 
 vow_future *vow_all(vow_loop *loop, size_t count, vow_future *futures[])
 {
-    return combine(loop, &all_kind, 0, count, futures, NULL, NULL);
+    return VOW_MADE(combine(loop, &all_kind, 0, count, futures, NULL, NULL));
 }
 
 vow_future *vow_all_settled(vow_loop *loop, size_t count, vow_future *futures[])
 {
-    return combine(loop, &all_settled_kind, 0, count, futures, NULL, NULL);
+    return VOW_MADE(combine(loop, &all_settled_kind, 0, count, futures, NULL, NULL));
 }
 
 vow_future *vow_any(vow_loop *loop, size_t count, vow_future *futures[])
 {
-    return combine(loop, &any_kind, 0, count, futures, NULL, NULL);
+    return VOW_MADE(combine(loop, &any_kind, 0, count, futures, NULL, NULL));
 }
 
 vow_future *vow_race(vow_loop *loop, size_t count, vow_future *futures[])
 {
-    return combine(loop, &race_kind, 0, count, futures, NULL, NULL);
+    return VOW_MADE(combine(loop, &race_kind, 0, count, futures, NULL, NULL));
 }
 
 vow_future *vow_quorum(vow_loop *loop, size_t needed, size_t count, vow_future *futures[])
 {
-    return combine(loop, &quorum_kind, needed, count, futures, NULL, NULL);
+    return VOW_MADE(combine(loop, &quorum_kind, needed, count, futures, NULL, NULL));
 }
 
 vow_future *vow_as_completed(vow_loop *loop, size_t count, vow_future *futures[], vow_done_fn *each, void *arg)
 {
-    return combine(loop, &as_completed_kind, 0, count, futures, each, arg);
+    return VOW_MADE(combine(loop, &as_completed_kind, 0, count, futures, each, arg));
 }

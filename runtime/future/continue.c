@@ -29,8 +29,10 @@ static void done_run(vow_task *task)
 
 void vow_done(vow_future *future, vow_done_fn *done, void *arg)
 {
-    vow_waiter *waiter = vow_future_take(future);
+    vow_waiter *waiter;
 
+    VOW_RULE_HANDLE(future);
+    waiter = vow_future_take(future);
     if (!waiter) {
         /* Not even a waiter is left: better now than never. */
         done(future, arg);
@@ -49,8 +51,10 @@ static void done_with_nothing(vow_future *settled, void *arg)
 
 void vow_detach(vow_future *future)
 {
-    if (future)
-        vow_done(future, done_with_nothing, NULL);
+    if (!future)
+        return;
+    VOW_RULE_HANDLE(future);
+    vow_done(future, done_with_nothing, NULL);
 }
 
 vow_code vow_wait(vow_future *future)
@@ -58,7 +62,8 @@ vow_code vow_wait(vow_future *future)
     vow_scheduler *scheduler = future->scheduler;
     vow_code       code = VOW_OK;
 
-    VOW_RULE_THREAD(scheduler);
+    VOW_RULE_READABLE(future);
+    VOW_CONSUMED(future);
     if (scheduler->depth > 0)
         return VOW_FAILED_PRECONDITION;
     vow_future_hold(future);
@@ -94,16 +99,16 @@ static void adoption_run(vow_task *task)
     continuation *result = (continuation *)waiter->target;
 
     result->upstream = NULL;
-    vow_future_become(&result->future, waiter->source);
-    vow_waiter_end(waiter);
+    vow_waiter_pass_on(waiter, &result->future);
 }
 
-/* Does nobody but another future see `future`, and only to become what it becomes? Gives that waiter. */
+/* Does nobody but another future see `future`, whose function is running, and only to become what it becomes? Gives
+ * that waiter. */
 static vow_waiter *future_sole_adopter(const vow_future *future)
 {
     vow_link *only = vow_list_first(&future->waiters);
 
-    if (future->handles != 1 || !only || VOW_OWNER(only, vow_task, link)->run != adoption_run)
+    if (future->handles != 1 || future->busy != 1 || !only || VOW_OWNER(only, vow_task, link)->run != adoption_run)
         return NULL;
     return vow_waiter_of(VOW_OWNER(only, vow_task, link));
 }
@@ -135,13 +140,17 @@ static void continuation_adopt(continuation *result, vow_future *next)
         vow_future_succeed(&result->future, NULL, NULL);
         return;
     }
-    VOW_RULE(next != &result->future, "a function must not return the future that waits for it");
-    VOW_RULE(next->scheduler == result->future.scheduler, "futures of two loops can't wait for each other");
+    VOW_RULE_OF(next, next != &result->future, "a function must not give the future that waits for it");
+    VOW_RULE_OF(next, next->state != VOW_FUTURE_DEAD && next->owned > 0,
+                "a function gives a handle of its own: `return vow_future_ref(settled);` passes what is lent on");
+    VOW_RULE_OF(next, next->scheduler == result->future.scheduler, "futures of two loops can't wait for each other");
     waiter = vow_future_take(next);
-    if (!waiter || !vow_future_pending(next)) {
+    if (!waiter) {
         vow_future_become(&result->future, next);
-        if (waiter)
-            vow_waiter_end(waiter);
+        return;
+    }
+    if (!vow_future_pending(next)) {
+        vow_waiter_pass_on(waiter, &result->future);
         return;
     }
     waiter = waiter_skip(waiter, &result->future);
@@ -163,19 +172,18 @@ static void continuation_run(vow_waiter *waiter, bool applies)
 
     result->upstream = NULL;
     if (!applies) {
-        vow_future_become(&result->future, source);
-        vow_waiter_end(waiter);
+        vow_waiter_pass_on(waiter, &result->future);
         return;
     }
     vow_future_busy(&result->future);
     source->lent++;
     next = waiter->function.then(source, waiter->arg);
     source->lent--;
+    vow_waiter_withdraw(waiter, &result->future);
     if (vow_future_pending(&result->future))
         continuation_adopt(result, next);
     else
         vow_drop(next); /* the result was cancelled meanwhile */
-    vow_waiter_end(waiter);
     vow_future_unbusy(&result->future);
 }
 
@@ -219,17 +227,20 @@ static vow_future *continue_with(vow_future *source, void (*run)(vow_task *task)
 
 vow_future *vow_then(vow_future *future, vow_then_fn *on_value, void *arg)
 {
-    return continue_with(future, then_run, on_value, arg);
+    VOW_RULE_HANDLE(future);
+    return VOW_MADE(continue_with(future, then_run, on_value, arg));
 }
 
 vow_future *vow_recover(vow_future *future, vow_then_fn *on_error, void *arg)
 {
-    return continue_with(future, recover_run, on_error, arg);
+    VOW_RULE_HANDLE(future);
+    return VOW_MADE(continue_with(future, recover_run, on_error, arg));
 }
 
 vow_future *vow_either(vow_future *future, vow_then_fn *on_settled, void *arg)
 {
-    return continue_with(future, either_run, on_settled, arg);
+    VOW_RULE_HANDLE(future);
+    return VOW_MADE(continue_with(future, either_run, on_settled, arg));
 }
 
 /* --- finally ----------------------------------------------------------------------------- */
@@ -257,17 +268,20 @@ static void finally_run(vow_task *task)
     result->upstream = NULL;
     vow_waiter_call(waiter);
     if (vow_future_pending(&result->future))
-        vow_future_become(&result->future, waiter->source);
-    vow_waiter_end(waiter);
+        vow_waiter_pass_on(waiter, &result->future);
+    else
+        vow_waiter_withdraw(waiter, &result->future);
     vow_future_unbusy(&result->future);
 }
 
-vow_future *vow_finally(vow_future *future, vow_done_fn *always, void *arg)
+static vow_future *finally(vow_future *future, vow_done_fn *always, void *arg)
 {
     vow_scheduler *scheduler = future->scheduler;
     continuation  *result = vow_future_new(scheduler, &finally_class);
     vow_waiter    *waiter = vow_future_take(future);
 
+    if (result)
+        result->upstream = NULL;
     if (waiter) {
         waiter->function.done = always;
         waiter->arg = arg;
@@ -285,4 +299,10 @@ vow_future *vow_finally(vow_future *future, vow_done_fn *always, void *arg)
     if (result)
         vow_drop(&result->future);
     return vow_future_no_memory(scheduler);
+}
+
+vow_future *vow_finally(vow_future *future, vow_done_fn *always, void *arg)
+{
+    VOW_RULE_HANDLE(future);
+    return VOW_MADE(finally(future, always, arg));
 }

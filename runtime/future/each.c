@@ -6,8 +6,6 @@
  */
 #include "runtime/future/future.h"
 
-#include <string.h>
-
 /* --- each --------------------------------------------------------------------------------- */
 
 #define STARTS_IN_A_ROW 64
@@ -22,22 +20,19 @@ typedef struct each {
     size_t        slots;
     vow_start_fn *start;
     void         *arg;
-    size_t        free_slot;
-    vow_waiter   *jobs[]; /* running ones; NULL: a free slot */
+    vow_waiter   *jobs[]; /* those that run, in no order */
 } each;
 
 static void each_cancel(vow_future *future)
 {
     each *jobs = (each *)future;
 
-    vow_task_cancel(&jobs->more);
-    for (size_t i = 0; i < jobs->slots; i++) {
-        vow_waiter *waiter = jobs->jobs[i];
+    size_t running = jobs->running;
 
-        jobs->jobs[i] = NULL;
-        if (waiter)
-            vow_waiter_withdraw(waiter, future);
-    }
+    vow_task_cancel(&jobs->more);
+    jobs->running = 0;
+    for (size_t i = 0; i < running; i++)
+        vow_waiter_withdraw(jobs->jobs[i], future);
 }
 
 static void each_destroy(vow_future *future)
@@ -55,14 +50,27 @@ static void each_fail(each *jobs, vow_future *failed)
     each_cancel(&jobs->future);
 }
 
+static void each_add(each *jobs, vow_waiter *waiter)
+{
+    waiter->index = (uint32_t)jobs->running;
+    jobs->jobs[jobs->running++] = waiter;
+}
+
+/* The last one takes its place. */
+static void each_remove(each *jobs, const vow_waiter *waiter)
+{
+    vow_waiter *last = jobs->jobs[--jobs->running];
+
+    jobs->jobs[waiter->index] = last;
+    last->index = waiter->index;
+}
+
 static void each_settled(vow_task *task)
 {
     vow_waiter *waiter = vow_waiter_of(task);
     each       *jobs = (each *)waiter->target;
 
-    jobs->jobs[waiter->index] = NULL;
-    jobs->free_slot = waiter->index;
-    jobs->running--;
+    each_remove(jobs, waiter);
     vow_future_busy(&jobs->future);
     if (waiter->source->status.code != VOW_OK)
         each_fail(jobs, waiter->source);
@@ -70,15 +78,8 @@ static void each_settled(vow_task *task)
         vow_scheduler_soon(jobs->future.scheduler, &jobs->more);
     else if (jobs->running == 0)
         vow_future_succeed(&jobs->future, NULL, NULL);
-    vow_waiter_end(waiter);
+    vow_waiter_withdraw(waiter, &jobs->future);
     vow_future_unbusy(&jobs->future);
-}
-
-static size_t each_find_slot(each *jobs)
-{
-    while (jobs->jobs[jobs->free_slot])
-        jobs->free_slot = (jobs->free_slot + 1) % jobs->slots;
-    return jobs->free_slot;
 }
 
 /* Starts one job. False: it can't be waited for, or the whole was cancelled by it. */
@@ -93,14 +94,13 @@ static bool each_start(each *jobs)
     }
     if (!job)
         return true;
+    VOW_RULE_OF(job, job->state != VOW_FUTURE_DEAD && job->owned > 0, "the function that starts gives a handle of its own");
     waiter = vow_future_take(job);
     if (!waiter) {
         each_fail(jobs, job);
         return false;
     }
-    waiter->index = each_find_slot(jobs);
-    jobs->jobs[waiter->index] = waiter;
-    jobs->running++;
+    each_add(jobs, waiter);
     vow_waiter_wait(waiter, &jobs->future, each_settled);
     return true;
 }
@@ -121,32 +121,41 @@ static void each_more(vow_task *task)
     vow_future_unbusy(&jobs->future);
 }
 
-vow_future *vow_each(vow_loop *loop, size_t count, size_t at_once, vow_start_fn *start, void *arg)
+static each *each_new(vow_scheduler *scheduler, size_t count, size_t slots)
 {
-    vow_scheduler *scheduler = vow_scheduler_of(loop);
-    size_t         slots = at_once == 0 || at_once > count ? count : at_once;
-    size_t         size = sizeof(each) + slots * sizeof(vow_waiter *);
-    each          *jobs = NULL;
+    size_t size = sizeof(each) + slots * sizeof(vow_waiter *);
+    each  *jobs = NULL;
 
-    if (slots < (SIZE_MAX - sizeof(each)) / sizeof(vow_waiter *))
+    if (slots < (UINT32_MAX - sizeof(each)) / sizeof(vow_waiter *))
         jobs = vow_blocks_take(&scheduler->blocks, &size);
     if (!jobs)
-        return vow_future_no_memory(scheduler);
+        return NULL;
     vow_future_init(&jobs->future, scheduler, &each_class);
-    VOW_MADE_HERE(&jobs->future);
     vow_task_init(&jobs->more, each_more);
     jobs->block_size = size;
     jobs->count = count;
     jobs->next = 0;
     jobs->running = 0;
     jobs->slots = slots;
+    return jobs;
+}
+
+vow_future *vow_each(vow_loop *loop, size_t count, size_t at_once, vow_start_fn *start, void *arg)
+{
+    vow_scheduler *scheduler = vow_scheduler_of(loop);
+    each          *jobs;
+
+    VOW_RULE_THREAD(scheduler);
+    if (scheduler->is_closing)
+        return VOW_MADE(vow_failure_of(scheduler, vow_status_make(VOW_CANCELLED, "the loop was closed")));
+    jobs = each_new(scheduler, count, at_once == 0 || at_once > count ? count : at_once);
+    if (!jobs)
+        return vow_future_no_memory(scheduler);
     jobs->start = start;
     jobs->arg = arg;
-    jobs->free_slot = 0;
-    memset(jobs->jobs, 0, slots * sizeof jobs->jobs[0]);
     vow_future_is_source(&jobs->future);
     vow_scheduler_soon(scheduler, &jobs->more);
-    return &jobs->future;
+    return VOW_MADE(&jobs->future);
 }
 
 /* --- retry ---------------------------------------------------------------------------------- */
@@ -221,18 +230,22 @@ static void retry_settled(vow_task *task)
     retry      *again = (retry *)waiter->target;
 
     again->attempt = NULL;
-    if (again->made < again->attempts && code_is_worth_retrying(waiter->source->status.code))
+    if (again->made < again->attempts && code_is_worth_retrying(waiter->source->status.code)) {
         retry_pause(again);
-    else
-        vow_future_become(&again->future, waiter->source);
-    vow_waiter_end(waiter);
+        vow_waiter_withdraw(waiter, &again->future);
+    } else {
+        vow_waiter_pass_on(waiter, &again->future);
+    }
 }
 
 /* Waits for what the start function gave. */
 static void retry_follow(retry *again, vow_future *attempt)
 {
-    vow_waiter *waiter = vow_future_take(attempt);
+    vow_waiter *waiter;
 
+    VOW_RULE_OF(attempt, attempt->state != VOW_FUTURE_DEAD && attempt->owned > 0,
+                "the function that starts gives a handle of its own");
+    waiter = vow_future_take(attempt);
     if (!waiter) {
         vow_future_become(&again->future, attempt);
         return;
@@ -265,16 +278,14 @@ static void retry_fire(vow_timer *timer)
     vow_scheduler_soon(again->future.scheduler, &again->again);
 }
 
-vow_future *vow_retry(vow_loop *loop, size_t attempts, int64_t pause_ms, vow_start_fn *start, void *arg)
+static retry *retry_new(vow_scheduler *scheduler, size_t attempts, int64_t pause_ms)
 {
-    vow_scheduler *scheduler = vow_scheduler_of(loop);
-    size_t         size = sizeof(retry);
-    retry         *again = vow_blocks_take(&scheduler->blocks, &size);
+    size_t size = sizeof(retry);
+    retry *again = vow_blocks_take(&scheduler->blocks, &size);
 
     if (!again)
-        return vow_future_no_memory(scheduler);
+        return NULL;
     vow_future_init(&again->future, scheduler, &retry_class);
-    VOW_MADE_HERE(&again->future);
     vow_task_init(&again->again, retry_start);
     vow_timer_init(&again->timer, retry_fire);
     again->block_size = size;
@@ -282,10 +293,26 @@ vow_future *vow_retry(vow_loop *loop, size_t attempts, int64_t pause_ms, vow_sta
     again->attempts = attempts;
     again->made = 0;
     again->pause_ms = pause_ms < 0 ? 0 : pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : pause_ms;
+    again->holds = false;
+    return again;
+}
+
+vow_future *vow_retry(vow_loop *loop, size_t attempts, int64_t pause_ms, vow_start_fn *start, void *arg)
+{
+    vow_scheduler *scheduler = vow_scheduler_of(loop);
+    retry         *again;
+
+    VOW_RULE_THREAD(scheduler);
+    if (scheduler->is_closing)
+        return VOW_MADE(vow_failure_of(scheduler, vow_status_make(VOW_CANCELLED, "the loop was closed")));
+    if (attempts == 0)
+        return VOW_MADE(vow_failure_of(scheduler, vow_status_make(VOW_INVALID_ARGUMENT, "retry: no attempts")));
+    again = retry_new(scheduler, attempts, pause_ms);
+    if (!again)
+        return vow_future_no_memory(scheduler);
     again->start = start;
     again->arg = arg;
-    again->holds = false;
     vow_future_is_source(&again->future);
     vow_scheduler_soon(scheduler, &again->again);
-    return &again->future;
+    return VOW_MADE(&again->future);
 }

@@ -61,10 +61,7 @@ vow_waiter *vow_future_take(vow_future *future)
 {
     vow_waiter *waiter;
 
-    VOW_RULE_THREAD(future->scheduler);
-    VOW_RULE(future->state != VOW_FUTURE_DEAD && future->owned > 0,
-             "a handle of a future is used once: this one was dropped, or taken over, or is only lent; "
-             "vow_future_ref gives another");
+    VOW_CONSUMED(future);
     if (future_is_immortal(future)) {
         waiter = waiters_pop(&reserve_of(future->scheduler)->free);
         if (!waiter)
@@ -78,6 +75,8 @@ vow_waiter *vow_future_take(vow_future *future)
     vow_link_init(&waiter->task.link);
     waiter->source = future;
     waiter->target = NULL;
+    waiter->watches = false;
+    waiter->stays = false;
     return waiter;
 }
 
@@ -107,50 +106,97 @@ void vow_waiter_end(vow_waiter *waiter)
     vow_future_let_go(source);
 }
 
+static void waiter_watch(vow_waiter *waiter, vow_future *target, bool stays)
+{
+    waiter->target = target;
+    waiter->watches = true;
+    waiter->stays = stays;
+    vow_future_busy(target);
+    waiters_push(&waiter->source->attached, waiter);
+}
+
+/* The work behind the source has ended. */
+static void watch_ended(vow_scheduler *scheduler, vow_future *home, vow_waiter *waiter)
+{
+    vow_future *target = waiter->target;
+
+    if (waiter->stays) {
+        waiter->watches = false;
+        vow_link_init(&waiter->task.link);
+    } else {
+        waiter_free(scheduler, home, waiter);
+    }
+    vow_future_unbusy(target);
+}
+
+static bool future_has_ended(const vow_future *future)
+{
+    return !vow_future_pending(future) && future->busy == 0;
+}
+
+/* A future that others share may stay pending for ever: to watch it for each that once waited would be a leak. */
+static bool waiter_should_watch(const vow_waiter *waiter, const vow_future *target)
+{
+    const vow_future *source = waiter->source;
+
+    if (future_has_ended(source))
+        return false;
+    return target->attached || (target->handles > 0 && (source->handles == 1 || !vow_future_pending(source)));
+}
+
 void vow_waiter_withdraw(vow_waiter *waiter, vow_future *target)
 {
     vow_future *source = waiter->source;
 
-    bool        has_ended = !vow_future_pending(source) && source->busy == 0;
-
-    if (!target->attached || has_ended) {
+    if (waiter->watches) {
+        waiter->stays = false;
+        vow_future_let_go(source);
+        return;
+    }
+    vow_link_remove(&waiter->task.link);
+    if (!waiter_should_watch(waiter, target)) {
         vow_waiter_end(waiter);
         return;
     }
-    /* The waiter becomes a watch: it tells the target when the work of the source has ended. */
-    vow_link_remove(&waiter->task.link);
-    vow_future_busy(target);
-    waiter->target = target;
-    waiters_push(&source->attached, waiter);
+    waiter_watch(waiter, target, false);
     vow_future_let_go(source);
 }
 
-static void future_may_end(vow_future *future);
+void vow_waiter_pass_on(vow_waiter *waiter, vow_future *target)
+{
+    vow_future_busy(target); /* whoever is told may drop it */
+    vow_future_become(target, waiter->source);
+    vow_waiter_withdraw(waiter, target);
+    vow_future_unbusy(target);
+}
+
+void vow_waiter_stay(vow_waiter *waiter)
+{
+    if (waiter->source->busy > 0)
+        waiter_watch(waiter, waiter->target, true);
+}
+
+void vow_waiter_abandon(vow_waiter *waiter)
+{
+    bool is_waiting = vow_link_listed(&waiter->task.link) && !waiter->watches;
+
+    if (!is_waiting)
+        return;
+    vow_link_remove(&waiter->task.link);
+    if (waiter_should_watch(waiter, waiter->target))
+        waiter_watch(waiter, waiter->target, true);
+    vow_waiter_cancel_source(waiter);
+}
+
+static void future_review(vow_future *future);
 
 void vow_waiter_cancel_source(vow_waiter *waiter)
 {
     if (waiter->source->handles == 1 && vow_future_pending(waiter->source))
-        future_may_end(waiter->source);
+        future_review(waiter->source);
 }
 
 /* --- Life ------------------------------------------------------------------------ */
-
-#ifdef VOW_DEBUG
-static void future_trace(vow_future *future, bool begins)
-{
-    future->consumed = false;
-    if (begins)
-        vow_list_append(&future->scheduler->all_futures, &future->all);
-    else
-        vow_link_remove(&future->all);
-}
-#else
-static void future_trace(vow_future *future, bool begins)
-{
-    (void)future;
-    (void)begins;
-}
-#endif
 
 void vow_future_init(vow_future *future, vow_scheduler *scheduler, const vow_future_class *class)
 {
@@ -171,14 +217,15 @@ void vow_future_init(vow_future *future, vow_scheduler *scheduler, const vow_fut
     future->shared = NULL;
     future->spare = NULL;
     waiters_push(&future->spare, &future->own);
-    future_trace(future, true);
+    vow_trace_begin(future);
 }
 
 void *vow_future_new(vow_scheduler *scheduler, const vow_future_class *class)
 {
-    vow_future *future = vow_pool_take(&scheduler->futures);
+    vow_future *future;
 
     VOW_RULE_THREAD(scheduler);
+    future = vow_pool_take(&scheduler->futures);
     if (future)
         vow_future_init(future, scheduler, class);
     return future;
@@ -194,24 +241,21 @@ void vow_future_is_source(vow_future *future)
     vow_list_append(&future->scheduler->sources, &future->link);
 }
 
-/* Tells those who wait for the end of the work, and at the very end releases what is attached. */
+/* Tells those who watch for the end of the work, and at the very end releases what is attached. */
 static void future_end_attached(vow_future *future, bool is_last)
 {
     vow_waiter *kept = NULL;
     vow_waiter *waiter;
 
     while ((waiter = waiters_pop(&future->attached))) {
-        vow_future *watcher = waiter->target;
-
-        if (!watcher && !is_last) {
-            waiters_push(&kept, waiter);
-            continue;
-        }
-        if (watcher)
-            vow_future_unbusy(watcher);
-        else if (waiter->function.release)
+        if (waiter->watches) {
+            watch_ended(future->scheduler, future, waiter);
+        } else if (is_last) {
             waiter->function.release(waiter->arg);
-        waiter_free(future->scheduler, future, waiter);
+            waiter_free(future->scheduler, future, waiter);
+        } else {
+            waiters_push(&kept, waiter);
+        }
     }
     while ((waiter = waiters_pop(&kept)))
         waiters_push(&future->attached, waiter);
@@ -240,26 +284,23 @@ static void future_destroy(vow_future *future)
     while ((waiter = waiters_pop(&future->spare)))
         waiter_free(scheduler, future, waiter);
     future->state = VOW_FUTURE_DEAD;
-    future_trace(future, false);
+    vow_trace_end(future);
     future->class->destroy(future);
-    if (scheduler->is_closing)
-        scheduler->kind->idle(scheduler);
 }
 
 static void future_reap(vow_future *future)
 {
-    if (vow_future_pending(future)) {
-        vow_future_busy(future); /* stays whole until its class has stopped the work */
+    if (vow_future_pending(future))
         vow_future_cancel(future);
-        vow_future_unbusy(future);
-        return; /* the last unbusy queued it again */
-    }
-    if (future->handles == 0 && future->busy == 0)
+    else if (future->handles == 0 && future->busy == 0)
         future_destroy(future);
+    else if (future->busy == 0)
+        future_end_attached(future, false);
 }
 
-/* Cancels a pending future, and destroys one that nobody needs any more. Queued and not done on the spot: a chain of a million takes no stack. */
-static void future_may_end(vow_future *future)
+/* Cancels a pending future, tells who watches one whose work has ended, and destroys one that nobody needs any
+ * more. Queued and not done on the spot: a chain of a million takes no stack. */
+static void future_review(vow_future *future)
 {
     vow_scheduler *scheduler = future->scheduler;
     vow_link      *link;
@@ -272,11 +313,14 @@ static void future_may_end(vow_future *future)
     while ((link = vow_list_shift(&scheduler->reaped)))
         future_reap(VOW_OWNER(link, vow_future, link));
     scheduler->is_reaping = false;
+    if (scheduler->is_closing)
+        scheduler->kind->idle(scheduler); /* which may free it */
 }
 
 void vow_future_hold(vow_future *future)
 {
-    future->handles++;
+    if (!future_is_immortal(future))
+        future->handles++;
 }
 
 void vow_future_let_go(vow_future *future)
@@ -285,7 +329,7 @@ void vow_future_let_go(vow_future *future)
         return;
     assert(future->handles > 0);
     if (--future->handles == 0)
-        future_may_end(future);
+        future_review(future);
 }
 
 void vow_future_busy(vow_future *future)
@@ -298,10 +342,8 @@ void vow_future_unbusy(vow_future *future)
     assert(future->busy > 0);
     if (--future->busy > 0 || vow_future_pending(future))
         return;
-    if (future->handles == 0)
-        future_may_end(future);
-    else if (future->attached)
-        future_end_attached(future, false);
+    if (future->handles == 0 || future->attached)
+        future_review(future);
 }
 
 /* --- Settling ---------------------------------------------------------------------- */
@@ -317,8 +359,8 @@ static void future_settled(vow_future *future)
             scheduler->kind->wake(scheduler);
         vow_list_splice(&scheduler->ready, &future->waiters);
     }
-    if (future->busy == 0 && future->attached)
-        future_end_attached(future, false);
+    if (future->busy == 0 && (future->handles == 0 || future->attached))
+        future_review(future);
 }
 
 void vow_future_succeed(vow_future *future, void *value, vow_release_fn *release)
@@ -382,36 +424,37 @@ void vow_future_become(vow_future *future, vow_future *settled)
         vow_future_fail(future, vow_status_share(&settled->status));
 }
 
+/* Busy meanwhile: nobody is told that the work has ended before the class has stopped it. */
+void vow_future_stop(vow_future *future, vow_status status)
+{
+    vow_future_busy(future);
+    vow_future_fail(future, status);
+    future->class->cancel(future);
+    vow_future_unbusy(future);
+}
+
 void vow_future_cancel(vow_future *future)
 {
-    vow_future_fail(future, vow_status_cancelled());
-    future->class->cancel(future);
+    vow_future_stop(future, vow_status_cancelled());
 }
 
 void vow_futures_cancel_all(vow_scheduler *scheduler)
 {
     vow_link *link;
 
-    while ((link = vow_list_first(&scheduler->sources))) {
-        vow_future *future = VOW_OWNER(link, vow_future, link);
-
-        vow_future_hold(future);
-        vow_future_fail(future, vow_status_make(VOW_CANCELLED, "the loop was closed"));
-        future->class->cancel(future);
-        vow_future_let_go(future);
-    }
+    vow_trace_report_unused(scheduler);
+    while ((link = vow_list_first(&scheduler->sources)))
+        vow_future_stop(VOW_OWNER(link, vow_future, link), vow_status_make(VOW_CANCELLED, "the loop was closed"));
 }
 
 /* --- Handles ------------------------------------------------------------------------ */
-
-#define RULE_ALIVE(future) VOW_RULE((future)->state != VOW_FUTURE_DEAD, "the future has ended: its last handle was dropped or taken over")
 
 vow_future *vow_future_ref(vow_future *future)
 {
     vow_waiter *waiter;
 
-    RULE_ALIVE(future);
-    VOW_RULE_THREAD(future->scheduler);
+    VOW_RULE_READABLE(future);
+    VOW_CONSUMED(future);
     if (future_is_immortal(future))
         return future;
     waiter = vow_pool_take(&future->scheduler->waiters);
@@ -429,7 +472,7 @@ void vow_drop(vow_future *future)
 
     if (!future)
         return;
-    RULE_ALIVE(future);
+    VOW_RULE_HANDLE(future);
     if (future_is_immortal(future))
         return;
     waiter = vow_future_take(future);
@@ -443,13 +486,9 @@ void vow_cancel(vow_future *future)
 {
     if (!future)
         return;
-    RULE_ALIVE(future);
-    VOW_RULE_THREAD(future->scheduler);
-    if (!vow_future_pending(future))
-        return;
-    vow_future_hold(future);
-    vow_future_cancel(future);
-    vow_future_let_go(future);
+    VOW_RULE_READABLE(future);
+    if (vow_future_pending(future))
+        vow_future_cancel(future);
 }
 
 static void release_late(vow_task *task)
@@ -466,8 +505,6 @@ static void attach_to_no_memory(vow_future *future, void *object, vow_release_fn
 {
     vow_waiter *waiter = vow_future_take(future);
 
-    if (!release)
-        return;
     if (!waiter) {
         release(object);
         return;
@@ -480,7 +517,7 @@ static void attach_to_no_memory(vow_future *future, void *object, vow_release_fn
 
 static void attach(vow_future *future, vow_waiter *waiter, void *object, vow_release_fn *release)
 {
-    waiter->target = NULL;
+    waiter->watches = false;
     waiter->function.release = release;
     waiter->arg = object;
     waiters_push(&future->attached, waiter);
@@ -491,8 +528,9 @@ vow_future *vow_attach(vow_future *future, void *object, vow_release_fn *release
     vow_scheduler *scheduler = future->scheduler;
     vow_waiter    *waiter;
 
-    RULE_ALIVE(future);
-    VOW_RULE_THREAD(scheduler);
+    VOW_RULE_HANDLE(future);
+    if (!release)
+        return future;
     if (future_is_immortal(future)) {
         attach_to_no_memory(future, object, release);
         return future;
@@ -509,56 +547,6 @@ vow_future *vow_attach(vow_future *future, void *object, vow_release_fn *release
         vow_future_let_go(future);
     }
     return vow_future_no_memory(scheduler);
-}
-
-/* --- Reading -------------------------------------------------------------------------- */
-
-#define RULE_READABLE(future)                                                                                \
-    VOW_RULE((future)->state != VOW_FUTURE_DEAD && ((future)->owned || (future)->lent || (future)->is_part), \
-             "only a future whose handle you hold, or that is lent to this callback, can be read")
-
-bool vow_future_settled(const vow_future *future)
-{
-    RULE_READABLE(future);
-    return !vow_future_pending(future);
-}
-
-vow_code vow_future_code(const vow_future *future)
-{
-    RULE_READABLE(future);
-    return vow_future_pending(future) ? VOW_UNKNOWN : future->status.code;
-}
-
-const char *vow_future_error(const vow_future *future)
-{
-    RULE_READABLE(future);
-    return vow_future_pending(future) ? "UNKNOWN: not settled yet" : vow_status_text(&future->status);
-}
-
-const char *vow_future_message(const vow_future *future)
-{
-    RULE_READABLE(future);
-    return vow_future_pending(future) ? "not settled yet" : vow_status_message(&future->status);
-}
-
-void *vow_future_value(const vow_future *future)
-{
-    RULE_READABLE(future);
-    return future->value;
-}
-
-vow_loop *vow_future_loop(const vow_future *future)
-{
-    RULE_READABLE(future);
-    return (vow_loop *)future->scheduler;
-}
-
-vow_future *vow_future_at(const vow_future *future, size_t index)
-{
-    RULE_READABLE(future);
-    while (!future->class->part && future->shared)
-        future = future->shared;
-    return future->class->part ? future->class->part(future, index) : NULL;
 }
 
 /* --- When there is no memory -------------------------------------------------------------- */
@@ -583,7 +571,7 @@ vow_code vow_futures_open(vow_scheduler *scheduler)
         return VOW_RESOURCE_EXHAUSTED;
     scheduler->no_memory = &kept->future;
     vow_future_init(&kept->future, scheduler, &immortal_class);
-    future_trace(&kept->future, false);
+    vow_trace_end(&kept->future);
     vow_future_fail(&kept->future, vow_status_no_memory());
     for (size_t i = 0; i < RESERVE; i++)
         waiters_push(&kept->free, &kept->waiters[i]);

@@ -32,8 +32,10 @@ struct vow_waiter {
         vow_then_fn    *then;
         vow_release_fn *release; /* of an attachment */
     } function;
-    void  *arg;
-    size_t index; /* among the parts of its target */
+    void    *arg;
+    uint32_t index;   /* among the jobs of its target */
+    bool     watches; /* in source->attached: tells the target when the work of the source has ended */
+    bool     stays;   /* and is its target's afterwards, with its handle */
 };
 
 typedef struct vow_future_class {
@@ -61,7 +63,7 @@ struct vow_future {
     vow_link                link; /* in scheduler->sources while pending, or in scheduler->reaped */
     vow_list                waiters;
     vow_waiter             *spare;    /* one for each handle in the user's hands */
-    vow_waiter             *attached; /* what to release at the end, and who waits for it */
+    vow_waiter             *attached; /* what to release at the end, and who watches for it */
     uint32_t                handles;  /* the user's, waiters' and values that are shared */
     uint32_t                owned;    /* of these, in the user's hands */
     uint32_t                busy;
@@ -99,7 +101,8 @@ void vow_future_fail(vow_future *future, vow_status status);
 /* Settles `future` as `settled`, of which it keeps what it needs. */
 void vow_future_become(vow_future *future, vow_future *settled);
 
-/* Settles a pending future as cancelled and stops its work. */
+/* Settles a pending future as failed, or as cancelled, and stops its work. `status` is given. */
+void vow_future_stop(vow_future *future, vow_status status);
 void vow_future_cancel(vow_future *future);
 
 /* Work behind the future goes on, or ended. */
@@ -123,17 +126,24 @@ void vow_waiter_call(vow_waiter *waiter);
 /* Lets the source go and frees the waiter, which waits no more. */
 void vow_waiter_end(vow_waiter *waiter);
 
-/* The same for a target that is being cancelled: what is attached to it outlives the work of the source. */
+/* The same, and the target stays busy until the work of the source has ended, so that what is attached to it
+ * outlives that. Where others share a source that is pending, only what is attached already counts. */
 void vow_waiter_withdraw(vow_waiter *waiter, vow_future *target);
+
+/* Settles the pending `target` as the source has settled, and withdraws. */
+void vow_waiter_pass_on(vow_waiter *waiter, vow_future *target);
+
+/* The source has settled; waiter and handle stay with the target, which is busy until the work has ended. */
+void vow_waiter_stay(vow_waiter *waiter);
+
+/* Cancels the source, unless others have handles to it; waits no more, and stays as above. */
+void vow_waiter_abandon(vow_waiter *waiter);
 
 /* Cancels the source, unless others have handles to it; the waiter goes on waiting. */
 void vow_waiter_cancel_source(vow_waiter *waiter);
 
 /* The future that is given when there is no memory for any other. */
 vow_future *vow_future_no_memory(vow_scheduler *scheduler);
-
-/* Cancels all sources: the loop is closing. */
-void vow_futures_cancel_all(vow_scheduler *scheduler);
 
 /* A failure with a status that is given. */
 vow_future *vow_failure_of(vow_scheduler *scheduler, vow_status status) VOW_MUST_USE;
@@ -155,10 +165,41 @@ static inline vow_waiter *vow_waiter_of(vow_task *task)
     return VOW_OWNER(task, vow_waiter, task);
 }
 
+/* What debug builds remember of a future, and the rules they check at the doors of public functions. VOW_MADE
+ * notes the caller of the function it stands in, and gives the future. */
 #ifdef VOW_DEBUG
-#define VOW_MADE_HERE(future) ((future)->made_by = __builtin_return_address(0))
+void vow_trace_begin(vow_future *future);
+void vow_trace_end(vow_future *future);
+void vow_trace_report_unused(vow_scheduler *scheduler); /* what nobody ever waited for or dropped */
+void vow_rule_alive(const vow_future *future, const char *function);
+void vow_rule_handle(const vow_future *future, const char *function);
+void vow_rule_readable(const vow_future *future, const char *function);
+
+static inline vow_future *vow_future_made_by(vow_future *future, const void *address)
+{
+    future->made_by = address;
+    return future;
+}
+
+#define VOW_MADE(future) vow_future_made_by((future), __builtin_return_address(0))
+#define VOW_MADE_HERE(future) ((void)VOW_MADE(future))
+#define VOW_CONSUMED(future) ((void)((future)->consumed = true))
+#define VOW_RULE_ALIVE(future) vow_rule_alive((future), __func__)
+#define VOW_RULE_HANDLE(future) vow_rule_handle((future), __func__)
+#define VOW_RULE_READABLE(future) vow_rule_readable((future), __func__)
+#define VOW_RULE_OF(future, kept, rule)                                                                      \
+    ((kept) ? (void)0 : vow_rule_broken_by(__func__, (rule), (future)->made_by))
 #else
+#define vow_trace_begin(future) ((void)0)
+#define vow_trace_end(future) ((void)0)
+#define vow_trace_report_unused(scheduler) ((void)0)
+#define VOW_MADE(future) (future)
 #define VOW_MADE_HERE(future) ((void)0)
+#define VOW_CONSUMED(future) ((void)0)
+#define VOW_RULE_ALIVE(future) ((void)0)
+#define VOW_RULE_HANDLE(future) ((void)0)
+#define VOW_RULE_READABLE(future) ((void)0)
+#define VOW_RULE_OF(future, kept, rule) ((void)0)
 #endif
 
 #endif

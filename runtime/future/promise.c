@@ -28,9 +28,8 @@ vow_future *vow_value(vow_loop *loop, void *value, vow_release_fn *release)
 
     if (!future)
         return vow_attach(vow_future_no_memory(scheduler), value, release);
-    VOW_MADE_HERE(future);
     vow_future_succeed(future, value, release);
-    return future;
+    return VOW_MADE(future);
 }
 
 vow_future *vow_failure_of(vow_scheduler *scheduler, vow_status status)
@@ -53,7 +52,7 @@ vow_future *vow_failure(vow_loop *loop, vow_code code, const char *format, ...)
     va_start(arguments, format);
     status = vow_status_make_list(code, format, arguments);
     va_end(arguments);
-    return vow_failure_of(vow_scheduler_of(loop), status);
+    return VOW_MADE(vow_failure_of(vow_scheduler_of(loop), status));
 }
 
 vow_future *vow_keep(vow_future *source, const void *value)
@@ -61,17 +60,17 @@ vow_future *vow_keep(vow_future *source, const void *value)
     vow_scheduler *scheduler = source->scheduler;
     vow_future    *future;
 
-    VOW_RULE(source->state == VOW_FUTURE_SETTLED, "vow_keep shares the value of a future that has settled");
+    VOW_RULE_READABLE(source);
     if (vow_future_pending(source) || source->status.code != VOW_OK)
-        return vow_failure_of(scheduler, vow_status_make(VOW_FAILED_PRECONDITION,
-                                                         "vow_keep: the source has no value to share"));
+        return VOW_MADE(vow_failure_of(
+            scheduler, vow_status_make(VOW_FAILED_PRECONDITION, "vow_keep: the source has no value to share")));
     future = vow_future_new(scheduler, &value_class);
     if (!future)
         return vow_future_no_memory(scheduler);
     future->shared = source;
     vow_future_hold(source);
     vow_future_succeed(future, (void *)(uintptr_t)value, NULL);
-    return future;
+    return VOW_MADE(future);
 }
 
 /* --- Promises ------------------------------------------------------------------------------- */
@@ -122,11 +121,10 @@ vow_future *vow_promise_new(vow_loop *loop, vow_promise **given)
 
     *given = NULL;
     if (scheduler->is_closing)
-        return vow_failure_of(scheduler, vow_status_make(VOW_CANCELLED, "the loop was closed"));
+        return VOW_MADE(vow_failure_of(scheduler, vow_status_make(VOW_CANCELLED, "the loop was closed")));
     promise = vow_future_new(scheduler, &promise_class);
     if (!promise)
         return vow_future_no_memory(scheduler);
-    VOW_MADE_HERE(&promise->future);
     vow_task_init(&promise->tell, promise_tell);
     promise->cancelled = NULL;
     promise->arg = NULL;
@@ -135,18 +133,35 @@ vow_future *vow_promise_new(vow_loop *loop, vow_promise **given)
     vow_future_busy(&promise->future);
     vow_future_is_source(&promise->future);
     *given = promise;
-    return &promise->future;
+    return VOW_MADE(&promise->future);
 }
+
+#ifdef VOW_DEBUG
+static void rule_promise(const vow_promise *promise, const char *function)
+{
+    vow_rule_alive(&promise->future, function);
+    if (promise->future.class != &promise_class || promise->is_kept)
+        vow_rule_broken_by(function, "a promise is resolved or rejected once, and not touched again; it was before",
+                           promise->future.made_by);
+}
+#define RULE_PROMISE(promise) rule_promise((promise), __func__)
+#else
+#define RULE_PROMISE(promise) ((void)0)
+#endif
 
 bool vow_promise_wanted(const vow_promise *promise)
 {
-    return promise && vow_future_pending(&promise->future);
+    if (!promise)
+        return false;
+    RULE_PROMISE(promise);
+    return vow_future_pending(&promise->future);
 }
 
 void vow_promise_on_cancel(vow_promise *promise, void (*cancelled)(void *arg), void *arg)
 {
     if (!promise)
         return;
+    RULE_PROMISE(promise);
     promise->cancelled = cancelled;
     promise->arg = arg;
     promise_tell_soon(promise);
@@ -155,9 +170,6 @@ void vow_promise_on_cancel(vow_promise *promise, void (*cancelled)(void *arg), v
 /* Takes the promise from its producer. False: nobody waits any more. */
 static bool promise_keep(vow_promise *promise)
 {
-    VOW_RULE(promise->future.state != VOW_FUTURE_DEAD && !promise->is_kept,
-             "a promise is resolved or rejected once; it was before");
-    VOW_RULE_THREAD(promise->future.scheduler);
     promise->is_kept = true;
     vow_task_cancel(&promise->tell);
     return vow_future_pending(&promise->future);
@@ -165,7 +177,9 @@ static bool promise_keep(vow_promise *promise)
 
 void vow_resolve(vow_promise *promise, void *value, vow_release_fn *release)
 {
-    if (!promise) {
+    if (promise)
+        RULE_PROMISE(promise);
+    if (!promise || promise->is_kept) {
         if (release)
             release(value);
         return;
@@ -182,6 +196,9 @@ void vow_reject(vow_promise *promise, vow_code code, const char *format, ...)
     va_list arguments;
 
     if (!promise)
+        return;
+    RULE_PROMISE(promise);
+    if (promise->is_kept)
         return;
     if (promise_keep(promise)) {
         va_start(arguments, format);

@@ -129,6 +129,9 @@ static inline void vow_scheduler_release(vow_scheduler *scheduler)
         scheduler->kind->keep_alive(scheduler, false);
 }
 
+/* Cancels all futures that nothing else would settle: the loop is closing. */
+void vow_futures_cancel_all(vow_scheduler *scheduler);
+
 /* The moment `ms` from now; never overflows. */
 uint64_t vow_scheduler_after_ms(vow_scheduler *scheduler, int64_t ms);
 

@@ -59,13 +59,12 @@ vow_future *vow_sleep(vow_loop *loop, int64_t ms)
     timed         *sleep;
 
     if (scheduler->is_closing)
-        return vow_failure_of(scheduler, vow_status_make(VOW_CANCELLED, "the loop was closed"));
+        return VOW_MADE(vow_failure_of(scheduler, vow_status_make(VOW_CANCELLED, "the loop was closed")));
     sleep = timed_new(scheduler, &sleep_class, sleep_fire, ms);
     if (!sleep)
         return vow_future_no_memory(scheduler);
-    VOW_MADE_HERE(&sleep->future);
     vow_future_is_source(&sleep->future);
-    return &sleep->future;
+    return VOW_MADE(&sleep->future);
 }
 
 /* --- timeout ---------------------------------------------------------------------------- */
@@ -87,15 +86,19 @@ static const vow_future_class timeout_class = {
     .destroy = vow_future_give,
 };
 
+static void timeout_expire(timed *timeout)
+{
+    vow_future_stop(&timeout->future, vow_status_make(VOW_DEADLINE_EXCEEDED, "not settled within %lld ms",
+                                                      (long long)timeout->timeout_ms));
+}
+
+/* What has settled in time is only waiting for its turn in the queue. */
 static void timeout_fire(vow_timer *timer)
 {
     timed *timeout = VOW_OWNER(timer, timed, timer);
 
-    vow_future_hold(&timeout->future);
-    vow_future_fail(&timeout->future, vow_status_make(VOW_DEADLINE_EXCEEDED, "not settled within %lld ms",
-                                                      (long long)timeout->timeout_ms));
-    timeout_cancel(&timeout->future);
-    vow_future_let_go(&timeout->future);
+    if (vow_future_pending(timeout->upstream->source))
+        timeout_expire(timeout);
 }
 
 static void timeout_settled(vow_task *task)
@@ -105,19 +108,20 @@ static void timeout_settled(vow_task *task)
 
     timeout->upstream = NULL;
     timed_stop(timeout);
-    vow_future_become(&timeout->future, waiter->source);
-    vow_waiter_end(waiter);
+    vow_waiter_pass_on(waiter, &timeout->future);
 }
 
-vow_future *vow_timeout(vow_future *future, int64_t timeout_ms)
+static vow_future *timeout_new(vow_future *future, int64_t timeout_ms)
 {
     vow_scheduler *scheduler = future->scheduler;
-    timed         *timeout = timed_new(scheduler, &timeout_class, timeout_fire, timeout_ms < 0 ? 0 : timeout_ms);
+    timed         *timeout = timed_new(scheduler, &timeout_class, timeout_fire, timeout_ms);
     vow_waiter    *waiter = vow_future_take(future);
 
     if (timeout && waiter) {
         timeout->upstream = waiter;
         vow_waiter_wait(waiter, &timeout->future, timeout_settled);
+        if (timeout_ms == 0 && vow_future_pending(future))
+            timeout_expire(timeout);
         return &timeout->future;
     }
     if (waiter)
@@ -125,6 +129,12 @@ vow_future *vow_timeout(vow_future *future, int64_t timeout_ms)
     if (timeout)
         vow_drop(&timeout->future);
     return vow_future_no_memory(scheduler);
+}
+
+vow_future *vow_timeout(vow_future *future, int64_t timeout_ms)
+{
+    VOW_RULE_HANDLE(future);
+    return VOW_MADE(timeout_new(future, timeout_ms < 0 ? 0 : timeout_ms));
 }
 
 /* --- shield ------------------------------------------------------------------------------- */
@@ -139,9 +149,12 @@ static void shield_unheard(vow_task *task)
     vow_waiter *waiter = vow_waiter_of(task);
     vow_future *target = waiter->target;
 
-    vow_waiter_end(waiter);
-    if (target)
-        vow_future_unbusy(target);
+    if (!target) {
+        vow_waiter_end(waiter);
+        return;
+    }
+    vow_waiter_withdraw(waiter, target);
+    vow_future_unbusy(target);
 }
 
 /* The source goes on, and its handle stays with the waiter until it has settled; what is attached to the result
@@ -166,11 +179,10 @@ static void shield_settled(vow_task *task)
     shield     *shielded = (shield *)waiter->target;
 
     shielded->upstream = NULL;
-    vow_future_become(&shielded->future, waiter->source);
-    vow_waiter_end(waiter);
+    vow_waiter_pass_on(waiter, &shielded->future);
 }
 
-vow_future *vow_shield(vow_future *future)
+static vow_future *shield_new(vow_future *future)
 {
     vow_scheduler *scheduler = future->scheduler;
     shield        *shielded = vow_future_new(scheduler, &shield_class);
@@ -185,4 +197,10 @@ vow_future *vow_shield(vow_future *future)
         shielded->upstream = waiter;
     vow_waiter_wait(waiter, shielded ? &shielded->future : NULL, shielded ? shield_settled : shield_unheard);
     return shielded ? &shielded->future : vow_future_no_memory(scheduler);
+}
+
+vow_future *vow_shield(vow_future *future)
+{
+    VOW_RULE_HANDLE(future);
+    return VOW_MADE(shield_new(future));
 }

@@ -13,7 +13,8 @@
 
 #include <vow/loop.h>
 
-typedef struct vow_network vow_network; /* the simulated network of a simulated loop; see runtime/transport */
+typedef struct vow_network  vow_network;  /* the simulated network of a simulated loop; see runtime/transport */
+typedef struct vow_acceptor vow_acceptor; /* what threads that share addresses accept with; see runtime/transport */
 
 /* What channels and servers begin with. A loop holds one for when there is no memory for a real one: functions
  * that get it fail as the loop's own no-memory future does. */
@@ -28,11 +29,29 @@ typedef struct vow_closer {
     void (*close)(struct vow_closer *closer);
 } vow_closer;
 
+/* A function that runs elsewhere while the loop goes on. */
+typedef struct vow_offload {
+    void (*run)(struct vow_offload *job);               /* on a thread of the pool */
+    void (*ran)(struct vow_offload *job, bool has_run); /* on the loop; false: it was recalled */
+    void *carrier;                                      /* the kind's own */
+} vow_offload;
+
+/* What the two kinds of loop do differently, beyond what a scheduler needs. */
+typedef struct vow_loop_kind {
+    vow_scheduler_kind scheduler; /* first: the kind of a loop's scheduler is its loop's */
+    vow_code (*post)(vow_loop *loop, void (*run)(void *arg), void *arg);
+    vow_code (*offload)(vow_loop *loop, vow_offload *job); /* fails: no memory; `ran` will not be called */
+    void (*recall)(vow_loop *loop, vow_offload *job);      /* does not run it if it has not begun; `ran` follows */
+    void (*close)(vow_loop *loop);                         /* all has been told to end; frees the loop when it has */
+} vow_loop_kind;
+
 struct vow_loop {
     vow_scheduler scheduler; /* first: vow_scheduler_of depends on it */
     vow_list      closers;   /* servers, channels, listeners: in the order in which they were opened */
     size_t        objects;   /* of the layers above that are not freed yet and keep the loop's memory */
     vow_anchor    missing;   /* { this loop, true } */
+    vow_list      memory_listeners; /* of memory:// names; see runtime/transport */
+    vow_acceptor *acceptor;  /* NULL: listens by itself; else shares addresses with other threads' loops */
     vow_network  *network;   /* NULL: the real one */
     void (*network_free)(vow_network *network);
 };
@@ -46,6 +65,21 @@ static inline bool vow_loop_is_simulated(const vow_loop *loop)
 {
     return loop->network != NULL;
 }
+
+static inline const vow_loop_kind *vow_loop_kind_of(const vow_loop *loop)
+{
+    return (const vow_loop_kind *)loop->scheduler.kind;
+}
+
+/* Readies what both kinds have; `random` seeds the loop's. Fails: no memory. */
+vow_code vow_loop_init(vow_loop *loop, const vow_loop_kind *kind, uint64_t random);
+void     vow_loop_done(vow_loop *loop);
+
+/* Is nothing left on a loop that closes: no object, no handle in the program's hands, no task? */
+bool vow_loop_is_quiet(const vow_loop *loop);
+
+/* The uv_loop_t below; not for a simulated loop. */
+uv_loop_t *vow_loop_uv(const vow_loop *loop);
 
 void vow_loop_on_close(vow_loop *loop, vow_closer *closer, void (*close)(vow_closer *closer));
 

@@ -1,7 +1,7 @@
 #include "runtime/rpc/call.h"
 
 #include "runtime/base/guard.h"
-#include "runtime/rpc/metadata.h"
+#include "runtime/protocol/metadata.h"
 
 #include <assert.h>
 #include <string.h>

@@ -6,7 +6,7 @@
  * answer, the deadline, a cancellation, a lost connection, a closed channel.
  */
 #include "runtime/rpc/channel.h"
-#include "runtime/rpc/metadata.h"
+#include "runtime/protocol/metadata.h"
 
 #include <assert.h>
 #include <string.h>

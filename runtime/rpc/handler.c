@@ -5,7 +5,7 @@
  * handler (who must answer), and functions and futures that still use its memory (`lent`). It is
  * answered once; it is freed when it is answered and nothing uses it.
  */
-#include "runtime/rpc/metadata.h"
+#include "runtime/protocol/metadata.h"
 #include "runtime/rpc/server.h"
 
 #include <assert.h>

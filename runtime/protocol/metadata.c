@@ -1,4 +1,4 @@
-#include "runtime/rpc/metadata.h"
+#include "runtime/protocol/metadata.h"
 
 #include <string.h>
 

@@ -6,8 +6,8 @@
  *
  * Source: gRPC, "gRPC over HTTP/2", Custom-Metadata.
  */
-#ifndef VOW_RPC_METADATA_H
-#define VOW_RPC_METADATA_H
+#ifndef VOW_PROTOCOL_METADATA_H
+#define VOW_PROTOCOL_METADATA_H
 
 #include <vow/call.h>
 

@@ -1,0 +1,34 @@
+/*
+ * The mailbox: what other threads want a loop's thread to run.
+ *
+ * The idea: a list under a lock; the reader takes all of it at once. The order of one writer is kept.
+ *
+ * vow_mailbox_put may be called from any thread, the rest on the loop's.
+ */
+#ifndef VOW_LOOP_MAILBOX_H
+#define VOW_LOOP_MAILBOX_H
+
+#include <vow/status.h>
+
+#include <pthread.h>
+
+typedef struct vow_letter vow_letter;
+
+typedef struct vow_mailbox {
+    pthread_mutex_t lock;
+    vow_letter     *first;
+    vow_letter    **last;
+} vow_mailbox;
+
+void vow_mailbox_init(vow_mailbox *mailbox);
+void vow_mailbox_done(vow_mailbox *mailbox); /* it is empty */
+
+/* Fails: no memory. */
+vow_code vow_mailbox_put(vow_mailbox *mailbox, void (*run)(void *arg), void *arg);
+
+/* Runs all that was put before this call. */
+void vow_mailbox_run(vow_mailbox *mailbox);
+
+bool vow_mailbox_empty(vow_mailbox *mailbox);
+
+#endif

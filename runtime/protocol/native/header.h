@@ -1,0 +1,80 @@
+/*
+ * The header of a frame, to bytes and back.
+ *
+ * The idea: vow.wire.Header written by hand, since it is the hottest codec there is; a test holds both
+ * directions against protobuf-c's own, byte for byte. What has a length (names, texts, metadata) stays where it
+ * is: a header that was read points into the bytes it was read from.
+ *
+ *     uint32 little-endian length | varint header length | header | payload
+ *
+ * Source  proto/vow/wire.proto; docs/native-protocol.md.
+ */
+#ifndef VOW_PROTOCOL_NATIVE_HEADER_H
+#define VOW_PROTOCOL_NATIVE_HEADER_H
+
+#include <vow/call.h>
+
+typedef enum vow_frame_kind {
+    VOW_FRAME_CALL = 1,
+    VOW_FRAME_MESSAGE,
+    VOW_FRAME_REPLY,
+    VOW_FRAME_STATUS,
+    VOW_FRAME_CANCEL,
+    VOW_FRAME_CREDIT,
+    VOW_FRAME_PING,
+    VOW_FRAME_PONG,
+    VOW_FRAME_GOAWAY,
+    VOW_FRAME_HELLO,
+    VOW_FRAME_METHOD,
+    VOW_FRAME_KINDS
+} vow_frame_kind;
+
+typedef struct vow_bytes {
+    const uint8_t *data; /* NULL: absent */
+    size_t         size;
+} vow_bytes;
+
+/* Numbers are absent when 0, but for those with a flag. */
+typedef struct vow_header {
+    vow_frame_kind kind;
+    uint32_t       method;
+    uint32_t       code;
+    uint32_t       metadata_count; /* of a header that was read */
+    bool           more;
+    bool           one_way;
+    bool           has_push_back;
+    bool           has_last_call;
+    uint64_t       call;
+    uint64_t       message_size;
+    uint64_t       time_left_us;
+    uint64_t       ping;
+    uint64_t       push_back_ms;
+    uint64_t       last_call;
+    vow_bytes      method_name;
+    vow_bytes      text;
+    vow_bytes      details;
+    vow_bytes      metadata; /* of a header that was read: from its first entry to the header's end */
+    const vow_metadata *to_send; /* of a header to be written; NULL: none */
+} vow_header;
+
+/* What a frame adds to a payload when its header has nothing of a length: 4, 1, and each number at its longest. */
+#define VOW_HEADER_PLAIN_MAX 96
+
+/* A header is no longer than this, in either direction. */
+#define VOW_HEADER_MAX ((size_t)32 << 10)
+
+/* What vow_header_write needs room for, at most. */
+size_t vow_header_room(const vow_header *header);
+
+/* Writes length, header length and header of a frame with `payload_size` bytes behind. Gives where the payload goes. */
+uint8_t *vow_header_write(uint8_t *at, const vow_header *header, size_t payload_size);
+
+/* Reads a header. NULL, or what is wrong with it. Fields it does not know are skipped. */
+const char *vow_header_read(vow_header *header, const uint8_t *data, size_t size);
+
+/* Takes the next entry from `metadata`, which passed vow_header_read. False: that was the last. */
+bool vow_header_next_metadata(vow_bytes *metadata, vow_bytes *name, vow_bytes *value);
+
+const char *vow_frame_kind_name(vow_frame_kind kind);
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * The simulated network: what lies between two ends on a simulated loop.
+ *
+ * The idea: one transport stands behind every scheme. A connection takes time, cuts what is written into
+ * segments of random size, and meets the faults that a test asks for. Time, cuts and faults all follow from
+ * the loop's seed, so that a run that failed can be had again.
+ *
+ * Hosts are names only: a listener on "tcp://10.0.0.2:7000" is found under exactly that host and port.
+ * "localhost", "[::1]" and names nobody listens on stand for 127.0.0.1, and 0.0.0.0 for every host.
+ */
+#ifndef VOW_TRANSPORT_SIMULATED_H
+#define VOW_TRANSPORT_SIMULATED_H
+
+#include "runtime/transport/transport.h"
+
+extern const vow_transport vow_transport_simulated;
+
+/* The network of a simulated loop. */
+vow_network *vow_network_of(vow_loop *loop);
+
+/* How often a fault strikes, in connections out of a thousand; it is drawn when a connection is made. */
+typedef struct vow_network_faults {
+    unsigned refused;    /* nobody seems to listen */
+    unsigned hung;       /* the attempt never ends */
+    unsigned reset;      /* after some bytes or some time, both ends are told */
+    unsigned black_hole; /* after some bytes or some time nothing arrives any more, and nobody is told */
+    unsigned stall;      /* the same, for some milliseconds */
+    unsigned slow;       /* 16 KiB a second */
+    unsigned one_byte;   /* each byte is read by itself */
+
+    /* Of every connection; 0: drawn for each. */
+    uint64_t latency_us; /* one way */
+    uint64_t jitter_us;  /* at most this much is added to the latency */
+    uint64_t bytes_per_second;
+} vow_network_faults;
+
+/* Applies to connections that are made from now on. */
+void vow_network_set_faults(vow_network *network, const vow_network_faults *faults);
+
+typedef struct vow_network_counts {
+    uint64_t attempts;    /* connections that were tried */
+    uint64_t connections; /* that came about */
+    uint64_t segments;    /* pieces in which bytes arrived */
+    uint64_t bytes;       /* that arrived */
+    uint64_t refused;     /* also for want of a listener */
+    uint64_t hung;
+    uint64_t resets; /* by the network, not by an end that closed too early */
+    uint64_t black_holes;
+    uint64_t stalls;
+    uint64_t slow;
+    uint64_t one_byte;
+} vow_network_counts;
+
+vow_network_counts vow_network_count(const vow_network *network);
+
+/* A hash of all that happened so far: when, what, on which connection, how many bytes. */
+uint64_t vow_network_trace(const vow_network *network);
+
+/* All connections, attempts included, are reset now: both ends are told when time passes. */
+void vow_network_reset(vow_network *network);
+
+/* Nothing arrives any more on any connection, present or future, and nobody is told, until vow_network_heal. */
+void vow_network_cut(vow_network *network);
+
+/* Attempts are refused from now on, as if nobody listened, until vow_network_heal. */
+void vow_network_refuse(vow_network *network);
+
+/* Ends cut and refuse, black holes and stalls; what was kept back arrives, as TCP would send it again. */
+void vow_network_heal(vow_network *network);
+
+#endif

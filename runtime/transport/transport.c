@@ -1,0 +1,107 @@
+#include "runtime/transport/transport.h"
+
+#include "runtime/transport/memory.h"
+#include "runtime/transport/simulated.h"
+#include "runtime/transport/socket.h"
+
+#include <string.h>
+
+static const vow_transport *const transports[] = { &vow_transport_tcp, &vow_transport_unix, &vow_transport_memory };
+
+static bool scheme_is(const char *target, const char *scheme)
+{
+    size_t size = strlen(scheme);
+
+    return strncmp(target, scheme, size) == 0 && strncmp(target + size, "://", 3) == 0;
+}
+
+static const vow_transport *transport_find(const vow_loop *loop, const char *target, vow_error *error)
+{
+    for (size_t i = 0; i < sizeof transports / sizeof transports[0]; i++) {
+        if (scheme_is(target, transports[i]->scheme))
+            return vow_loop_is_simulated(loop) ? &vow_transport_simulated : transports[i];
+    }
+    vow_error_set(error, VOW_INVALID_ARGUMENT,
+                  "\"%.100s\" is no address: write tcp://host:port, unix:///path or memory://name", target);
+    return NULL;
+}
+
+vow_stream *vow_stream_connect(vow_loop *loop, const char *target, const vow_stream_events *events, void *owner,
+                               vow_error *error)
+{
+    const vow_transport *transport = transport_find(loop, target, error);
+
+    return transport ? transport->connect(loop, target, events, owner, error) : NULL;
+}
+
+void vow_stream_adopt(vow_stream *stream, const vow_stream_events *events, void *owner)
+{
+    stream->events = events;
+    stream->owner = owner;
+    stream->transport->adopt(stream);
+}
+
+bool vow_stream_write(vow_stream *stream, const vow_slice *slices, size_t count)
+{
+    return stream->transport->write(stream, slices, count);
+}
+
+void vow_stream_pause(vow_stream *stream)
+{
+    stream->transport->pause(stream);
+}
+
+void vow_stream_resume(vow_stream *stream)
+{
+    stream->transport->resume(stream);
+}
+
+void vow_stream_close(vow_stream *stream)
+{
+    stream->transport->close(stream);
+}
+
+void vow_stream_finish(vow_stream *stream)
+{
+    stream->transport->finish(stream);
+}
+
+const char *vow_stream_peer(const vow_stream *stream)
+{
+    return stream->transport->peer(stream);
+}
+
+bool vow_stream_is_local(const vow_stream *stream)
+{
+    return stream->transport->is_local(stream);
+}
+
+const char *vow_stream_peer_host(const vow_stream *stream)
+{
+    return stream->transport->peer_host(stream);
+}
+
+vow_code vow_listener_open(vow_loop *loop, const char *address, const vow_listener_options *options,
+                           vow_accept_fn *accept, void *owner, vow_listener **opened, vow_error *error)
+{
+    const vow_transport *transport = transport_find(loop, address, error);
+
+    if (!transport)
+        return VOW_INVALID_ARGUMENT;
+    return transport->listen(loop, address, options, accept, owner, opened, error);
+}
+
+void vow_listener_close(vow_listener *listener)
+{
+    listener->transport->unlisten(listener);
+}
+
+int vow_listener_port(const vow_listener *listener)
+{
+    return listener->transport->port(listener);
+}
+
+const char *vow_listener_address(const vow_listener *listener)
+{
+    return listener->transport->address(listener);
+}

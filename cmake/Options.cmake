@@ -21,7 +21,8 @@ endif()
 # Code that we wrote, as against what protoc-c made.
 function(vow_own_code target)
     target_compile_definitions(${target} PRIVATE _GNU_SOURCE $<$<CONFIG:Debug>:VOW_DEBUG=1>)
-    target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes)
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wstrict-prototypes
+        $<$<C_COMPILER_ID:GNU>:-Wshadow=local>)
     if(VOW_WERROR)
         target_compile_options(${target} PRIVATE -Werror)
     endif()

@@ -8,7 +8,8 @@
 
 _Static_assert(1u << DIGIT_BITS == VOW_TIMERS_SLOTS, "a digit chooses a slot");
 
-_Static_assert(UINT64_MAX / NS_PER_US >> (DIGIT_BITS * VOW_TIMERS_LEVELS) == 0, "the wheel tells all times apart");
+_Static_assert(UINT64_MAX / NS_PER_US >> (DIGIT_BITS * VOW_TIMERS_LEVELS) == 0,
+               "the wheel tells all times apart");
 
 void vow_timers_init(vow_timers *timers, uint64_t now_ns)
 {

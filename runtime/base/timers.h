@@ -64,7 +64,8 @@ void vow_timers_disarm(vow_timers *timers, vow_timer *timer);
 /* Fires all that is due at `now_ns`, in order. */
 void vow_timers_expire(vow_timers *timers, uint64_t now_ns);
 
-/* When vow_timers_expire is needed next: no later than the first timer is due; VOW_TIMERS_NEVER when none is armed. */
+/* When vow_timers_expire is needed next: no later than the first timer is due; VOW_TIMERS_NEVER when none is
+ * armed. */
 uint64_t vow_timers_next_ns(const vow_timers *timers);
 
 #endif

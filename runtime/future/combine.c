@@ -89,7 +89,8 @@ static const combinator_kind all_settled_kind = { COMBINATOR_CLASS("all_settled"
 static const combinator_kind any_kind = { COMBINATOR_CLASS("any"), needs_one, false, true };
 static const combinator_kind race_kind = { COMBINATOR_CLASS("race"), needs_one, true, true };
 static const combinator_kind quorum_kind = { COMBINATOR_CLASS("quorum"), needs_quorum, false, false };
-static const combinator_kind as_completed_kind = { COMBINATOR_CLASS("as_completed"), needs_every, true, false };
+static const combinator_kind as_completed_kind = { COMBINATOR_CLASS("as_completed"), needs_every, true,
+                                                   false };
 
 /* Those that have lost are cancelled, and stay readable; what others hold, too, is left alone. */
 static void combinator_cancel_rest(combinator *all)
@@ -213,8 +214,9 @@ static vow_future *combine(vow_loop *loop, const combinator_kind *kind, size_t q
         vow_future_succeed(&all->future, NULL, NULL);
         combinator_cancel_rest(all);
     } else if (kind->needed(all) > count) {
-        vow_future_fail(&all->future, vow_status_make(VOW_INVALID_ARGUMENT, "%s: %zu of %zu futures can't succeed",
-                                                      kind->future_class.name, kind->needed(all), count));
+        vow_future_fail(&all->future,
+                        vow_status_make(VOW_INVALID_ARGUMENT, "%s: %zu of %zu futures can't succeed",
+                                        kind->future_class.name, kind->needed(all), count));
         combinator_cancel_rest(all);
     }
     return &all->future;
@@ -222,30 +224,37 @@ static vow_future *combine(vow_loop *loop, const combinator_kind *kind, size_t q
 
 vow_future *vow_all(vow_loop *loop, size_t count, vow_future *futures[])
 {
+    VOW_RULE_THREAD(vow_scheduler_of(loop));
     return VOW_MADE(combine(loop, &all_kind, 0, count, futures, NULL, NULL));
 }
 
 vow_future *vow_all_settled(vow_loop *loop, size_t count, vow_future *futures[])
 {
+    VOW_RULE_THREAD(vow_scheduler_of(loop));
     return VOW_MADE(combine(loop, &all_settled_kind, 0, count, futures, NULL, NULL));
 }
 
 vow_future *vow_any(vow_loop *loop, size_t count, vow_future *futures[])
 {
+    VOW_RULE_THREAD(vow_scheduler_of(loop));
     return VOW_MADE(combine(loop, &any_kind, 0, count, futures, NULL, NULL));
 }
 
 vow_future *vow_race(vow_loop *loop, size_t count, vow_future *futures[])
 {
+    VOW_RULE_THREAD(vow_scheduler_of(loop));
     return VOW_MADE(combine(loop, &race_kind, 0, count, futures, NULL, NULL));
 }
 
 vow_future *vow_quorum(vow_loop *loop, size_t needed, size_t count, vow_future *futures[])
 {
+    VOW_RULE_THREAD(vow_scheduler_of(loop));
     return VOW_MADE(combine(loop, &quorum_kind, needed, count, futures, NULL, NULL));
 }
 
-vow_future *vow_as_completed(vow_loop *loop, size_t count, vow_future *futures[], vow_done_fn *each, void *arg)
+vow_future *vow_as_completed(vow_loop *loop, size_t count, vow_future *futures[], vow_done_fn *each,
+                             void *arg)
 {
+    VOW_RULE_THREAD(vow_scheduler_of(loop));
     return VOW_MADE(combine(loop, &as_completed_kind, 0, count, futures, each, arg));
 }

@@ -15,6 +15,8 @@ typedef struct continuation {
     vow_waiter *upstream; /* NULL: the function is running, or has run and nothing is left to wait for */
 } continuation;
 
+#define WAITING "vow_then, vow_recover or vow_either" /* in what is said of their functions */
+
 _Static_assert(sizeof(continuation) <= VOW_FUTURE_ROOM, "a continuation fits the pool of futures");
 
 /* --- done, detach, wait ------------------------------------------------------------ */
@@ -102,13 +104,14 @@ static void adoption_run(vow_task *task)
     vow_waiter_pass_on(waiter, &result->future);
 }
 
-/* Does nobody but another future see `future`, whose function is running, and only to become what it becomes? Gives
- * that waiter. */
+/* Does nobody but another future see `future`, whose function is running, and only to become what it becomes?
+ * Gives that waiter. */
 static vow_waiter *future_sole_adopter(const vow_future *future)
 {
     vow_link *only = vow_list_first(&future->waiters);
 
-    if (future->handles != 1 || future->busy != 1 || !only || VOW_OWNER(only, vow_task, link)->run != adoption_run)
+    if (future->handles != 1 || future->busy != 1 || !only ||
+        VOW_OWNER(only, vow_task, link)->run != adoption_run)
         return NULL;
     return vow_waiter_of(VOW_OWNER(only, vow_task, link));
 }
@@ -140,13 +143,13 @@ static void continuation_adopt(continuation *result, vow_future *next)
         vow_future_succeed(&result->future, NULL, NULL);
         return;
     }
-    VOW_RULE_OF(next, next != &result->future, "a function must not give the future that waits for it");
-    VOW_RULE_OF(next, next->state != VOW_FUTURE_DEAD && next->owned > 0,
-                "a function gives a handle of its own: `return vow_future_ref(settled);` passes what is lent on");
-    VOW_RULE_OF(next, next->scheduler == result->future.scheduler, "futures of two loops can't wait for each other");
+    VOW_RULE_OF(WAITING, next, next != &result->future,
+                "a function must not give the future that waits for it");
+    VOW_RULE_OF(WAITING, next, next->scheduler == result->future.scheduler,
+                "futures of two loops can't wait for each other");
     waiter = vow_future_take(next);
     if (!waiter) {
-        vow_future_become(&result->future, next);
+        vow_future_become_untaken(&result->future, next);
         return;
     }
     if (!vow_future_pending(next)) {
@@ -164,6 +167,15 @@ static void continuation_adopt(continuation *result, vow_future *next)
     vow_waiter_wait(waiter, &result->future, adoption_run);
 }
 
+/* The source is lent for the length of the call alone. */
+static void continuation_take_lent(continuation *result, vow_future *lent)
+{
+    VOW_RULE_OF(WAITING, lent, false,
+                "a function gives a handle of its own: `return vow_future_ref(settled);` passes what is "
+                "lent on");
+    vow_future_become_untaken(&result->future, lent);
+}
+
 static void continuation_run(vow_waiter *waiter, bool applies)
 {
     continuation *result = (continuation *)waiter->target;
@@ -179,6 +191,10 @@ static void continuation_run(vow_waiter *waiter, bool applies)
     source->lent++;
     next = waiter->function.then(source, waiter->arg);
     source->lent--;
+    if (next && next->owned == 0 && vow_future_pending(&result->future)) {
+        continuation_take_lent(result, next);
+        next = NULL;
+    }
     vow_waiter_withdraw(waiter, &result->future);
     if (vow_future_pending(&result->future))
         continuation_adopt(result, next);
@@ -202,7 +218,8 @@ static void either_run(vow_task *task)
     continuation_run(vow_waiter_of(task), true);
 }
 
-static vow_future *continue_with(vow_future *source, void (*run)(vow_task *task), vow_then_fn *function, void *arg)
+static vow_future *continue_with(vow_future *source, void (*run)(vow_task *task), vow_then_fn *function,
+                                 void *arg)
 {
     vow_scheduler *scheduler = source->scheduler;
     continuation  *result = vow_future_new(scheduler, &continuation_class);
@@ -245,7 +262,8 @@ vow_future *vow_either(vow_future *future, vow_then_fn *on_settled, void *arg)
 
 /* --- finally ----------------------------------------------------------------------------- */
 
-/* Cancels the source and goes on waiting: the function runs whatever happens. The result is busy until it has. */
+/* Cancels the source and goes on waiting: the function runs whatever happens. The result is busy until it
+ * has. */
 static void finally_cancel(vow_future *future)
 {
     continuation *result = (continuation *)future;

@@ -46,7 +46,7 @@ static const vow_future_class each_class = { .name = "each", .cancel = each_canc
 
 static void each_fail(each *jobs, vow_future *failed)
 {
-    vow_future_become(&jobs->future, failed);
+    vow_future_become_untaken(&jobs->future, failed);
     each_cancel(&jobs->future);
 }
 
@@ -94,7 +94,8 @@ static bool each_start(each *jobs)
     }
     if (!job)
         return true;
-    VOW_RULE_OF(job, job->state != VOW_FUTURE_DEAD && job->owned > 0, "the function that starts gives a handle of its own");
+    VOW_RULE_OF("vow_each", job, job->state != VOW_FUTURE_DEAD && job->owned > 0,
+                "the function that starts gives a handle of its own");
     waiter = vow_future_take(job);
     if (!waiter) {
         each_fail(jobs, job);
@@ -206,7 +207,9 @@ static void retry_destroy(vow_future *future)
     vow_blocks_give(&future->scheduler->blocks, future, ((retry *)future)->block_size);
 }
 
-static const vow_future_class retry_class = { .name = "retry", .cancel = retry_cancel, .destroy = retry_destroy };
+static const vow_future_class retry_class = { .name = "retry",
+                                              .cancel = retry_cancel,
+                                              .destroy = retry_destroy };
 
 static bool code_is_worth_retrying(vow_code code)
 {
@@ -243,11 +246,11 @@ static void retry_follow(retry *again, vow_future *attempt)
 {
     vow_waiter *waiter;
 
-    VOW_RULE_OF(attempt, attempt->state != VOW_FUTURE_DEAD && attempt->owned > 0,
+    VOW_RULE_OF("vow_retry", attempt, attempt->state != VOW_FUTURE_DEAD && attempt->owned > 0,
                 "the function that starts gives a handle of its own");
     waiter = vow_future_take(attempt);
     if (!waiter) {
-        vow_future_become(&again->future, attempt);
+        vow_future_become_untaken(&again->future, attempt);
         return;
     }
     again->attempt = waiter;
@@ -306,7 +309,8 @@ vow_future *vow_retry(vow_loop *loop, size_t attempts, int64_t pause_ms, vow_sta
     if (scheduler->is_closing)
         return VOW_MADE(vow_failure_of(scheduler, vow_status_make(VOW_CANCELLED, "the loop was closed")));
     if (attempts == 0)
-        return VOW_MADE(vow_failure_of(scheduler, vow_status_make(VOW_INVALID_ARGUMENT, "retry: no attempts")));
+        return VOW_MADE(
+            vow_failure_of(scheduler, vow_status_make(VOW_INVALID_ARGUMENT, "retry: no attempts")));
     again = retry_new(scheduler, attempts, pause_ms);
     if (!again)
         return vow_future_no_memory(scheduler);

@@ -134,7 +134,8 @@ static bool future_has_ended(const vow_future *future)
     return !vow_future_pending(future) && future->busy == 0;
 }
 
-/* A future that others share may stay pending for ever: to watch it for each that once waited would be a leak. */
+/* A future that others share may stay pending for ever: to watch it for each that once waited would be a
+ * leak. */
 static bool waiter_should_watch(const vow_waiter *waiter, const vow_future *target)
 {
     const vow_future *source = waiter->source;
@@ -298,8 +299,8 @@ static void future_reap(vow_future *future)
         future_end_attached(future, false);
 }
 
-/* Cancels a pending future, tells who watches one whose work has ended, and destroys one that nobody needs any
- * more. Queued and not done on the spot: a chain of a million takes no stack. */
+/* Cancels a pending future, tells who watches one whose work has ended, and destroys one that nobody needs
+ * any more. Queued and not done on the spot: a chain of a million takes no stack. */
 static void future_review(vow_future *future)
 {
     vow_scheduler *scheduler = future->scheduler;
@@ -399,8 +400,8 @@ bool vow_future_move_attached(vow_future *to, vow_future *from)
     return true;
 }
 
-/* Whose value it is: the future that made it, past those that only passed it on. A future is kept for its parts
- * and for what is attached to it. */
+/* Whose value it is: the future that made it, past those that only passed it on. A future is kept for its
+ * parts and for what is attached to it. */
 static vow_future *future_origin(vow_future *future)
 {
     bool passed_on = future->shared && !future->class->part && !future->attached;
@@ -424,6 +425,15 @@ void vow_future_become(vow_future *future, vow_future *settled)
         vow_future_fail(future, vow_status_share(&settled->status));
 }
 
+void vow_future_become_untaken(vow_future *future, vow_future *source)
+{
+    if (vow_future_pending(source))
+        vow_future_fail(
+            future, vow_status_make(VOW_FAILED_PRECONDITION, "a future was given without a handle to it"));
+    else
+        vow_future_become(future, source);
+}
+
 /* Busy meanwhile: nobody is told that the work has ended before the class has stopped it. */
 void vow_future_stop(vow_future *future, vow_status status)
 {
@@ -444,7 +454,8 @@ void vow_futures_cancel_all(vow_scheduler *scheduler)
 
     vow_trace_report_unused(scheduler);
     while ((link = vow_list_first(&scheduler->sources)))
-        vow_future_stop(VOW_OWNER(link, vow_future, link), vow_status_make(VOW_CANCELLED, "the loop was closed"));
+        vow_future_stop(VOW_OWNER(link, vow_future, link),
+                        vow_status_make(VOW_CANCELLED, "the loop was closed"));
 }
 
 /* --- Handles ------------------------------------------------------------------------ */
@@ -487,6 +498,7 @@ void vow_cancel(vow_future *future)
     if (!future)
         return;
     VOW_RULE_READABLE(future);
+    VOW_CONSUMED(future);
     if (vow_future_pending(future))
         vow_future_cancel(future);
 }
@@ -556,7 +568,9 @@ static void immortal_stays(vow_future *future)
     (void)future;
 }
 
-static const vow_future_class immortal_class = { .name = "no memory", .cancel = immortal_stays, .destroy = immortal_stays };
+static const vow_future_class immortal_class = { .name = "no memory",
+                                                 .cancel = immortal_stays,
+                                                 .destroy = immortal_stays };
 
 vow_future *vow_future_no_memory(vow_scheduler *scheduler)
 {

@@ -24,7 +24,7 @@
 typedef struct vow_waiter vow_waiter;
 
 struct vow_waiter {
-    vow_task    task;   /* in its source's list, then in the ready queue; spare ones are chained by link.next */
+    vow_task    task; /* in its source's list, then in the ready queue; spare ones are chained by link.next */
     vow_future *source; /* whose handle it is */
     vow_future *target; /* lent; whose result waits. NULL: vow_done, or the target has gone */
     union {
@@ -59,22 +59,22 @@ typedef enum vow_future_state {
 
 struct vow_future {
     const vow_future_class *class;
-    vow_scheduler          *scheduler;
-    vow_link                link; /* in scheduler->sources while pending, or in scheduler->reaped */
-    vow_list                waiters;
-    vow_waiter             *spare;    /* one for each handle in the user's hands */
-    vow_waiter             *attached; /* what to release at the end, and who watches for it */
-    uint32_t                handles;  /* the user's, waiters' and values that are shared */
-    uint32_t                owned;    /* of these, in the user's hands */
-    uint32_t                busy;
-    uint16_t                lent; /* callbacks on the stack that it is lent to */
-    uint8_t                 state;
-    bool                    is_part; /* of a combinator, which lends it */
-    vow_status              status;  /* once settled */
-    void                   *value;
-    vow_release_fn         *release; /* of the value */
-    vow_future             *shared;  /* whose value it is; a handle */
-    vow_waiter              own;     /* the first handle's */
+    vow_scheduler  *scheduler;
+    vow_link        link; /* in scheduler->sources while pending, or in scheduler->reaped */
+    vow_list        waiters;
+    vow_waiter     *spare;    /* one for each handle in the user's hands */
+    vow_waiter     *attached; /* what to release at the end, and who watches for it */
+    uint32_t        handles;  /* the user's, waiters' and values that are shared */
+    uint32_t        owned;    /* of these, in the user's hands */
+    uint32_t        busy;
+    uint16_t        lent; /* callbacks on the stack that it is lent to */
+    uint8_t         state;
+    bool            is_part; /* of a combinator, which lends it */
+    vow_status      status;  /* once settled */
+    void           *value;
+    vow_release_fn *release; /* of the value */
+    vow_future     *shared;  /* whose value it is; a handle */
+    vow_waiter      own;     /* the first handle's */
 #ifdef VOW_DEBUG
     vow_link    all;     /* in the list of all live futures */
     const void *made_by; /* code address of who made it */
@@ -100,6 +100,9 @@ void vow_future_fail(vow_future *future, vow_status status);
 
 /* Settles `future` as `settled`, of which it keeps what it needs. */
 void vow_future_become(vow_future *future, vow_future *settled);
+
+/* The same for a source whose handle could not be taken; one that is pending was not the giver's to give. */
+void vow_future_become_untaken(vow_future *future, vow_future *source);
 
 /* Settles a pending future as failed, or as cancelled, and stops its work. `status` is given. */
 void vow_future_stop(vow_future *future, vow_status status);
@@ -187,8 +190,8 @@ static inline vow_future *vow_future_made_by(vow_future *future, const void *add
 #define VOW_RULE_ALIVE(future) vow_rule_alive((future), __func__)
 #define VOW_RULE_HANDLE(future) vow_rule_handle((future), __func__)
 #define VOW_RULE_READABLE(future) vow_rule_readable((future), __func__)
-#define VOW_RULE_OF(future, kept, rule)                                                                      \
-    ((kept) ? (void)0 : vow_rule_broken_by(__func__, (rule), (future)->made_by))
+#define VOW_RULE_OF(function, future, kept, rule)                                                            \
+    ((kept) ? (void)0 : vow_rule_broken_by((function), (rule), (future)->made_by))
 #else
 #define vow_trace_begin(future) ((void)0)
 #define vow_trace_end(future) ((void)0)
@@ -199,7 +202,7 @@ static inline vow_future *vow_future_made_by(vow_future *future, const void *add
 #define VOW_RULE_ALIVE(future) ((void)0)
 #define VOW_RULE_HANDLE(future) ((void)0)
 #define VOW_RULE_READABLE(future) ((void)0)
-#define VOW_RULE_OF(future, kept, rule) ((void)0)
+#define VOW_RULE_OF(function, future, kept, rule) ((void)0)
 #endif
 
 #endif

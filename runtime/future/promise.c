@@ -24,8 +24,10 @@ static const vow_future_class value_class = {
 vow_future *vow_value(vow_loop *loop, void *value, vow_release_fn *release)
 {
     vow_scheduler *scheduler = vow_scheduler_of(loop);
-    vow_future    *future = vow_future_new(scheduler, &value_class);
+    vow_future    *future;
 
+    VOW_RULE_THREAD(scheduler);
+    future = vow_future_new(scheduler, &value_class);
     if (!future)
         return vow_attach(vow_future_no_memory(scheduler), value, release);
     vow_future_succeed(future, value, release);
@@ -49,6 +51,7 @@ vow_future *vow_failure(vow_loop *loop, vow_code code, const char *format, ...)
     va_list    arguments;
     vow_status status;
 
+    VOW_RULE_THREAD(vow_scheduler_of(loop));
     va_start(arguments, format);
     status = vow_status_make_list(code, format, arguments);
     va_end(arguments);
@@ -62,8 +65,9 @@ vow_future *vow_keep(vow_future *source, const void *value)
 
     VOW_RULE_READABLE(source);
     if (vow_future_pending(source) || source->status.code != VOW_OK)
-        return VOW_MADE(vow_failure_of(
-            scheduler, vow_status_make(VOW_FAILED_PRECONDITION, "vow_keep: the source has no value to share")));
+        return VOW_MADE(
+            vow_failure_of(scheduler, vow_status_make(VOW_FAILED_PRECONDITION,
+                                                      "vow_keep: the source has no value to share")));
     future = vow_future_new(scheduler, &value_class);
     if (!future)
         return vow_future_no_memory(scheduler);
@@ -119,6 +123,7 @@ vow_future *vow_promise_new(vow_loop *loop, vow_promise **given)
     vow_scheduler *scheduler = vow_scheduler_of(loop);
     vow_promise   *promise;
 
+    VOW_RULE_THREAD(scheduler);
     *given = NULL;
     if (scheduler->is_closing)
         return VOW_MADE(vow_failure_of(scheduler, vow_status_make(VOW_CANCELLED, "the loop was closed")));
@@ -141,7 +146,8 @@ static void rule_promise(const vow_promise *promise, const char *function)
 {
     vow_rule_alive(&promise->future, function);
     if (promise->future.class != &promise_class || promise->is_kept)
-        vow_rule_broken_by(function, "a promise is resolved or rejected once, and not touched again; it was before",
+        vow_rule_broken_by(function,
+                           "a promise is resolved or rejected once, and not touched again; it was before",
                            promise->future.made_by);
 }
 #define RULE_PROMISE(promise) rule_promise((promise), __func__)

@@ -29,10 +29,11 @@ typedef struct vow_scheduler vow_scheduler;
 
 /* What the two kinds of loop do differently. */
 typedef struct vow_scheduler_kind {
-    void (*wake)(vow_scheduler *scheduler);            /* a queue is no longer empty: do not sleep, do not end */
-    uint64_t (*clock_ns)(vow_scheduler *scheduler);    /* monotonic, now */
+    void (*wake)(vow_scheduler *scheduler);         /* a queue is no longer empty: do not sleep, do not end */
+    uint64_t (*clock_ns)(vow_scheduler *scheduler); /* monotonic, now */
     void (*keep_alive)(vow_scheduler *scheduler, bool keep); /* the first hold came, or the last went */
-    vow_code (*turn)(vow_scheduler *scheduler);        /* vow_wait: one round of the loop, blocking; fails when nothing is left */
+    vow_code (*turn)(
+        vow_scheduler *scheduler); /* vow_wait: one round of the loop, blocking; fails when nothing is left */
     bool (*on_thread)(const vow_scheduler *scheduler); /* is this the loop's thread? */
     void (*idle)(vow_scheduler *scheduler);            /* closing: an object has gone; perhaps the last */
 } vow_scheduler_kind;
@@ -44,16 +45,16 @@ struct vow_scheduler {
     vow_timers                timers;
     uint64_t                  now_ns;
     uint64_t                  random;
-    size_t                    holds;    /* reasons to keep the loop from ending */
-    unsigned                  depth;    /* of vow's callbacks on the stack: vow_wait must not nest */
+    size_t                    holds; /* reasons to keep the loop from ending */
+    unsigned                  depth; /* of vow's callbacks on the stack: vow_wait must not nest */
     bool                      is_closing;
     bool                      is_reaping;
-    vow_list                  reaped;   /* futures to be let go, without recursion */
-    vow_list                  sources;  /* pending futures that nothing else will settle when the loop closes */
-    vow_pool                  futures;
-    vow_pool                  waiters;
-    vow_pool                  calls;
-    vow_blocks                blocks;
+    vow_list                  reaped; /* futures to be let go, without recursion */
+    vow_list   sources;               /* pending futures that nothing else will settle when the loop closes */
+    vow_pool   futures;
+    vow_pool   waiters;
+    vow_pool   calls;
+    vow_blocks blocks;
 #ifdef VOW_DEBUG
     vow_list all_futures;
 #endif

@@ -15,8 +15,8 @@ typedef struct timed {
 
 _Static_assert(sizeof(timed) <= VOW_FUTURE_ROOM, "a timed future fits the pool of futures");
 
-static timed *timed_new(vow_scheduler *scheduler, const vow_future_class *class, void (*fire)(vow_timer *timer),
-                        int64_t ms)
+static timed *timed_new(vow_scheduler *scheduler, const vow_future_class *class,
+                        void (*fire)(vow_timer *timer), int64_t ms)
 {
     timed *waiting = vow_future_new(scheduler, class);
 
@@ -43,7 +43,9 @@ static void sleep_cancel(vow_future *future)
     timed_stop((timed *)future);
 }
 
-static const vow_future_class sleep_class = { .name = "sleep", .cancel = sleep_cancel, .destroy = vow_future_give };
+static const vow_future_class sleep_class = { .name = "sleep",
+                                              .cancel = sleep_cancel,
+                                              .destroy = vow_future_give };
 
 static void sleep_fire(vow_timer *timer)
 {
@@ -58,6 +60,7 @@ vow_future *vow_sleep(vow_loop *loop, int64_t ms)
     vow_scheduler *scheduler = vow_scheduler_of(loop);
     timed         *sleep;
 
+    VOW_RULE_THREAD(scheduler);
     if (scheduler->is_closing)
         return VOW_MADE(vow_failure_of(scheduler, vow_status_make(VOW_CANCELLED, "the loop was closed")));
     sleep = timed_new(scheduler, &sleep_class, sleep_fire, ms);
@@ -157,8 +160,8 @@ static void shield_unheard(vow_task *task)
     vow_future_unbusy(target);
 }
 
-/* The source goes on, and its handle stays with the waiter until it has settled; what is attached to the result
- * waits for that as well. */
+/* The source goes on, and its handle stays with the waiter until it has settled; what is attached to the
+ * result waits for that as well. */
 static void shield_cancel(vow_future *future)
 {
     shield     *shielded = (shield *)future;
@@ -171,7 +174,9 @@ static void shield_cancel(vow_future *future)
     vow_future_busy(future);
 }
 
-static const vow_future_class shield_class = { .name = "shield", .cancel = shield_cancel, .destroy = vow_future_give };
+static const vow_future_class shield_class = { .name = "shield",
+                                               .cancel = shield_cancel,
+                                               .destroy = vow_future_give };
 
 static void shield_settled(vow_task *task)
 {

@@ -22,13 +22,15 @@ static void report_unused(const vow_future *future)
 {
     char place[256];
 
-    vow_report("a future (%s), made in %s, was never waited for, dropped or detached", future->class->name,
+    vow_report("a future (%s), made in %s, was never waited for, dropped, cancelled or detached",
+               future->class->name,
                future->made_by ? vow_place_name(future->made_by, place, sizeof place) : "an unknown place");
 }
 
 void vow_trace_report_unused(vow_scheduler *scheduler)
 {
-    for (vow_link *link = scheduler->all_futures.head.next; link != &scheduler->all_futures.head; link = link->next) {
+    for (vow_link *link = scheduler->all_futures.head.next; link != &scheduler->all_futures.head;
+         link = link->next) {
         vow_future *future = VOW_OWNER(link, vow_future, all);
 
         if (!future->consumed && future->owned > 0)
@@ -50,19 +52,20 @@ void vow_rule_handle(const vow_future *future, const char *function)
 {
     vow_rule_alive(future, function);
     if (future->owned == 0)
-        vow_rule_broken_by(function,
-                           "a handle of a future is used once: this one was dropped, or taken over, or is only "
-                           "lent; vow_future_ref gives another",
-                           future->made_by);
+        vow_rule_broken_by(
+            function,
+            "a handle of a future is used once: this one was dropped, or taken over, or is only "
+            "lent; vow_future_ref gives another",
+            future->made_by);
 }
 
 void vow_rule_readable(const vow_future *future, const char *function)
 {
     vow_rule_alive(future, function);
     if (future->owned == 0 && !future->lent && !future->is_part)
-        vow_rule_broken_by(function,
-                           "only a future whose handle you hold, or that is lent to this callback, can be read",
-                           future->made_by);
+        vow_rule_broken_by(
+            function, "only a future whose handle you hold, or that is lent to this callback, can be read",
+            future->made_by);
 }
 
 #else

@@ -1,5 +1,7 @@
 #include "runtime/loop/loop.h"
 
+#include "runtime/base/memory.h"
+
 #include <assert.h>
 
 vow_code vow_loop_init(vow_loop *loop, const vow_loop_kind *kind, uint64_t random)
@@ -10,6 +12,7 @@ vow_code vow_loop_init(vow_loop *loop, const vow_loop_kind *kind, uint64_t rando
     loop->objects = 0;
     loop->missing = (vow_anchor){ .loop = loop, .is_missing = true };
     vow_list_init(&loop->memory_listeners);
+    loop->read_block = NULL;
     loop->acceptor = NULL;
     loop->network = NULL;
     loop->network_free = NULL;
@@ -20,7 +23,15 @@ void vow_loop_done(vow_loop *loop)
 {
     if (loop->network)
         loop->network_free(loop->network);
+    vow_free(loop->read_block);
     vow_scheduler_done(&loop->scheduler);
+}
+
+uint8_t *vow_loop_read_block(vow_loop *loop)
+{
+    if (!loop->read_block)
+        loop->read_block = vow_alloc(VOW_READ_BLOCK);
+    return loop->read_block;
 }
 
 bool vow_loop_is_quiet(const vow_loop *loop)

@@ -51,6 +51,7 @@ struct vow_loop {
     size_t        objects;   /* of the layers above that are not freed yet and keep the loop's memory */
     vow_anchor    missing;   /* { this loop, true } */
     vow_list      memory_listeners; /* of memory:// names; see runtime/transport */
+    uint8_t      *read_block; /* VOW_READ_BLOCK bytes that all connections read into in turn; NULL: not yet */
     vow_acceptor *acceptor;  /* NULL: listens by itself; else shares addresses with other threads' loops */
     vow_network  *network;   /* NULL: the real one */
     void (*network_free)(vow_network *network);
@@ -77,6 +78,11 @@ void     vow_loop_done(vow_loop *loop);
 
 /* Is nothing left on a loop that closes: no object, no handle in the program's hands, no task? */
 bool vow_loop_is_quiet(const vow_loop *loop);
+
+#define VOW_READ_BLOCK ((size_t)128 << 10)
+
+/* Gives the loop's read block, or NULL: no memory. What lies in it is gone when the next connection reads. */
+uint8_t *vow_loop_read_block(vow_loop *loop);
 
 /* The uv_loop_t below; not for a simulated loop. */
 uv_loop_t *vow_loop_uv(const vow_loop *loop);

@@ -40,19 +40,12 @@ typedef struct vow_account {
     size_t limit;
 } vow_account;
 
-/* A message that is coming in over several frames. */
-typedef struct vow_assembly {
-    uint8_t *data; /* a block of the loop's; NULL: none */
-    size_t   block_size;
-    size_t   size; /* the whole message's, as announced */
-    size_t   filled;
-} vow_assembly;
-
 /* The wire half of a call. rpc zeroes it and never writes to it. */
 typedef struct vow_wire {
     vow_map_node node;    /* in the session's table; node.key is the call's id */
     vow_session *session; /* NULL: not on a connection */
-    vow_assembly incoming;
+    void        *incoming; /* the protocol's own: a message that is coming in, in pieces */
+    void        *outgoing; /* and one that is going out; NULL: none */
     bool         is_ours;    /* begun by this side */
     bool         has_ended;  /* the other side sends no more messages */
     bool         has_message; /* a message came: a unary call has exactly one */

@@ -119,6 +119,11 @@ static void server_shut(vow_closer *closer)
     vow_server_drop(server);
 }
 
+vow_server *vow_server_of_closer(vow_closer *closer)
+{
+    return closer->close == server_shut ? VOW_OWNER(closer, vow_server, closer) : NULL;
+}
+
 void vow_server_abandon_calls(vow_server *server, const vow_status *why)
 {
     vow_list  calls;

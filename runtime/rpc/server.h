@@ -65,6 +65,9 @@ struct vow_peer {
 
 void vow_server_drop(vow_server *server);
 
+/* The server that is told by `closer` when its loop closes; NULL: it is something else's. */
+vow_server *vow_server_of_closer(vow_closer *closer);
+
 void vow_server_stop_listening(vow_server *server);
 
 /* Nobody waits for the answers of its calls any more; `why` is told to the callers. */

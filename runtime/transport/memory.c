@@ -143,14 +143,14 @@ static void end_read(vow_task *task)
 {
     end *end = VOW_OWNER(task, struct end, read);
 
-    if (end->is_paused || !end->stream.events)
+    if (!end->stream.events)
         return;
     if (end->is_refused)
         end_report_closed(end, vow_status_make(VOW_UNAVAILABLE, "%s: nobody listens (was the server opened on this loop?)",
                                                end->name));
     else if (!end->other)
         end_report_closed(end, VOW_STATUS_OK);
-    else if (end->other->count > 0)
+    else if (end->other->count > 0 && !end->is_paused)
         end_copy_from(end, end->other);
 }
 

@@ -40,9 +40,9 @@ static void cable_draw_line(vow_cable *cable)
 {
     vow_network              *network = cable->network;
     const vow_network_faults *faults = &network->faults;
-    uint64_t                  latency = LATENCY_MIN_NS + vow_random_below(&network->random, LATENCY_SPREAD_NS);
-    uint64_t                  jitter = vow_random_below(&network->random, JITTER_SPREAD_NS);
-    uint64_t                  speed = SPEED_MIN << vow_random_below(&network->random, SPEED_DOUBLINGS);
+    uint64_t latency = LATENCY_MIN_NS + vow_random_below(&network->random, LATENCY_SPREAD_NS);
+    uint64_t jitter = vow_random_below(&network->random, JITTER_SPREAD_NS);
+    uint64_t speed = SPEED_MIN << vow_random_below(&network->random, SPEED_DOUBLINGS);
 
     cable->latency_ns = faults->latency_us ? faults->latency_us * NS_PER_US : latency;
     cable->jitter_ns = faults->latency_us ? faults->jitter_us * NS_PER_US : jitter;

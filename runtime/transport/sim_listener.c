@@ -98,7 +98,8 @@ static bool place_serves(const vow_place *place, const char *scheme, const char 
     return place_is_every_host(place) || strcmp(place->name, name) == 0;
 }
 
-static sim_listener *listener_find(const vow_network *network, const char *scheme, const char *name, unsigned port)
+static sim_listener *listener_find(const vow_network *network, const char *scheme, const char *name,
+                                   unsigned port)
 {
     for (vow_link *link = network->listeners.head.next; link != &network->listeners.head; link = link->next) {
         sim_listener *listener = VOW_OWNER(link, sim_listener, link);
@@ -146,9 +147,10 @@ vow_code vow_simulated_listen(vow_loop *loop, const char *address, const vow_lis
     if (strcmp(place.scheme, "tcp") == 0 && place.port == 0)
         place.port = vow_network_new_port(network);
     if (place_is_busy(network, &place))
-        return vow_error_set(error, VOW_ALREADY_EXISTS,
-                             "cannot listen on %.150s: the address is in use; stop who listens there, or choose another",
-                             address);
+        return vow_error_set(
+            error, VOW_ALREADY_EXISTS,
+            "cannot listen on %.150s: the address is in use; stop who listens there, or choose another",
+            address);
     listener = vow_alloc_zeroed(sizeof *listener);
     if (!listener)
         return vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "cannot listen on %.150s: no memory", address);

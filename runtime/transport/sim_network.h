@@ -10,7 +10,8 @@
  *
  *     sim_network.c   the network, its counts and trace, what a test does to all cables
  *     sim_cable.c     how a cable is made, what strikes it, how it goes
- *     sim_stream.c    an end: from the attempt through sending and receiving to its close
+ *     sim_connect.c   an end's first steps: the attempt, and being accepted
+ *     sim_stream.c    an end that is open: sending, receiving, its close
  *     sim_listener.c  places, and who listens there
  *     sim_pipe.c      the bytes under way in one direction
  */
@@ -22,6 +23,16 @@
 #include "runtime/transport/simulated.h"
 
 #define VOW_NEVER UINT64_MAX
+
+static inline uint64_t vow_sooner(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static inline uint64_t vow_later(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
 
 /* --- The network ------------------------------------------------------------------------- */
 
@@ -66,7 +77,7 @@ unsigned vow_network_new_port(vow_network *network);
 /* --- Places and listeners -------------------------------------------------------------------- */
 
 typedef struct vow_place {
-    const char *scheme; /* a literal */
+    const char *scheme;             /* a literal */
     char        name[VOW_HOST_MAX]; /* host, path or name */
     unsigned    port;               /* tcp:// only */
 } vow_place;
@@ -131,9 +142,32 @@ void vow_end_plan(vow_end *end);
 /* Runs what is due; the cable is held meanwhile. */
 void vow_end_fire(vow_timer *timer);
 
+/* The end has gone, as a socket that is closed. The caller holds the cable. */
+void vow_end_leave(vow_end *end);
+
+/* The same, and tells its owner. Takes `why`. */
+void vow_end_fail(vow_end *end, vow_status why);
+
+/* Tells the owner what befell the end, a reset for instance; true: it has gone. */
+bool vow_end_meets_failure(vow_end *end, uint64_t now_ns);
+
+/* The first two states: when something happens next, and what is done about it. */
+uint64_t vow_connecting_next_ns(const vow_end *end);
+void     vow_connecting_step(vow_end *end);
+uint64_t vow_accepting_next_ns(const vow_end *end);
+void     vow_accepting_step(vow_end *end);
+
+vow_stream *vow_simulated_connect(vow_loop *loop, const char *target, const vow_stream_events *events,
+                                  void *owner, vow_error *error);
+
 /* --- Cables ------------------------------------------------------------------------------------ */
 
-typedef enum vow_strike_kind { VOW_STRIKE_RESET, VOW_STRIKE_BLACK_HOLE, VOW_STRIKE_STALL, VOW_STRIKES } vow_strike_kind;
+typedef enum vow_strike_kind {
+    VOW_STRIKE_RESET,
+    VOW_STRIKE_BLACK_HOLE,
+    VOW_STRIKE_STALL,
+    VOW_STRIKES
+} vow_strike_kind;
 
 /* A fault that waits for its moment: a time, or an amount of bytes. */
 typedef struct vow_strike {
@@ -156,7 +190,7 @@ struct vow_cable {
     bool         is_refused;
     bool         is_one_byte;
     vow_strike   strikes[VOW_STRIKES];
-    unsigned     holds; /* functions on the stack that use it */
+    unsigned     holds;    /* functions on the stack that use it */
     char         target[]; /* as the client wrote it */
 };
 
@@ -167,7 +201,8 @@ static inline vow_end *vow_end_other(const vow_end *end)
     return end == &cable->ends[0] ? &cable->ends[1] : &cable->ends[0];
 }
 
-/* A cable whose client's end is connecting; draws what it is like and what will strike it. NULL: no memory. */
+/* A cable whose client's end is connecting; draws what it is like and what will strike it. NULL: no memory.
+ */
 vow_cable *vow_cable_new(vow_network *network, const char *target, const vow_place *place);
 
 /* The attempt succeeded: the server's end is born, and what is to strike the cable gets ready. */

@@ -18,21 +18,6 @@ void vow_pipe_done(vow_pipe *pipe)
     pipe->mark_count = 0;
 }
 
-/* With all marks in use the last one covers the new bytes as well, and its own arrive later. */
-static void pipe_mark(vow_pipe *pipe, size_t size, uint64_t due_ns)
-{
-    vow_pipe_mark *mark;
-
-    if (pipe->mark_count < VOW_PIPE_MARKS) {
-        mark = &pipe->marks[(pipe->first_mark + pipe->mark_count++) % VOW_PIPE_MARKS];
-        mark->size = 0;
-    } else {
-        mark = &pipe->marks[(pipe->first_mark + VOW_PIPE_MARKS - 1) % VOW_PIPE_MARKS];
-    }
-    mark->size += size;
-    mark->due_ns = due_ns;
-}
-
 static uint64_t pipe_in_order(vow_pipe *pipe, uint64_t due_ns)
 {
     if (due_ns > pipe->last_due_ns)
@@ -55,7 +40,8 @@ bool vow_pipe_put(vow_pipe *pipe, const uint8_t *data, size_t size, uint64_t due
     memcpy(pipe->ring + place, data, before_wrap);
     memcpy(pipe->ring, data + before_wrap, size - before_wrap);
     pipe->size += size;
-    pipe_mark(pipe, size, pipe_in_order(pipe, due_ns));
+    place = (pipe->first_mark + pipe->mark_count++) % VOW_PIPE_MARKS;
+    pipe->marks[place] = (vow_pipe_mark){ .due_ns = pipe_in_order(pipe, due_ns), .size = size };
     return true;
 }
 

@@ -43,9 +43,10 @@ typedef struct vow_pipe {
 void vow_pipe_init(vow_pipe *pipe, vow_pool *rings);
 void vow_pipe_done(vow_pipe *pipe);
 
+/* For how many bytes there is room; none while all marks are in use. */
 static inline size_t vow_pipe_room(const vow_pipe *pipe)
 {
-    return VOW_PIPE_BYTES - pipe->size;
+    return pipe->mark_count < VOW_PIPE_MARKS ? VOW_PIPE_BYTES - pipe->size : 0;
 }
 
 /* Puts `size` bytes in, no more than there is room for, to arrive at `due_ns` or later. False: no memory. */

@@ -8,12 +8,11 @@
 #define LINGER_MS 1000
 #define LINGER_BYTES ((size_t)1 << 20)
 
-#define RESOLVE_MIN_NS 100000u
-#define RESOLVE_SPREAD_NS 5000000u
 #define UNHURRIED_NS 50000u /* how long a socket with room in it may keep a writer waiting */
 #define SEGMENT_BYTES ((size_t)16 << 10)
 
-_Static_assert(VOW_PIPE_BYTES <= VOW_READ_BUDGET, "what can have arrived is within the budget of one iteration");
+_Static_assert(VOW_PIPE_BYTES <= VOW_READ_BUDGET,
+               "what can have arrived is within the budget of one iteration");
 
 static vow_end *end_of(const vow_stream *stream)
 {
@@ -40,16 +39,6 @@ static uint64_t end_random_below(const vow_end *end, uint64_t bound)
     return vow_random_below(&end->cable->network->random, bound);
 }
 
-static uint64_t sooner(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-static uint64_t later(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* --- The end of an end ------------------------------------------------------------------------- */
 
 /* As a closed socket: what was sent arrives, unless there are bytes that nobody will read. */
@@ -62,15 +51,14 @@ static void end_part(vow_end *end, vow_end *other)
         if (end->out.end_due_ns == VOW_PIPE_NEVER)
             vow_pipe_end(&end->out, vow_cable_arrival_ns(cable, end, 0));
     } else {
-        other->reset_ns = sooner(other->reset_ns, now + cable->latency_ns);
+        other->reset_ns = vow_sooner(other->reset_ns, now + cable->latency_ns);
     }
     if (other->is_writing)
-        other->send_ns = sooner(other->send_ns, now + cable->latency_ns);
+        other->send_ns = vow_sooner(other->send_ns, now + cable->latency_ns);
     vow_pipe_done(&other->out);
 }
 
-/* The caller holds the cable. */
-static void end_leave(vow_end *end)
+void vow_end_leave(vow_end *end)
 {
     vow_end      *other = vow_end_other(end);
     vow_end_state was = end->state;
@@ -89,12 +77,12 @@ static void end_leave(vow_end *end)
     vow_end_plan(other);
 }
 
-static void end_fail(vow_end *end, vow_status why)
+void vow_end_fail(vow_end *end, vow_status why)
 {
     const vow_stream_events *events = end->stream.events;
     void                    *owner = end->stream.owner;
 
-    end_leave(end);
+    vow_end_leave(end);
     if (events)
         events->closed(owner, &why);
     vow_status_done(&why);
@@ -111,113 +99,24 @@ static bool end_listens(const vow_end *end)
     return end->state != VOW_END_OPEN || !end->is_paused || end->is_writing;
 }
 
-/* What befell the end itself; true: it has gone. */
-static bool end_meets_failure(vow_end *end, uint64_t now)
+static bool end_is_reset(const vow_end *end, uint64_t now)
+{
+    return vow_later(end->reset_ns, end->cable->silent_until_ns) <= now;
+}
+
+bool vow_end_meets_failure(vow_end *end, uint64_t now)
 {
     if (end->failure != VOW_OK) {
-        end_fail(end, vow_status_make(end->failure, "%s: no memory to write from", end_target(end)));
+        vow_end_fail(end, vow_status_make(end->failure, "%s: no memory to write from", end_target(end)));
         return true;
     }
-    if (end_listens(end) && later(end->reset_ns, end->cable->silent_until_ns) <= now) {
-        end_fail(end, vow_status_make(VOW_UNAVAILABLE, "%s: the connection was lost: connection reset by peer",
-                                      end_target(end)));
+    if (end_listens(end) && end_is_reset(end, now)) {
+        vow_end_fail(end,
+                     vow_status_make(VOW_UNAVAILABLE, "%s: the connection was lost: connection reset by peer",
+                                     end_target(end)));
         return true;
     }
     return false;
-}
-
-/* --- Connecting ------------------------------------------------------------------------------------ */
-
-static bool name_is_invalid(const char *name)
-{
-    size_t size = strlen(name);
-
-    return size >= 8 && strcmp(name + size - 8, ".invalid") == 0; /* RFC 6761, section 6.4 */
-}
-
-static void connecting_step(vow_end *end)
-{
-    vow_cable   *cable = end->cable;
-    vow_network *network = cable->network;
-    uint64_t     now = end_now_ns(end);
-
-    if (end_meets_failure(end, now) || later(end->due_ns, cable->silent_until_ns) > now)
-        return;
-    if (name_is_invalid(cable->place.name)) {
-        end_note(end, VOW_NETWORK_FAILED, 0);
-        end_fail(end, vow_status_make(VOW_UNAVAILABLE, "%s: the name cannot be resolved: unknown node or service",
-                                      cable->target));
-        return;
-    }
-    if (cable->is_refused || network->is_refusing || !vow_network_listener_at(network, &cable->place)) {
-        network->counts.refused++;
-        end_note(end, VOW_NETWORK_FAILED, 0);
-        end_fail(end, vow_status_make(VOW_UNAVAILABLE, "%s: %s (is the server running?)", cable->target,
-                                      strcmp(cable->place.scheme, "unix") == 0 ? "there is no such socket"
-                                                                               : "connection refused"));
-        return;
-    }
-    vow_cable_join(cable);
-    end->state = VOW_END_OPEN;
-    end->stream.events->opened(end->stream.owner);
-}
-
-static void accepting_step(vow_end *end)
-{
-    vow_cable    *cable = end->cable;
-    vow_listener *listener;
-
-    if (later(end->due_ns, cable->silent_until_ns) > end_now_ns(end))
-        return;
-    listener = vow_network_listener_at(cable->network, &cable->place);
-    if (!listener) { /* it has closed meanwhile, and what waited to be accepted is reset */
-        vow_end_other(end)->reset_ns = end_now_ns(end) + cable->latency_ns;
-        end_leave(end);
-        return;
-    }
-    end_note(end, VOW_NETWORK_ACCEPTED, 0);
-    end->state = VOW_END_OPEN;
-    listener->accept(listener->owner, &end->stream);
-}
-
-static uint64_t attempt_ends_ns(vow_cable *cable)
-{
-    vow_network *network = cable->network;
-    uint64_t     resolving = RESOLVE_MIN_NS + vow_random_below(&network->random, RESOLVE_SPREAD_NS);
-    uint64_t     refused = vow_random_below(&network->random, 1000);
-    uint64_t     hung = vow_random_below(&network->random, 1000);
-    uint64_t     ends = vow_network_now_ns(network) + 2 * cable->latency_ns;
-
-    cable->is_refused = refused < network->faults.refused;
-    if (!vow_place_is_numeric(&cable->place))
-        ends += resolving;
-    if (cable->is_refused || hung >= network->faults.hung)
-        return ends;
-    network->counts.hung++;
-    return VOW_NEVER;
-}
-
-static vow_stream *simulated_connect(vow_loop *loop, const char *target, const vow_stream_events *events, void *owner,
-                                     vow_error *error)
-{
-    vow_place  place;
-    vow_cable *cable;
-    vow_end   *end;
-
-    if (vow_place_parse(target, &place, error) != VOW_OK)
-        return NULL;
-    cable = vow_cable_new(vow_network_of(loop), target, &place);
-    if (!cable) {
-        vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "%.120s: no memory for a connection", target);
-        return NULL;
-    }
-    end = &cable->ends[0];
-    end->stream.events = events;
-    end->stream.owner = owner;
-    end->due_ns = attempt_ends_ns(cable);
-    end_note(end, VOW_NETWORK_ATTEMPT, 0);
-    vow_end_plan(end);
-    return &end->stream;
 }
 
 /* --- Sending ------------------------------------------------------------------------------------------ */
@@ -251,7 +150,7 @@ static bool end_sends_in_vain(vow_end *end)
 
     if (vow_end_other(end)->state != VOW_END_GONE)
         return false;
-    end->reset_ns = sooner(end->reset_ns, now + 2 * end->cable->latency_ns);
+    end->reset_ns = vow_sooner(end->reset_ns, now + 2 * end->cable->latency_ns);
     return end->cable->silent_until_ns <= now;
 }
 
@@ -266,7 +165,8 @@ static void end_send(vow_end *end, size_t most)
         return;
     }
     while (end->lent_count > 0 && most > 0 && vow_pipe_room(&end->out) > 0) {
-        size_t size = sooner(sooner(end->lent[0].size, most), sooner(vow_pipe_room(&end->out), end_segment_bytes(end)));
+        size_t size = vow_sooner(vow_sooner(end->lent[0].size, most),
+                                 vow_sooner(vow_pipe_room(&end->out), end_segment_bytes(end)));
 
         if (!vow_pipe_put(&end->out, end->lent[0].data, size, vow_cable_arrival_ns(end->cable, end, size))) {
             end->failure = VOW_RESOURCE_EXHAUSTED;
@@ -298,7 +198,8 @@ static bool simulated_write(vow_stream *stream, const vow_slice *slices, size_t 
     assert(count > 0 && count <= VOW_WRITE_SLICES);
     memcpy(end->lent, slices, count * sizeof *slices);
     end->lent_count = count;
-    end_send(end, end_eagerness(end));
+    if (!end_is_reset(end, end_now_ns(end))) /* else it is lent until `closed` */
+        end_send(end, end_eagerness(end));
     end->is_writing = end->lent_count > 0;
     vow_end_plan(end);
     return !end->is_writing;
@@ -331,7 +232,7 @@ static size_t end_cut(const vow_end *end, size_t size)
         return 1;
     if (end_random_below(end, 4) == 0)
         size = 1 + (size_t)end_random_below(end, size);
-    return sooner(size, to_strike);
+    return vow_sooner(size, to_strike);
 }
 
 /* Takes `size` bytes to where they belong; true: a fault struck. */
@@ -342,7 +243,7 @@ static bool end_take(vow_end *end, uint8_t *data, size_t size)
     vow_pipe_take(end_in(end), data, size);
     end_note(end, VOW_NETWORK_RECEIVED, size);
     if (other->is_writing && other->lent_count > 0)
-        other->send_ns = sooner(other->send_ns, end_now_ns(end) + end->cable->latency_ns);
+        other->send_ns = vow_sooner(other->send_ns, end_now_ns(end) + end->cable->latency_ns);
     vow_end_plan(other);
     return vow_cable_carried(end->cable, size);
 }
@@ -362,10 +263,11 @@ static bool end_read(vow_end *end)
     if (!end_may_read(end))
         return false;
     if (room.size == 0) {
-        end_fail(end, vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s: no memory to read into", end_target(end)));
+        vow_end_fail(end,
+                     vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s: no memory to read into", end_target(end)));
         return false;
     }
-    size = end_cut(end, sooner(room.size, end_in(end)->arrived));
+    size = end_cut(end, vow_sooner(room.size, end_in(end)->arrived));
     struck = end_take(end, room.data, size);
     end->stream.events->read(end->stream.owner, size);
     return !struck && end_may_read(end) && end_random_below(end, 2) == 0;
@@ -381,21 +283,22 @@ static void end_receive(vow_end *end, uint64_t now)
     }
     if (end->state == VOW_END_OPEN && !end->is_paused && end->cable->silent_until_ns <= now &&
         vow_pipe_has_ended(end_in(end), now))
-        end_fail(end, VOW_STATUS_OK);
+        vow_end_fail(end, VOW_STATUS_OK);
 }
 
 static void open_step(vow_end *end)
 {
     uint64_t now = end_now_ns(end);
 
-    if (!end->stream.events || end_meets_failure(end, now))
+    if (!end->stream.events || vow_end_meets_failure(end, now))
         return;
     end_go_on_sending(end, now);
     if (end->state == VOW_END_OPEN)
         end_receive(end, now);
 }
 
-/* --- Finishing -------------------------------------------------------------------------------------------- */
+/* --- Finishing --------------------------------------------------------------------------------------------
+ */
 
 static void finishing_step(vow_end *end)
 {
@@ -410,28 +313,19 @@ static void finishing_step(vow_end *end)
         end->discarded += arrived;
         end_take(end, NULL, arrived);
     }
-    if (end->due_ns <= now || end->discarded > LINGER_BYTES ||
-        (end->cable->silent_until_ns <= now && (end->reset_ns <= now || vow_pipe_has_ended(in, now))))
-        end_leave(end);
+    if (end->due_ns <= now || end->discarded > LINGER_BYTES || end_is_reset(end, now) ||
+        (end->cable->silent_until_ns <= now && vow_pipe_has_ended(in, now)))
+        vow_end_leave(end);
 }
 
-/* --- The plan: what happens to an end next ------------------------------------------------------------------ */
-
-static uint64_t connecting_next_ns(const vow_end *end)
-{
-    return later(sooner(end->due_ns, end->reset_ns), end->cable->silent_until_ns);
-}
-
-static uint64_t accepting_next_ns(const vow_end *end)
-{
-    return later(end->due_ns, end->cable->silent_until_ns);
-}
+/* --- The plan: what happens to an end next
+ * ------------------------------------------------------------------ */
 
 static uint64_t arrival_next_ns(const vow_end *end, uint64_t now)
 {
     uint64_t next = vow_pipe_next_ns(end_in(end), now);
 
-    return end_in(end)->arrived > 0 ? now : later(next, end->cable->silent_until_ns);
+    return end_in(end)->arrived > 0 ? now : vow_later(next, end->cable->silent_until_ns);
 }
 
 static uint64_t open_next_ns(const vow_end *end)
@@ -446,25 +340,25 @@ static uint64_t open_next_ns(const vow_end *end)
     if (end->is_writing)
         next = end->send_ns;
     if (!end->is_paused)
-        next = sooner(next, arrival_next_ns(end, now));
+        next = vow_sooner(next, arrival_next_ns(end, now));
     if (end_listens(end))
-        next = sooner(next, later(end->reset_ns, end->cable->silent_until_ns));
+        next = vow_sooner(next, vow_later(end->reset_ns, end->cable->silent_until_ns));
     return next;
 }
 
 static uint64_t finishing_next_ns(const vow_end *end)
 {
-    uint64_t next = later(end->reset_ns, end->cable->silent_until_ns);
+    uint64_t next = vow_later(end->reset_ns, end->cable->silent_until_ns);
 
-    return sooner(end->due_ns, sooner(next, arrival_next_ns(end, end_now_ns(end))));
+    return vow_sooner(end->due_ns, vow_sooner(next, arrival_next_ns(end, end_now_ns(end))));
 }
 
 static const struct {
     uint64_t (*next_ns)(const vow_end *end);
     void (*step)(vow_end *end);
 } states[VOW_END_STATES] = {
-    [VOW_END_CONNECTING] = { connecting_next_ns, connecting_step },
-    [VOW_END_ACCEPTING] = { accepting_next_ns, accepting_step },
+    [VOW_END_CONNECTING] = { vow_connecting_next_ns, vow_connecting_step },
+    [VOW_END_ACCEPTING] = { vow_accepting_next_ns, vow_accepting_step },
     [VOW_END_OPEN] = { open_next_ns, open_step },
     [VOW_END_FINISHING] = { finishing_next_ns, finishing_step },
 };
@@ -491,7 +385,8 @@ void vow_end_fire(vow_timer *timer)
     vow_cable_release(cable);
 }
 
-/* --- The table ---------------------------------------------------------------------------------------------- */
+/* --- The table
+ * ---------------------------------------------------------------------------------------------- */
 
 static void simulated_adopt(vow_stream *stream)
 {
@@ -516,7 +411,7 @@ static void simulated_close(vow_stream *stream)
     vow_cable *cable = end->cable;
 
     vow_cable_hold(cable);
-    end_leave(end);
+    vow_end_leave(end);
     vow_cable_release(cable);
 }
 
@@ -556,7 +451,7 @@ static bool simulated_is_local(const vow_stream *stream)
 
 const vow_transport vow_transport_simulated = {
     .scheme = "simulated",
-    .connect = simulated_connect,
+    .connect = vow_simulated_connect,
     .adopt = simulated_adopt,
     .write = simulated_write,
     .pause = simulated_pause,

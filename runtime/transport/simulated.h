@@ -59,7 +59,8 @@ uint64_t vow_network_trace(const vow_network *network);
 /* All connections, attempts included, are reset now: both ends are told when time passes. */
 void vow_network_reset(vow_network *network);
 
-/* Nothing arrives any more on any connection, present or future, and nobody is told, until vow_network_heal. */
+/* Nothing arrives any more on any connection, present or future, and nobody is told, until vow_network_heal.
+ */
 void vow_network_cut(vow_network *network);
 
 /* Attempts are refused from now on, as if nobody listened, until vow_network_heal. */

@@ -357,7 +357,7 @@ static size_t buffers_skip(uv_buf_t *buffers, size_t count, size_t size)
 static bool socket_write(vow_stream *stream, const vow_slice *slices, size_t count)
 {
     vow_socket *socket = (vow_socket *)stream;
-    uv_buf_t    buffers[VOW_WRITE_SLICES];
+    uv_buf_t    buffers[VOW_WRITE_SLICES] = { { .base = NULL } };
     int         result;
 
     assert(count > 0 && count <= VOW_WRITE_SLICES);

@@ -69,6 +69,13 @@ void failing_stop(void)
     stopped = true;
 }
 
+void failing_all_from_now(void)
+{
+    fail_at = 0;
+    fail_on = true;
+    stopped = false;
+}
+
 bool failing_has_failed(void)
 {
     return atomic_load(&failed);

@@ -16,6 +16,9 @@ void failing_install(size_t nth, bool from_then_on);
 /* Allocations succeed again. */
 void failing_stop(void);
 
+/* All fail from now on; the counts go on. */
+void failing_all_from_now(void);
+
 /* Has an allocation been made to fail since failing_install? */
 bool failing_has_failed(void);
 

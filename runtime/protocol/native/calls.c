@@ -1,0 +1,746 @@
+/*
+ * Calls on a session: frames to events, and what rpc hands down to frames.
+ *
+ * The idea: what may come, and from whom, is a table. A fault that concerns one call ends that call; anything that
+ * a peer which follows the protocol can't send ends the session.
+ */
+#include "runtime/protocol/native/session.h"
+
+#include "runtime/base/memory.h"
+#include "runtime/protocol/metadata.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define NS_PER_US 1000u
+#define NS_PER_S 1000000000u
+
+/* Calls that their caller ends before the answer: what that costs is bounded for each connection. */
+#define CANCELS_MAX 1000
+#define CANCELS_PER_S 33
+#define CANCELS_PER_ANSWER 4
+#define CANCELS_TO_GO_ON 100
+#define STOPS_WITHIN_S 30
+
+/* Pongs that the peer has not taken: then it must take them before it is read again; then it is a flood. */
+#define PONGS_TO_STOP 100
+#define PONGS_MAX 1000
+
+/* A call of ours that was forgotten without a word, and still has its place at the peer. */
+typedef struct ghost {
+    vow_map_node node;
+} ghost;
+
+/* Buckets */
+
+static void bucket_refill(vow_bucket *bucket, uint64_t now_ns)
+{
+    uint64_t elapsed_ns = now_ns - bucket->filled_ns;
+    uint64_t most = (uint64_t)CANCELS_MAX * 1000;
+
+    if (elapsed_ns > (uint64_t)CANCELS_MAX * NS_PER_S)
+        elapsed_ns = (uint64_t)CANCELS_MAX * NS_PER_S;
+    bucket->tokens += elapsed_ns / 1000000u * CANCELS_PER_S;
+    bucket->filled_ns = now_ns - elapsed_ns % 1000000u;
+    if (bucket->tokens > most)
+        bucket->tokens = most;
+}
+
+static bool bucket_take(vow_bucket *bucket, uint64_t now_ns)
+{
+    bucket_refill(bucket, now_ns);
+    if (bucket->tokens < 1000)
+        return false;
+    bucket->tokens -= 1000;
+    return true;
+}
+
+static void bucket_answered(vow_bucket *bucket)
+{
+    uint64_t most = (uint64_t)CANCELS_MAX * 1000;
+
+    bucket->tokens += CANCELS_PER_ANSWER * 1000;
+    if (bucket->tokens > most)
+        bucket->tokens = most;
+}
+
+/* The table of calls */
+
+static vow_wire *calls_find(vow_native *native, uint64_t id)
+{
+    vow_map_node *node = vow_map_find(&native->base.calls, id);
+
+    return node ? VOW_OWNER(node, vow_wire, node) : NULL;
+}
+
+static void calls_add(vow_native *native, vow_wire *wire, uint64_t id, bool is_ours)
+{
+    wire->node.key = id;
+    wire->session = &native->base;
+    wire->is_ours = is_ours;
+    native->base.our_calls += is_ours;
+    vow_map_insert(&native->base.calls, &wire->node);
+}
+
+/* The session forgets the wire. */
+static void calls_remove(vow_native *native, vow_wire *wire)
+{
+    vow_input_free(native, wire);
+    vow_output_forget(&native->output, wire);
+    vow_map_remove(&native->base.calls, &wire->node);
+    native->base.our_calls -= wire->is_ours;
+    wire->session = NULL;
+}
+
+static bool id_is_peers(const vow_native *native, uint64_t id)
+{
+    return (id & 1) == (native->base.options.is_server ? 1 : 0);
+}
+
+/* Was there ever such a call? Frames may cross with its end. */
+static bool id_was_begun(const vow_native *native, uint64_t id)
+{
+    return id > 0 && (id_is_peers(native, id) ? id <= native->last_peer_call : id < native->next_call);
+}
+
+/* Tells rpc of a place that has become free for a call of ours. */
+static void calls_tell_place(vow_native *native)
+{
+    if (native->state == VOW_NATIVE_OPEN && !native->base.goes_away)
+        native->base.events->place(native->base.owner);
+}
+
+static void ghost_ends(vow_native *native, uint64_t id)
+{
+    vow_map_node *node = vow_map_find(&native->ghosts, id);
+
+    if (!node)
+        return;
+    vow_map_remove(&native->ghosts, node);
+    vow_free(VOW_OWNER(node, ghost, node));
+    native->base.our_calls--;
+    calls_tell_place(native);
+}
+
+/* Metadata that came */
+
+static vow_code metadata_check_size(const vow_native *native, const vow_header *header, size_t *text, vow_error *error)
+{
+    const vow_session_options *options = &native->base.options;
+    vow_bytes                  left = header->metadata;
+    vow_bytes                  name, value;
+    size_t                     charged = 0;
+
+    *text = 0;
+    while (vow_header_next_metadata(&left, &name, &value)) {
+        *text += name.size + value.size + 2;
+        charged += name.size + value.size + 32;
+    }
+    if (header->metadata_count > options->max_metadata_count)
+        return vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "metadata has %u entries; %zu are allowed",
+                             header->metadata_count, options->max_metadata_count);
+    if (charged > options->max_metadata_size)
+        return vow_error_set(error, VOW_RESOURCE_EXHAUSTED,
+                             "metadata counts %zu bytes, 32 for each entry included; %zu are allowed", charged,
+                             options->max_metadata_size);
+    return VOW_OK;
+}
+
+static char *text_put(char **at, vow_bytes bytes)
+{
+    char *text = *at;
+
+    if (bytes.size)
+        memcpy(text, bytes.data, bytes.size);
+    text[bytes.size] = '\0';
+    *at += bytes.size + 1;
+    return text;
+}
+
+vow_code vow_calls_read_metadata(vow_native *native, const vow_header *header, vow_metadata **metadata,
+                                 size_t *block_size, vow_error *error)
+{
+    vow_blocks   *blocks = &vow_native_scheduler(native)->blocks;
+    vow_bytes     left = header->metadata;
+    vow_bytes     name, value;
+    vow_metadata *entry;
+    size_t        text;
+    char         *at;
+
+    *metadata = NULL;
+    if (header->metadata_count == 0)
+        return VOW_OK;
+    if (metadata_check_size(native, header, &text, error) != VOW_OK)
+        return error->code;
+    *block_size = (header->metadata_count + 1) * sizeof *entry + text;
+    *metadata = vow_blocks_take(blocks, block_size);
+    if (!*metadata)
+        return vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "no memory for metadata");
+    entry = *metadata;
+    at = (char *)(entry + header->metadata_count + 1);
+    for (; vow_header_next_metadata(&left, &name, &value); entry++)
+        *entry = (vow_metadata){ text_put(&at, name), text_put(&at, value), value.size };
+    *entry = (vow_metadata){ NULL, NULL, 0 };
+    if (vow_metadata_check(*metadata, error) == VOW_OK)
+        return VOW_OK;
+    vow_blocks_give(blocks, *metadata, *block_size);
+    *metadata = NULL;
+    return error->code;
+}
+
+static void metadata_free(vow_native *native, vow_metadata *metadata, size_t block_size)
+{
+    if (metadata)
+        vow_blocks_give(&vow_native_scheduler(native)->blocks, metadata, block_size);
+}
+
+/* Ending calls */
+
+static void calls_send_status(vow_native *native, uint64_t id, const vow_ending *ending)
+{
+    const char      *text = vow_status_message(&ending->status);
+    const vow_header header = {
+        .kind = VOW_FRAME_STATUS,
+        .call = id,
+        .code = (uint32_t)ending->status.code,
+        .text = { (const uint8_t *)text, strlen(text) },
+        .details = { ending->details, ending->details_size },
+        .has_push_back = ending->push_back_ms >= 0,
+        .push_back_ms = ending->push_back_ms >= 0 ? (uint64_t)ending->push_back_ms : 0,
+        .to_send = ending->metadata,
+    };
+
+    vow_native_send(native, &header);
+}
+
+void vow_calls_end(vow_native *native, vow_wire *wire, const vow_ending *ending)
+{
+    bool is_ours = wire->is_ours;
+
+    calls_remove(native, wire);
+    native->base.events->ended(wire, ending);
+    if (is_ours)
+        calls_tell_place(native);
+}
+
+void vow_calls_fail(vow_native *native, vow_wire *wire, vow_status status)
+{
+    uint64_t         id = wire->node.key;
+    const vow_header cancel = { .kind = VOW_FRAME_CANCEL, .call = id };
+
+    if (wire->is_ours)
+        vow_native_send(native, &cancel);
+    else
+        calls_send_status(native, id, VOW_ENDING(.status = status));
+    if (wire->session)
+        vow_calls_end(native, wire, VOW_ENDING(.status = status));
+    vow_status_done(&status);
+}
+
+void vow_calls_lose(vow_native *native, const vow_status *why)
+{
+    vow_map_node *node;
+
+    while ((node = vow_map_any(&native->base.calls))) {
+        vow_wire *wire = VOW_OWNER(node, vow_wire, node);
+
+        calls_remove(native, wire);
+        native->base.events->ended(wire, VOW_ENDING(.status = *why));
+    }
+}
+
+void vow_calls_forget(vow_native *native)
+{
+    vow_map_node *node;
+
+    while ((node = vow_map_any(&native->base.calls)))
+        calls_remove(native, VOW_OWNER(node, vow_wire, node));
+    while ((node = vow_map_any(&native->ghosts))) {
+        vow_map_remove(&native->ghosts, node);
+        vow_free(VOW_OWNER(node, ghost, node));
+    }
+}
+
+/* Frames: a call begins */
+
+typedef struct arrival_of {
+    vow_heard heard;
+    char      name[VOW_METHOD_NAME_MAX + 1];
+} arrival_of;
+
+/* The method of a CALL: by its number, or by a name for which there was no number. */
+static bool call_find_method(vow_native *native, const vow_header *header, arrival_of *of)
+{
+    vow_methods *methods = &native->methods;
+    vow_bytes    name = header->method_name;
+
+    if (header->method > methods->heard_count || (header->method == 0 && !name.data)) {
+        vow_native_break(native, "CALL %llu is for method %u, which was not named", (unsigned long long)header->call,
+                         header->method);
+        return false;
+    }
+    if (header->method) {
+        of->heard = methods->heard[header->method - 1];
+        return true;
+    }
+    if (name.size == 0 || name.size > VOW_METHOD_NAME_MAX) {
+        vow_native_break(native, "CALL has a name of %zu bytes; 1 to %d are allowed", name.size, VOW_METHOD_NAME_MAX);
+        return false;
+    }
+    memcpy(of->name, name.data, name.size);
+    of->name[name.size] = '\0';
+    of->heard = (vow_heard){ of->name, native->base.events->resolve(native->base.owner, of->name) };
+    return true;
+}
+
+static vow_status message_too_large(const vow_native *native, uint64_t size)
+{
+    return vow_status_make(VOW_RESOURCE_EXHAUSTED, "a message of %llu bytes came; %zu are allowed (max_message_size)",
+                           (unsigned long long)size, native->base.options.max_message_size);
+}
+
+static uint64_t frame_message_size(const vow_header *header, vow_payload payload)
+{
+    return header->more ? header->message_size : payload.whole;
+}
+
+/* What keeps a call from beginning, before rpc is asked; OK: nothing. */
+static vow_status call_check(const vow_native *native, const vow_header *header, vow_payload payload)
+{
+    size_t theirs = native->base.calls.count - (native->base.our_calls - native->ghosts.count);
+
+    if (frame_message_size(header, payload) > native->base.options.max_message_size)
+        return message_too_large(native, frame_message_size(header, payload));
+    if (theirs >= native->base.options.max_calls)
+        return vow_status_make(VOW_RESOURCE_EXHAUSTED, "the connection has %zu calls, its limit (max_calls_per_connection)",
+                               theirs);
+    return VOW_STATUS_OK;
+}
+
+static uint64_t call_deadline(vow_native *native, const vow_header *header)
+{
+    uint64_t now = vow_scheduler_now_ns(vow_native_scheduler(native));
+
+    if (header->time_left_us == 0 || header->time_left_us > (UINT64_MAX - 1 - now) / NS_PER_US)
+        return UINT64_MAX;
+    return now + header->time_left_us * NS_PER_US;
+}
+
+/* Asks rpc for a wire. NULL: refused, and the caller is told. */
+static vow_wire *call_admit(vow_native *native, const vow_header *header, const arrival_of *of, vow_payload payload)
+{
+    vow_arrival arrival = { .handler = of->heard.handler,
+                            .method = of->heard.name,
+                            .deadline_ns = call_deadline(native, header),
+                            .refusal = call_check(native, header, payload) };
+    vow_metadata *metadata = NULL;
+    size_t        block_size;
+    vow_error     error;
+    vow_wire     *wire = NULL;
+
+    if (arrival.refusal.code == VOW_OK &&
+        vow_calls_read_metadata(native, header, &metadata, &block_size, &error) != VOW_OK)
+        arrival.refusal = vow_status_of_error(&error);
+    if (arrival.refusal.code == VOW_OK) {
+        arrival.metadata = metadata;
+        wire = native->base.events->began(native->base.owner, &arrival);
+        metadata_free(native, metadata, block_size);
+    }
+    if (!wire)
+        calls_send_status(native, header->call, VOW_ENDING(.status = arrival.refusal));
+    vow_status_done(&arrival.refusal);
+    return wire;
+}
+
+static void hear_call(vow_native *native, const vow_header *header, vow_payload payload)
+{
+    arrival_of of;
+    vow_wire  *wire;
+
+    if (!id_is_peers(native, header->call) || header->call <= native->last_peer_call) {
+        vow_native_break(native, "CALL %llu; the last one was %llu, and ids grow in steps of 2",
+                         (unsigned long long)header->call, (unsigned long long)native->last_peer_call);
+        return;
+    }
+    if (!call_find_method(native, header, &of))
+        return;
+    native->last_peer_call = header->call;
+    wire = native->sent_last ? NULL : call_admit(native, header, &of, payload);
+    if (!wire) {
+        vow_input_skip(native, payload);
+        return;
+    }
+    calls_add(native, wire, header->call, false);
+    vow_input_assemble(native, wire, header, payload);
+}
+
+/* Frames: a message goes on, a call ends */
+
+/* Gives the wire of a call of ours; NULL: it has gone, or never was, which breaks the session. */
+static vow_wire *find_ours(vow_native *native, const vow_header *header)
+{
+    vow_wire *wire = calls_find(native, header->call);
+
+    if (wire && wire->is_ours)
+        return wire;
+    if (wire || id_is_peers(native, header->call) || !id_was_begun(native, header->call))
+        vow_native_break(native, "%s for call %llu, which this side has not begun", vow_frame_kind_name(header->kind),
+                         (unsigned long long)header->call);
+    return NULL;
+}
+
+static bool reply_keep_metadata(vow_native *native, vow_wire *wire, vow_metadata *metadata, size_t block_size)
+{
+    vow_assembly *assembly = wire->incoming;
+
+    if (!assembly || !metadata)
+        return false;
+    assembly->metadata = metadata;
+    assembly->metadata_size = block_size;
+    (void)native;
+    return true;
+}
+
+static void reply_take(vow_native *native, vow_wire *wire, const vow_header *header, vow_payload payload)
+{
+    vow_metadata *metadata = NULL;
+    size_t        block_size = 0;
+    vow_error     error;
+
+    if (vow_calls_read_metadata(native, header, &metadata, &block_size, &error) != VOW_OK) {
+        vow_input_skip(native, payload);
+        vow_calls_fail(native, wire, vow_status_make(VOW_INTERNAL, "%s: the reply's %s", native->base.options.target,
+                                                     error.message));
+        return;
+    }
+    if (!header->more && payload.size == payload.whole) {
+        vow_calls_message(native, wire, payload.data, payload.size, metadata);
+        metadata_free(native, metadata, block_size);
+        return;
+    }
+    if (!vow_input_assemble(native, wire, header, payload) || !vow_native_is_alive(native) ||
+        !reply_keep_metadata(native, wire, metadata, block_size))
+        metadata_free(native, metadata, block_size);
+}
+
+static void hear_reply(vow_native *native, const vow_header *header, vow_payload payload)
+{
+    vow_wire *wire = find_ours(native, header);
+
+    if (!wire) {
+        if (vow_native_is_alive(native))
+            ghost_ends(native, header->call);
+        vow_input_skip(native, payload);
+        return;
+    }
+    if (wire->incoming) {
+        vow_native_break(native, "a second REPLY for call %llu", (unsigned long long)header->call);
+        return;
+    }
+    if (frame_message_size(header, payload) > native->base.options.max_message_size) {
+        vow_input_skip(native, payload);
+        vow_calls_fail(native, wire, message_too_large(native, frame_message_size(header, payload)));
+        return;
+    }
+    reply_take(native, wire, header, payload);
+}
+
+static void hear_message(vow_native *native, const vow_header *header, vow_payload payload)
+{
+    vow_wire *wire = calls_find(native, header->call);
+
+    if (wire && wire->incoming)
+        vow_input_assemble(native, wire, header, payload);
+    else if (wire || !id_was_begun(native, header->call))
+        vow_native_break(native, "MESSAGE for call %llu, which expects none", (unsigned long long)header->call);
+    else
+        vow_input_skip(native, payload);
+}
+
+static vow_code code_of_peer(uint32_t code)
+{
+    return code > VOW_OK && code <= VOW_UNAUTHENTICATED ? (vow_code)code : VOW_UNKNOWN;
+}
+
+static void hear_status(vow_native *native, const vow_header *header, vow_payload payload)
+{
+    vow_wire     *wire = find_ours(native, header);
+    vow_metadata *metadata = NULL;
+    size_t        block_size = 0;
+    vow_error     error;
+    vow_status    status;
+
+    (void)payload;
+    if (!wire) {
+        if (vow_native_is_alive(native))
+            ghost_ends(native, header->call);
+        return;
+    }
+    status = vow_status_copy_text(code_of_peer(header->code), (const char *)header->text.data, header->text.size);
+    vow_calls_read_metadata(native, header, &metadata, &block_size, &error); /* the status matters more */
+    vow_calls_end(native, wire,
+              VOW_ENDING(.status = status, .details = header->details.data, .details_size = header->details.size,
+                         .metadata = metadata));
+    metadata_free(native, metadata, block_size);
+    vow_status_done(&status);
+}
+
+void vow_calls_message(vow_native *native, vow_wire *wire, const uint8_t *data, size_t size,
+                       const vow_metadata *metadata)
+{
+    vow_assembly *assembly = wire->incoming; /* holds `data`: freed once rpc has seen it */
+    bool          is_ours = wire->is_ours;
+    vow_wire      holder = { .incoming = assembly };
+
+    wire->incoming = NULL;
+    if (assembly)
+        assembly->wire = &holder;
+    wire->has_message = true;
+    wire->has_ended = true;
+    native->base.events->message(wire, data, size, true);
+    if (is_ours && wire->session)
+        vow_calls_end(native, wire, VOW_ENDING(.status = VOW_STATUS_OK, .metadata = metadata));
+    vow_input_free(native, &holder);
+}
+
+/* The caller of a call that we serve has gone */
+
+static void cancels_back(vow_timer *timer)
+{
+    vow_native *native = VOW_OWNER(timer, vow_native, cancels_back);
+
+    vow_native_pause(native, VOW_PAUSED_FOR_CANCELS, false);
+}
+
+static void cancels_stop(vow_native *native)
+{
+    vow_scheduler *scheduler = vow_native_scheduler(native);
+    uint64_t       now = vow_scheduler_now_ns(scheduler);
+
+    if (native->paused & VOW_PAUSED_FOR_CANCELS)
+        return; /* what had been read already */
+    native->stops[2] = native->stops[1];
+    native->stops[1] = native->stops[0];
+    native->stops[0] = now;
+    if (native->stops[2] && now - native->stops[2] < STOPS_WITHIN_S * (uint64_t)NS_PER_S) {
+        vow_native_break(native, "too many calls were cancelled, for the third time in %d s: calm down", STOPS_WITHIN_S);
+        return;
+    }
+    vow_timer_init(&native->cancels_back, cancels_back);
+    vow_timers_arm(&scheduler->timers, &native->cancels_back,
+                   vow_scheduler_after_ms(scheduler, CANCELS_TO_GO_ON * 1000 / CANCELS_PER_S));
+    vow_native_pause(native, VOW_PAUSED_FOR_CANCELS, true);
+}
+
+static void hear_cancel(vow_native *native, const vow_header *header, vow_payload payload)
+{
+    vow_wire *wire = calls_find(native, header->call);
+
+    (void)payload;
+    if (!id_is_peers(native, header->call) || !id_was_begun(native, header->call)) {
+        vow_native_break(native, "CANCEL for call %llu, which its sender has not begun",
+                         (unsigned long long)header->call);
+        return;
+    }
+    if (!wire)
+        return; /* crossed with the answer */
+    vow_calls_end(native, wire, VOW_ENDING(.status = vow_status_cancelled()));
+    if (vow_native_is_alive(native) &&
+        !bucket_take(&native->cancels, vow_scheduler_now_ns(vow_native_scheduler(native))))
+        cancels_stop(native);
+}
+
+/* Frames that concern no call */
+
+static void hear_ping(vow_native *native, const vow_header *header, vow_payload payload)
+{
+    const vow_header pong = { .kind = VOW_FRAME_PONG, .ping = header->ping };
+
+    (void)payload;
+    if (++native->output.pongs > PONGS_MAX) {
+        vow_native_break(native, "%d pings came whose answers were not taken", PONGS_MAX);
+        return;
+    }
+    vow_native_send(native, &pong);
+    if (native->output.pongs >= PONGS_TO_STOP && vow_native_is_alive(native))
+        vow_native_pause(native, VOW_PAUSED_FOR_OUTPUT, true);
+}
+
+static void hear_pong(vow_native *native, const vow_header *header, vow_payload payload)
+{
+    (void)payload;
+    if (header->ping != native->pongs + 1 || header->ping > native->pings) {
+        vow_native_break(native, "PONG %llu answers no ping", (unsigned long long)header->ping);
+        return;
+    }
+    native->pongs++;
+    native->base.events->pong(native->base.owner);
+}
+
+static void hear_goaway(vow_native *native, const vow_header *header, vow_payload payload)
+{
+    (void)payload;
+    vow_native_hear_goaway(native, header);
+}
+
+static void hear_hello(vow_native *native, const vow_header *header, vow_payload payload)
+{
+    (void)header;
+    vow_native_greet(native, (vow_bytes){ payload.data, payload.size });
+}
+
+static void hear_method(vow_native *native, const vow_header *header, vow_payload payload)
+{
+    (void)payload;
+    vow_methods_hear(native, header);
+}
+
+/* What may come in which state, and who hears it. CREDIT is for streams. */
+static const struct {
+    bool in_hello;
+    bool in_open;
+    bool has_payload;
+    void (*hear)(vow_native *native, const vow_header *header, vow_payload payload);
+} rules[VOW_FRAME_KINDS] = {
+    [VOW_FRAME_CALL] = { false, true, true, hear_call },
+    [VOW_FRAME_MESSAGE] = { false, true, true, hear_message },
+    [VOW_FRAME_REPLY] = { false, true, true, hear_reply },
+    [VOW_FRAME_STATUS] = { false, true, false, hear_status },
+    [VOW_FRAME_CANCEL] = { false, true, false, hear_cancel },
+    [VOW_FRAME_PING] = { false, true, false, hear_ping },
+    [VOW_FRAME_PONG] = { false, true, false, hear_pong },
+    [VOW_FRAME_GOAWAY] = { true, true, false, hear_goaway },
+    [VOW_FRAME_HELLO] = { true, false, true, hear_hello },
+    [VOW_FRAME_METHOD] = { false, true, false, hear_method },
+};
+
+void vow_calls_frame(vow_native *native, const vow_header *header, vow_payload payload)
+{
+    bool in_hello = native->state == VOW_NATIVE_HELLO;
+
+    if (!(in_hello ? rules[header->kind].in_hello : rules[header->kind].in_open))
+        vow_native_break(native, "%s is not allowed %s", vow_frame_kind_name(header->kind),
+                         in_hello ? "before the hello" : "here");
+    else if (payload.whole > 0 && !rules[header->kind].has_payload)
+        vow_native_break(native, "%s has %zu bytes of payload, and takes none", vow_frame_kind_name(header->kind),
+                         payload.whole);
+    else
+        rules[header->kind].hear(native, header, payload);
+}
+
+/* What rpc hands down */
+
+static uint64_t time_left_us(vow_native *native, uint64_t deadline_ns)
+{
+    uint64_t now = vow_scheduler_now_ns(vow_native_scheduler(native));
+
+    if (deadline_ns == UINT64_MAX)
+        return 0;
+    return deadline_ns > now + NS_PER_US ? (deadline_ns - now) / NS_PER_US : 1;
+}
+
+static vow_code begin_check(const vow_native *native, size_t size, vow_status *status)
+{
+    const vow_session *session = &native->base;
+
+    if (size > native->peer_max_message_size)
+        *status = vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                                  "%s: the request has %zu bytes; the server takes %llu (its max_message_size)",
+                                  session->options.target, size, (unsigned long long)native->peer_max_message_size);
+    else if (native->output.queued_bytes > session->options.max_queued_bytes)
+        *status = vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                                  "%s: %zu bytes wait to be sent; %zu are allowed (max_queued_bytes)",
+                                  session->options.target, native->output.queued_bytes,
+                                  session->options.max_queued_bytes);
+    else
+        return VOW_OK;
+    return VOW_RESOURCE_EXHAUSTED;
+}
+
+vow_code vow_calls_begin(vow_session *session, vow_wire *wire, const vow_begin *begin, vow_status *status)
+{
+    vow_native *native = vow_native_of(session);
+    size_t      size = vow_message_size(begin->message);
+    vow_header  header = { .kind = VOW_FRAME_CALL, .call = native->next_call, .to_send = begin->metadata };
+
+    assert(begin->ends && native->state == VOW_NATIVE_OPEN);
+    if (begin_check(native, size, status) != VOW_OK)
+        return VOW_RESOURCE_EXHAUSTED;
+    header.time_left_us = time_left_us(native, begin->deadline_ns);
+    header.method = vow_methods_tell(native, begin->method);
+    if (header.method == 0)
+        header.method_name = (vow_bytes){ (const uint8_t *)begin->method->name, strlen(begin->method->name) };
+    if (vow_output_message(&native->output, &header, begin->message, size, wire) != VOW_OK) {
+        *status = vow_status_no_memory();
+        return VOW_RESOURCE_EXHAUSTED;
+    }
+    native->next_call += 2;
+    calls_add(native, wire, header.call, true);
+    return VOW_OK;
+}
+
+static void answer_with_message(vow_native *native, vow_wire *wire, const ProtobufCMessage *message,
+                                const vow_ending *ending)
+{
+    size_t     size = vow_message_size(message);
+    vow_header header = { .kind = VOW_FRAME_REPLY, .call = wire->node.key, .to_send = ending->metadata };
+    vow_status status;
+
+    if (size > native->peer_max_message_size)
+        status = vow_status_make(VOW_RESOURCE_EXHAUSTED, "the reply has %zu bytes; the caller takes %llu (its max_message_size)",
+                                 size, (unsigned long long)native->peer_max_message_size);
+    else if (vow_output_message(&native->output, &header, message, size, NULL) == VOW_OK)
+        return;
+    else
+        status = vow_status_no_memory();
+    calls_send_status(native, header.call, VOW_ENDING(.status = status));
+    vow_status_done(&status);
+}
+
+/* A peer that does not take its answers is not read, until it does. */
+static void answers_queue_up(vow_native *native)
+{
+    if (native->output.queued_bytes > native->base.options.max_queued_bytes)
+        vow_native_pause(native, VOW_PAUSED_FOR_OUTPUT, true);
+}
+
+void vow_calls_answer(vow_wire *wire, const ProtobufCMessage *message, const vow_ending *ending)
+{
+    vow_native *native = vow_native_of(wire->session);
+
+    if (message)
+        answer_with_message(native, wire, message, ending);
+    else
+        calls_send_status(native, wire->node.key, ending);
+    calls_remove(native, wire);
+    bucket_answered(&native->cancels);
+    answers_queue_up(native);
+}
+
+/* Towards others' servers, too, vow cancels no more than they allow; what is beyond runs on, and is not listened to. */
+static bool cancel_leaves_ghost(vow_native *native, uint64_t id)
+{
+    ghost *ghost;
+
+    if (bucket_take(&native->cancels, vow_scheduler_now_ns(vow_native_scheduler(native))))
+        return false;
+    ghost = vow_alloc(sizeof *ghost);
+    if (!ghost)
+        return false;
+    ghost->node.key = id;
+    vow_map_insert(&native->ghosts, &ghost->node);
+    native->base.our_calls++;
+    return true;
+}
+
+void vow_calls_cancel(vow_wire *wire)
+{
+    vow_native      *native = vow_native_of(wire->session);
+    const vow_header cancel = { .kind = VOW_FRAME_CANCEL, .call = wire->node.key };
+    bool             is_ours = wire->is_ours;
+    bool             was_sent_whole = !wire->outgoing;
+
+    calls_remove(native, wire);
+    if (is_ours && vow_native_is_alive(native) && !(was_sent_whole && cancel_leaves_ghost(native, cancel.call)))
+        vow_native_send(native, &cancel);
+}

@@ -1,0 +1,409 @@
+/*
+ * Bytes to frames.
+ *
+ * All connections read into the loop's one block in turn, and frames that lie whole in it are decoded in place.
+ * What remains of a read is kept apart until the next one: the beginning of a small frame is copied in front of
+ * what comes then; the payload of a large one goes straight into the message that it is a part of.
+ */
+#include "runtime/protocol/native/session.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#define NS_PER_S 1000000000u
+
+/* A payload of at least this need not be whole to be looked at. */
+#define LARGE_PAYLOAD ((size_t)2 << 10)
+
+/* What a message takes at first, and how fast it may grow. */
+#define FIRST_ROOM ((size_t)64 << 10)
+#define GROWTH 4
+
+/* A message may take its timeout, and a second for each of these many bytes. */
+#define SLOWEST_BYTES_PER_S ((size_t)64 << 10)
+
+/* Messages in pieces */
+
+static void *block_take(vow_native *native, size_t *size)
+{
+    void *block = vow_blocks_take(&vow_native_scheduler(native)->blocks, size);
+
+    if (!block)
+        return NULL;
+    native->base.held_bytes += *size;
+    if (native->base.options.account)
+        native->base.options.account->used += *size;
+    return block;
+}
+
+static void block_give(vow_native *native, void *block, size_t size)
+{
+    native->base.held_bytes -= size;
+    if (native->base.options.account)
+        native->base.options.account->used -= size;
+    vow_blocks_give(&vow_native_scheduler(native)->blocks, block, size);
+}
+
+void vow_input_free(vow_native *native, vow_wire *wire)
+{
+    vow_assembly *assembly = wire->incoming;
+
+    if (!assembly)
+        return;
+    wire->incoming = NULL;
+    if (native->input.direct == assembly) {
+        native->input.direct = NULL;
+        native->input.skip = native->input.direct_left;
+    }
+    vow_timers_disarm(&vow_native_scheduler(native)->timers, &assembly->timer);
+    if (assembly->metadata)
+        vow_blocks_give(&vow_native_scheduler(native)->blocks, assembly->metadata, assembly->metadata_size);
+    block_give(native, assembly, assembly->block_size);
+}
+
+static void assembly_timed_out(vow_timer *timer)
+{
+    vow_assembly *assembly = VOW_OWNER(timer, vow_assembly, timer);
+
+    vow_native_break(assembly->native, "%zu bytes of a message of %zu have come in the time for all of it "
+                                       "(hello_timeout_ms, and a second for each %zu KiB)",
+                     assembly->filled, assembly->size, SLOWEST_BYTES_PER_S >> 10);
+}
+
+static vow_assembly *assembly_new(vow_native *native, vow_wire *wire, size_t size)
+{
+    vow_scheduler *scheduler = vow_native_scheduler(native);
+    size_t         block_size = sizeof(vow_assembly) + (size < FIRST_ROOM ? size : FIRST_ROOM);
+    vow_assembly  *assembly = block_take(native, &block_size);
+    int64_t        time_ms = native->base.options.message_timeout_ms + (int64_t)(size * 1000 / SLOWEST_BYTES_PER_S);
+
+    if (!assembly)
+        return NULL;
+    *assembly = (vow_assembly){ .native = native, .wire = wire, .block_size = block_size, .size = size };
+    vow_timer_init(&assembly->timer, assembly_timed_out);
+    vow_timers_arm(&scheduler->timers, &assembly->timer, vow_scheduler_after_ms(scheduler, time_ms));
+    wire->incoming = assembly;
+    return assembly;
+}
+
+static size_t assembly_room(const vow_assembly *assembly)
+{
+    return assembly->block_size - sizeof *assembly;
+}
+
+/* Makes room for `size` bytes more, which are on their way. */
+static vow_assembly *assembly_grow(vow_native *native, vow_assembly *assembly, size_t size)
+{
+    vow_scheduler *scheduler = vow_native_scheduler(native);
+    size_t         wanted = assembly->filled + size;
+    size_t         block_size = sizeof *assembly + (wanted > assembly->size / GROWTH ? assembly->size : wanted * GROWTH);
+    vow_assembly  *larger;
+
+    if (wanted <= assembly_room(assembly))
+        return assembly;
+    larger = block_take(native, &block_size);
+    if (!larger)
+        return NULL;
+    *larger = *assembly;
+    larger->block_size = block_size;
+    memcpy(larger->bytes, assembly->bytes, assembly->filled);
+    vow_timer_init(&larger->timer, assembly_timed_out);
+    vow_timers_arm(&scheduler->timers, &larger->timer, assembly->timer.due_us * 1000);
+    vow_timers_disarm(&scheduler->timers, &assembly->timer);
+    block_give(native, assembly, assembly->block_size);
+    larger->wire->incoming = larger;
+    return larger;
+}
+
+/* The message of a frame that was read to its end may be complete. */
+static void assembly_check(vow_native *native, vow_assembly *assembly, bool more)
+{
+    if (more && assembly->filled == assembly->size)
+        vow_native_break(native, "a message goes on beyond its %zu bytes", assembly->size);
+    else if (!more && assembly->filled < assembly->size)
+        vow_native_break(native, "a message ended after %zu of its %zu bytes", assembly->filled, assembly->size);
+    else if (!more)
+        vow_calls_message(native, assembly->wire, assembly->bytes, assembly->size, assembly->metadata);
+}
+
+static bool assembly_fails(vow_native *native, vow_wire *wire, vow_payload payload)
+{
+    vow_input_skip(native, payload);
+    vow_calls_fail(native, wire, vow_status_make(VOW_RESOURCE_EXHAUSTED, "no memory for a message"));
+    return false;
+}
+
+static bool assembly_append(vow_native *native, vow_wire *wire, bool more, vow_payload payload)
+{
+    vow_assembly *assembly = wire->incoming;
+
+    if (payload.whole > assembly->size - assembly->filled) {
+        vow_native_break(native, "a message goes on beyond its %zu bytes", assembly->size);
+        return false;
+    }
+    assembly = assembly_grow(native, assembly, payload.whole);
+    if (!assembly)
+        return assembly_fails(native, wire, payload);
+    if (payload.size)
+        memcpy(assembly->bytes + assembly->filled, payload.data, payload.size);
+    assembly->filled += payload.size;
+    if (payload.size == payload.whole) {
+        assembly_check(native, assembly, more);
+        return true;
+    }
+    native->input.direct = assembly;
+    native->input.direct_left = payload.whole - payload.size;
+    native->input.direct_more = more;
+    return true;
+}
+
+bool vow_input_assemble(vow_native *native, vow_wire *wire, const vow_header *header, vow_payload payload)
+{
+    bool is_first = header->kind != VOW_FRAME_MESSAGE;
+
+    if (is_first && !header->more && payload.size == payload.whole) {
+        vow_calls_message(native, wire, payload.data, payload.size, NULL);
+        return true;
+    }
+    if (is_first && !assembly_new(native, wire, header->more ? (size_t)header->message_size : payload.whole))
+        return assembly_fails(native, wire, payload);
+    return assembly_append(native, wire, header->more, payload);
+}
+
+void vow_input_skip(vow_native *native, vow_payload payload)
+{
+    native->input.skip += payload.whole - payload.size;
+}
+
+/* Frames */
+
+static uint32_t read_length(const uint8_t *at)
+{
+    return at[0] | (uint32_t)at[1] << 8 | (uint32_t)at[2] << 16 | (uint32_t)at[3] << 24;
+}
+
+/* The size of the header at `at`, and of the number before it; 0: not all of that is there. */
+static size_t read_header_size(const uint8_t *at, size_t size, size_t *header_size)
+{
+    size_t value = 0;
+
+    for (size_t i = 0; i < size && i < 3; i++) {
+        value |= (size_t)(at[i] & 0x7f) << (7 * i);
+        if (!(at[i] & 0x80)) {
+            *header_size = value;
+            return i + 1;
+        }
+    }
+    *header_size = size < 3 ? 0 : SIZE_MAX;
+    return 0;
+}
+
+static bool is_payload_carrier(vow_frame_kind kind)
+{
+    return kind == VOW_FRAME_CALL || kind == VOW_FRAME_REPLY || kind == VOW_FRAME_MESSAGE;
+}
+
+/* Takes one frame, or its beginning. Gives how many bytes were used; 0: more are needed first, or the session broke. */
+static size_t input_take_frame(vow_native *native, const uint8_t *at, size_t size)
+{
+    size_t      length, prefix, header_size, whole, used;
+    vow_header  header;
+    const char *wrong;
+
+    if (size < 5)
+        return 0;
+    length = read_length(at);
+    if (length > VOW_FRAME_MAX || length == 0) {
+        vow_native_break(native, "a frame of %zu bytes; 1 to %zu are allowed", length, VOW_FRAME_MAX);
+        return 0;
+    }
+    prefix = read_header_size(at + 4, size - 4, &header_size);
+    if ((prefix && prefix + header_size > length) || header_size > VOW_HEADER_MAX) {
+        vow_native_break(native, "a header of %zu bytes in a frame of %zu; %zu are allowed", header_size, length,
+                         VOW_HEADER_MAX);
+        return 0;
+    }
+    if (!prefix || size < 4 + prefix + header_size)
+        return 0;
+    wrong = vow_header_read(&header, at + 4 + prefix, header_size);
+    if (wrong) {
+        vow_native_break(native, "the header of a frame %s", wrong);
+        return 0;
+    }
+    used = 4 + prefix + header_size;
+    whole = length - prefix - header_size;
+    if (size - used < whole && (whole < LARGE_PAYLOAD || !is_payload_carrier(header.kind)))
+        return 0;
+    size = size - used < whole ? size - used : whole;
+    vow_calls_frame(native, &header, (vow_payload){ at + used, size, whole });
+    return used + size;
+}
+
+/* The preface is checked byte by byte: who sends anything else is told soon, and by what it began with. */
+static size_t input_take_preface(vow_native *native, const uint8_t *at, size_t size)
+{
+    size_t compared = size < VOW_PREFACE_SIZE ? size : VOW_PREFACE_SIZE;
+    char   seen[3 * VOW_PREFACE_SIZE + 1] = "";
+
+    if (memcmp(at, vow_preface, compared) == 0) {
+        if (size < VOW_PREFACE_SIZE)
+            return 0;
+        native->state = VOW_NATIVE_HELLO;
+        return VOW_PREFACE_SIZE;
+    }
+    for (size_t i = 0, end = 0; i < compared; i++) {
+        bool is_plain = at[i] >= 0x20 && at[i] < 0x7f;
+
+        end += (size_t)snprintf(seen + end, sizeof seen - end, is_plain ? "%c" : "%02x ", at[i]);
+    }
+    vow_native_lose(native, vow_status_make(VOW_UNAVAILABLE, "%s: the peer does not speak vow's protocol (it began with \"%s\")",
+                                            native->base.options.target, seen));
+    return 0;
+}
+
+/* Takes what it can; gives how much that was. */
+static size_t input_take(vow_native *native, const uint8_t *at, size_t size)
+{
+    size_t taken = 0;
+
+    while (taken < size && vow_native_is_alive(native)) {
+        size_t used;
+
+        if (native->input.skip) {
+            used = size - taken < native->input.skip ? size - taken : native->input.skip;
+            native->input.skip -= used;
+        } else if (native->state == VOW_NATIVE_PREFACE) {
+            used = input_take_preface(native, at + taken, size - taken);
+        } else {
+            used = input_take_frame(native, at + taken, size - taken);
+        }
+        if (used == 0)
+            break;
+        taken += used;
+    }
+    return taken;
+}
+
+/* Reading */
+
+/* A frame must not take for ever: what trickles in byte by byte holds a connection. */
+static void input_watch(vow_native *native, bool frame_is_open, bool has_moved)
+{
+    vow_scheduler *scheduler = vow_native_scheduler(native);
+    vow_timer     *timer = &native->input.timer;
+
+    if (!frame_is_open)
+        vow_timers_disarm(&scheduler->timers, timer);
+    else if (has_moved || !vow_timer_armed(timer))
+        vow_timers_arm(&scheduler->timers, timer,
+                       vow_scheduler_after_ms(scheduler, native->base.options.message_timeout_ms));
+}
+
+static void input_timed_out(vow_timer *timer)
+{
+    vow_native *native = VOW_OWNER(timer, vow_native, input.timer);
+
+    vow_native_break(native, "a frame had begun %lld ms ago and has not ended (hello_timeout_ms)",
+                     (long long)native->base.options.message_timeout_ms);
+}
+
+static void kept_give(vow_native *native)
+{
+    vow_buffer *kept = &native->input.kept;
+
+    if (kept->data)
+        block_give(native, kept->data, kept->block_size);
+    *kept = (vow_buffer){ NULL, 0, 0 };
+}
+
+static void input_keep(vow_native *native, const uint8_t *data, size_t size)
+{
+    vow_buffer *kept = &native->input.kept;
+
+    if (kept->block_size < size) {
+        kept_give(native);
+        kept->block_size = size;
+        kept->data = block_take(native, &kept->block_size);
+        if (!kept->data) {
+            kept->block_size = 0;
+            vow_native_lose(native, vow_status_no_memory());
+            return;
+        }
+    }
+    memcpy(kept->data, data, size);
+    kept->size = size;
+}
+
+vow_room vow_input_room(vow_native *native)
+{
+    vow_input *input = &native->input;
+    uint8_t   *block;
+
+    if (input->direct) {
+        input->room = (vow_room){ input->direct->bytes + input->direct->filled, input->direct_left };
+        return input->room;
+    }
+    block = vow_loop_read_block(native->base.loop);
+    if (!block)
+        return (vow_room){ NULL, 0 };
+    if (input->kept.size)
+        memcpy(block, input->kept.data, input->kept.size);
+    input->room = (vow_room){ block + input->kept.size, VOW_READ_BLOCK - input->kept.size };
+    return input->room;
+}
+
+static void input_read_direct(vow_native *native, size_t size)
+{
+    vow_input    *input = &native->input;
+    vow_assembly *assembly = input->direct;
+
+    assembly->filled += size;
+    input->direct_left -= size;
+    if (input->direct_left > 0)
+        return;
+    input->direct = NULL;
+    assembly_check(native, assembly, input->direct_more);
+}
+
+static void input_read_block(vow_native *native, size_t size)
+{
+    vow_input *input = &native->input;
+    uint8_t   *block = input->room.data - input->kept.size;
+    size_t     kept = input->kept.size;
+    size_t     taken;
+
+    size += kept;
+    input->kept.size = 0;
+    taken = input_take(native, block, size);
+    if (!vow_native_is_alive(native))
+        return;
+    if (taken < size)
+        input_keep(native, block + taken, size - taken);
+    else if (input->kept.data)
+        kept_give(native);
+    input_watch(native, taken < size || input->direct, taken > 0);
+}
+
+void vow_input_read(vow_native *native, size_t size)
+{
+    if (!native->input.direct) {
+        input_read_block(native, size);
+        return;
+    }
+    input_read_direct(native, size);
+    if (vow_native_is_alive(native))
+        input_watch(native, native->input.direct || native->input.skip, false);
+}
+
+void vow_input_init(vow_native *native)
+{
+    native->input = (vow_input){ .direct = NULL };
+    vow_timer_init(&native->input.timer, input_timed_out);
+}
+
+void vow_input_done(vow_native *native)
+{
+    vow_timers_disarm(&vow_native_scheduler(native)->timers, &native->input.timer);
+    kept_give(native);
+}

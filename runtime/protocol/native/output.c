@@ -1,0 +1,392 @@
+#include "runtime/protocol/native/output.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* What one flush writes at most before others have their turn. */
+#define FLUSH_MAX ((size_t)1 << 20)
+
+/* A message that is alone leaves so many frames at a time. */
+#define FRAMES_ALONE 4
+
+struct vow_outgoing {
+    vow_link  link;  /* in output->large; not listed while a part is lent */
+    vow_wire *wire;  /* NULL: has been forgotten, and needs no telling */
+    size_t    block_size;
+    size_t    frame_size; /* of each but the last, with all headers */
+    size_t    size;
+    size_t    sent;
+    bool      is_dropped;
+    uint8_t   bytes[];
+};
+
+static vow_scheduler *output_scheduler(const vow_output *output)
+{
+    return vow_scheduler_of(output->session->loop);
+}
+
+/* Memory: a block that is out counts as held for the peer. */
+
+static void *block_take(vow_output *output, size_t *size)
+{
+    vow_session *session = output->session;
+    void        *block = vow_blocks_take(&output_scheduler(output)->blocks, size);
+
+    if (!block)
+        return NULL;
+    session->held_bytes += *size;
+    if (session->options.account)
+        session->options.account->used += *size;
+    return block;
+}
+
+static void block_give(vow_output *output, void *block, size_t size)
+{
+    vow_session *session = output->session;
+
+    session->held_bytes -= size;
+    if (session->options.account)
+        session->options.account->used -= size;
+    vow_blocks_give(&output_scheduler(output)->blocks, block, size);
+}
+
+static void buffer_give(vow_output *output, vow_buffer *buffer)
+{
+    if (buffer->data)
+        block_give(output, buffer->data, buffer->block_size);
+    *buffer = (vow_buffer){ NULL, 0, 0 };
+}
+
+static void outgoing_free(vow_output *output, vow_outgoing *outgoing)
+{
+    output->queued_bytes -= outgoing->size - outgoing->sent;
+    if (outgoing->wire)
+        outgoing->wire->outgoing = NULL;
+    vow_link_remove(&outgoing->link);
+    block_give(output, outgoing, outgoing->block_size);
+}
+
+/* Sending */
+
+static void output_flush(vow_output *output);
+
+static void output_flush_task(vow_task *task)
+{
+    output_flush(VOW_OWNER(task, vow_output, flush));
+}
+
+static void output_flush_later(vow_output *output)
+{
+    if (!output->is_writing)
+        vow_scheduler_late(output_scheduler(output), &output->flush);
+}
+
+static size_t outgoing_next_size(const vow_outgoing *outgoing, size_t frames)
+{
+    size_t left = outgoing->size - outgoing->sent;
+
+    return frames * outgoing->frame_size < left ? frames * outgoing->frame_size : left;
+}
+
+static size_t output_choose_slices(vow_output *output, vow_slice *slices)
+{
+    size_t frames = 1;
+    size_t count = 0;
+
+    if (output->filling.size) {
+        vow_buffer swap = output->leaving;
+
+        output->leaving = output->filling;
+        output->filling = swap;
+        output->filling.size = 0;
+        slices[count++] = (vow_slice){ output->leaving.data, output->leaving.size };
+    }
+    if (!vow_list_empty(&output->large) && output->large.head.next == output->large.head.previous)
+        frames = FRAMES_ALONE;
+    while (output->sending_count < VOW_WRITE_SLICES - 1 && !vow_list_empty(&output->large)) {
+        vow_outgoing *outgoing = VOW_OWNER(vow_list_shift(&output->large), vow_outgoing, link);
+        size_t        size = outgoing_next_size(outgoing, frames);
+
+        slices[count++] = (vow_slice){ outgoing->bytes + outgoing->sent, size };
+        output->sending[output->sending_count] = outgoing;
+        output->sending_size[output->sending_count++] = size;
+    }
+    return count;
+}
+
+static void output_has_left(vow_output *output)
+{
+    output->queued_bytes -= output->leaving.size;
+    output->leaving.size = 0;
+    for (size_t i = 0; i < output->sending_count; i++) {
+        vow_outgoing *outgoing = output->sending[i];
+
+        outgoing->sent += output->sending_size[i];
+        output->queued_bytes -= output->sending_size[i];
+        if (outgoing->sent == outgoing->size || outgoing->is_dropped)
+            outgoing_free(output, outgoing);
+        else
+            vow_list_append(&output->large, &outgoing->link);
+    }
+    output->sending_count = 0;
+}
+
+static void output_rest(vow_output *output)
+{
+    buffer_give(output, &output->filling);
+    buffer_give(output, &output->leaving);
+    output->pongs = 0;
+}
+
+static void output_flush(vow_output *output)
+{
+    vow_slice slices[VOW_WRITE_SLICES];
+    size_t    before = output->queued_bytes;
+    size_t    count;
+
+    if (output->is_writing || !output->session->stream)
+        return;
+    while ((count = output_choose_slices(output, slices)) > 0) {
+        if (!vow_stream_write(output->session->stream, slices, count)) {
+            output->is_writing = true;
+            break;
+        }
+        output_has_left(output);
+        if (before - output->queued_bytes >= FLUSH_MAX && output->queued_bytes > 0) {
+            output_flush_later(output);
+            break;
+        }
+    }
+    if (count == 0)
+        output_rest(output);
+    output->drained(output);
+}
+
+void vow_output_written(vow_output *output)
+{
+    output->is_writing = false;
+    output_has_left(output);
+    output_flush(output);
+}
+
+/* Filling */
+
+static bool buffer_make_room(vow_output *output, size_t size)
+{
+    vow_buffer *buffer = &output->filling;
+    size_t      wanted = buffer->size + size;
+    size_t      block_size;
+    uint8_t    *block;
+
+    if (wanted <= buffer->block_size)
+        return true;
+    block_size = wanted < 2 * VOW_FLUSH_BYTES ? 2 * VOW_FLUSH_BYTES : wanted + wanted / 2;
+    block = block_take(output, &block_size);
+    if (!block)
+        return false;
+    if (buffer->size)
+        memcpy(block, buffer->data, buffer->size);
+    if (buffer->data)
+        block_give(output, buffer->data, buffer->block_size);
+    buffer->data = block;
+    buffer->block_size = block_size;
+    return true;
+}
+
+static inline void output_filled(vow_output *output, const uint8_t *end)
+{
+    size_t size = (size_t)(end - output->filling.data);
+
+    output->queued_bytes += size - output->filling.size;
+    output->filling.size = size;
+    if (size >= VOW_FLUSH_BYTES)
+        output_flush(output);
+    if (output->queued_bytes)
+        output_flush_later(output);
+}
+
+vow_code vow_output_raw(vow_output *output, const void *data, size_t size)
+{
+    if (!buffer_make_room(output, size))
+        return VOW_RESOURCE_EXHAUSTED;
+    memcpy(output->filling.data + output->filling.size, data, size);
+    output_filled(output, output->filling.data + output->filling.size + size);
+    return VOW_OK;
+}
+
+vow_code vow_output_frame(vow_output *output, const vow_header *header, vow_bytes payload)
+{
+    uint8_t *at;
+
+    if (!buffer_make_room(output, vow_header_room(header) + payload.size))
+        return VOW_RESOURCE_EXHAUSTED;
+    at = vow_header_write(output->filling.data + output->filling.size, header, payload.size);
+    if (payload.size)
+        memcpy(at, payload.data, payload.size);
+    output_filled(output, at + payload.size);
+    return VOW_OK;
+}
+
+size_t vow_message_size(const ProtobufCMessage *message)
+{
+    if (message->descriptor == &vow_raw_descriptor)
+        return ((const vow_raw *)message)->data_size;
+    return protobuf_c_message_get_packed_size(message);
+}
+
+static void message_pack(const ProtobufCMessage *message, uint8_t *at)
+{
+    const vow_raw *raw = (const vow_raw *)message;
+
+    if (message->descriptor != &vow_raw_descriptor)
+        protobuf_c_message_pack(message, at);
+    else if (raw->data_size)
+        memcpy(at, raw->data, raw->data_size);
+}
+
+/* Large messages: packed into frames */
+
+typedef struct framer {
+    ProtobufCBuffer base; /* first */
+    vow_header      header;
+    uint8_t        *at;
+    size_t          payload_size; /* of a full frame */
+    size_t          frame_left;
+    size_t          left;
+} framer;
+
+static void framer_begin_frame(framer *framer)
+{
+    size_t size = framer->payload_size < framer->left ? framer->payload_size : framer->left;
+
+    framer->header.more = size < framer->left;
+    framer->at = vow_header_write(framer->at, &framer->header, size);
+    framer->frame_left = size;
+}
+
+static void framer_append(ProtobufCBuffer *buffer, size_t size, const uint8_t *data)
+{
+    framer *framer = (struct framer *)buffer;
+
+    while (size > 0 && framer->left > 0) {
+        size_t part;
+
+        if (framer->frame_left == 0)
+            framer_begin_frame(framer);
+        part = size < framer->frame_left ? size : framer->frame_left;
+        memcpy(framer->at, data, part);
+        framer->at += part;
+        framer->frame_left -= part;
+        framer->left -= part;
+        data += part;
+        size -= part;
+    }
+}
+
+static vow_outgoing *outgoing_new(vow_output *output, const ProtobufCMessage *message, size_t size, uint64_t call)
+{
+    vow_header header = { .kind = VOW_FRAME_MESSAGE, .call = call, .more = true };
+    uint8_t    sample[VOW_HEADER_PLAIN_MAX];
+    size_t     prefix = (size_t)(vow_header_write(sample, &header, 0) - sample);
+    size_t     payload_size = output->max_frame_size - (prefix - 4);
+    size_t     frames = (size + payload_size - 1) / payload_size;
+    size_t     block_size = sizeof(vow_outgoing) + size + frames * prefix;
+    framer     framer = { .base = { framer_append }, .header = header, .payload_size = payload_size, .left = size };
+    vow_outgoing *outgoing = block_take(output, &block_size);
+
+    if (!outgoing)
+        return NULL;
+    *outgoing = (vow_outgoing){ .block_size = block_size, .frame_size = prefix + payload_size };
+    vow_link_init(&outgoing->link);
+    framer.at = outgoing->bytes;
+    if (message->descriptor == &vow_raw_descriptor)
+        framer_append(&framer.base, size, ((const vow_raw *)message)->data);
+    else
+        protobuf_c_message_pack_to_buffer(message, &framer.base);
+    assert(framer.left == 0 && framer.frame_left == 0);
+    outgoing->size = (size_t)(framer.at - outgoing->bytes);
+    return outgoing;
+}
+
+static vow_code output_large(vow_output *output, vow_header *header, const ProtobufCMessage *message, size_t size,
+                             vow_wire *wire)
+{
+    vow_outgoing *outgoing = outgoing_new(output, message, size, header->call);
+
+    if (!outgoing)
+        return VOW_RESOURCE_EXHAUSTED;
+    header->more = true;
+    header->message_size = size;
+    if (vow_output_frame(output, header, (vow_bytes){ NULL, 0 }) != VOW_OK) {
+        block_give(output, outgoing, outgoing->block_size);
+        return VOW_RESOURCE_EXHAUSTED;
+    }
+    outgoing->wire = wire;
+    if (wire)
+        wire->outgoing = outgoing;
+    vow_list_append(&output->large, &outgoing->link);
+    output->queued_bytes += outgoing->size;
+    output_flush_later(output);
+    return VOW_OK;
+}
+
+vow_code vow_output_message(vow_output *output, vow_header *header, const ProtobufCMessage *message, size_t size,
+                            vow_wire *wire)
+{
+    uint8_t *at;
+
+    if (size > VOW_LARGE_MESSAGE || size + vow_header_room(header) > output->max_frame_size)
+        return output_large(output, header, message, size, wire);
+    if (!buffer_make_room(output, vow_header_room(header) + size))
+        return VOW_RESOURCE_EXHAUSTED;
+    at = vow_header_write(output->filling.data + output->filling.size, header, size);
+    message_pack(message, at);
+    output_filled(output, at + size);
+    return VOW_OK;
+}
+
+static bool output_is_sending(const vow_output *output, const vow_outgoing *outgoing)
+{
+    for (size_t i = 0; i < output->sending_count; i++) {
+        if (output->sending[i] == outgoing)
+            return true;
+    }
+    return false;
+}
+
+void vow_output_forget(vow_output *output, vow_wire *wire)
+{
+    vow_outgoing *outgoing = wire->outgoing;
+
+    if (!outgoing)
+        return;
+    wire->outgoing = NULL;
+    outgoing->wire = NULL;
+    outgoing->is_dropped = true;
+    if (!output_is_sending(output, outgoing))
+        outgoing_free(output, outgoing);
+}
+
+/* Life */
+
+void vow_output_init(vow_output *output, vow_session *session, void (*drained)(vow_output *output))
+{
+    *output = (vow_output){ .session = session, .max_frame_size = VOW_FLUSH_BYTES, .drained = drained };
+    vow_list_init(&output->large);
+    vow_task_init(&output->flush, output_flush_task);
+}
+
+void vow_output_done(vow_output *output)
+{
+    vow_link *link;
+
+    vow_task_cancel(&output->flush);
+    for (size_t i = 0; i < output->sending_count; i++)
+        outgoing_free(output, output->sending[i]);
+    output->sending_count = 0;
+    while ((link = vow_list_first(&output->large)))
+        outgoing_free(output, VOW_OWNER(link, vow_outgoing, link));
+    buffer_give(output, &output->filling);
+    buffer_give(output, &output->leaving);
+    output->queued_bytes = 0;
+}

@@ -1,0 +1,77 @@
+/*
+ * What a connection has still to send.
+ *
+ * The idea: frames are written straight into `filling`, which leaves with one writev at the end of the loop's
+ * iteration, or sooner when it has grown to VOW_FLUSH_BYTES, so that both ends work at the same time. A large
+ * message is packed once into a block of its own, frame headers in between, and is sent from there, a frame at a
+ * time and in turn with other large messages: it never holds up a small one.
+ *
+ *     write 1   [ filling: small frames ............ ][ frame of A ][ frame of B ]
+ *     write 2   [ what was filled meanwhile ][ next frame of A ][ next frame of B ]
+ *
+ * Memory is taken for what is there to send, and given back when it has left.
+ */
+#ifndef VOW_PROTOCOL_NATIVE_OUTPUT_H
+#define VOW_PROTOCOL_NATIVE_OUTPUT_H
+
+#include "runtime/base/list.h"
+#include "runtime/protocol/native/header.h"
+#include "runtime/protocol/protocol.h"
+
+#define VOW_FLUSH_BYTES ((size_t)8 << 10)
+
+/* Messages of more than this go out of a block of their own. */
+#define VOW_LARGE_MESSAGE ((size_t)16 << 10)
+
+typedef struct vow_outgoing vow_outgoing; /* a large message */
+
+typedef struct vow_buffer {
+    uint8_t *data; /* a block of the loop's; NULL: none */
+    size_t   block_size;
+    size_t   size;
+} vow_buffer;
+
+typedef struct vow_output {
+    vow_session  *session; /* whose stream and account these are */
+    vow_task      flush;
+    vow_buffer    filling;
+    vow_buffer    leaving; /* lent to the stream while `is_writing` */
+    vow_list      large;
+    vow_outgoing *sending[VOW_WRITE_SLICES - 1]; /* parts of which are lent to the stream */
+    size_t        sending_size[VOW_WRITE_SLICES - 1];
+    size_t        sending_count;
+    size_t        queued_bytes;
+    size_t        max_frame_size; /* the peer's */
+    size_t        pongs;          /* queued since all had left */
+    bool          is_writing;
+    void (*drained)(struct vow_output *output); /* some of what was queued has left */
+} vow_output;
+
+void vow_output_init(vow_output *output, vow_session *session, void (*drained)(vow_output *output));
+void vow_output_done(vow_output *output); /* the stream has gone, or was closed */
+
+/* Queues a frame; `payload` is copied. Fails: no memory; nothing is queued. */
+vow_code vow_output_frame(vow_output *output, const vow_header *header, vow_bytes payload);
+
+/* Queues a message of `size` bytes behind `header`, which is completed as the message needs it. */
+vow_code vow_output_message(vow_output *output, vow_header *header, const ProtobufCMessage *message, size_t size,
+                            vow_wire *wire);
+
+/* The same bytes as they are, without a frame around them. */
+vow_code vow_output_raw(vow_output *output, const void *data, size_t size);
+
+/* Drops what has not left of a large message; the wire is being forgotten. */
+void vow_output_forget(vow_output *output, vow_wire *wire);
+
+/* The stream has taken what it was lent. */
+void vow_output_written(vow_output *output);
+
+static inline bool vow_output_empty(const vow_output *output)
+{
+    return output->queued_bytes == 0;
+}
+
+/* The packed size of a message, of raw bytes, too. */
+size_t vow_message_size(const ProtobufCMessage *message);
+
+#endif

@@ -1,0 +1,203 @@
+/*
+ * The inside of a session of vow's native protocol.
+ *
+ *     session.c   a connection from its first byte to its last
+ *     input.c     bytes to frames, and frames to whole messages
+ *     calls.c     frames to events, and what rpc hands down to frames
+ *     methods.c   the numbers of methods' names, in both directions
+ *     output.c    what has still to be sent
+ *     header.c, hello.c   the codecs
+ *
+ * The rule: an event may close the session. Whoever calls one looks at `state` afterwards; `busy` keeps the memory.
+ */
+#ifndef VOW_PROTOCOL_NATIVE_SESSION_H
+#define VOW_PROTOCOL_NATIVE_SESSION_H
+
+#include "runtime/protocol/native/hello.h"
+#include "runtime/protocol/native/output.h"
+
+/* A message that is coming in, in pieces. Its memory grows with what has come, not with what was announced. */
+typedef struct vow_assembly {
+    struct vow_native *native;
+    vow_wire          *wire;
+    vow_timer          timer;
+    size_t             block_size;
+    size_t             size;   /* announced */
+    size_t             filled;
+    vow_metadata      *metadata; /* of the frame that began a reply; a block */
+    size_t             metadata_size;
+    _Alignas(16) uint8_t bytes[];
+} vow_assembly;
+
+typedef struct vow_input {
+    vow_buffer    kept;        /* the beginning of a frame */
+    vow_assembly *direct;      /* the rest of a frame's payload is read straight into it */
+    size_t        direct_left;
+    bool          direct_more; /* the message goes on behind this frame */
+    size_t        skip;        /* bytes of a payload that nobody wants */
+    vow_room      room;        /* given last */
+    vow_timer     timer;       /* a frame that has begun must end */
+} vow_input;
+
+#define VOW_METHODS_MAX 4096
+#define VOW_METHOD_NAME_MAX 512
+
+/* A name heard from the peer; its number is its place + 1. */
+typedef struct vow_heard {
+    char       *name;
+    const void *handler;
+} vow_heard;
+
+/* A method that the peer was told of. */
+typedef struct vow_told {
+    const vow_method *method; /* NULL: a free place */
+    uint32_t          number;
+} vow_told;
+
+typedef struct vow_methods {
+    vow_heard        *heard;
+    size_t            heard_count;
+    size_t            heard_room;
+    vow_told         *told; /* open addressing by the method's address */
+    size_t            told_count;
+    size_t            told_room; /* a power of two */
+    const vow_method *last;      /* what is called most is called again */
+    uint32_t          last_number;
+} vow_methods;
+
+/* Tokens that come back with time. */
+typedef struct vow_bucket {
+    uint64_t tokens; /* thousandths */
+    uint64_t filled_ns;
+} vow_bucket;
+
+typedef enum vow_native_state {
+    VOW_NATIVE_PREFACE, /* nothing is known of the peer */
+    VOW_NATIVE_HELLO,
+    VOW_NATIVE_OPEN,
+    VOW_NATIVE_LOST,   /* `closed` was reported */
+    VOW_NATIVE_CLOSED  /* by rpc; what was queued still leaves */
+} vow_native_state;
+
+/* Why a session does not read; a bit each. */
+enum { VOW_PAUSED_BY_OWNER = 1, VOW_PAUSED_FOR_OUTPUT = 2, VOW_PAUSED_FOR_CANCELS = 4 };
+
+typedef struct vow_native {
+    vow_session      base; /* first */
+    vow_native_state state;
+    vow_output       output;
+    vow_input        input;
+    vow_methods      methods;
+    uint64_t         peer_max_message_size;
+    uint64_t         next_call;      /* ours */
+    uint64_t         last_peer_call; /* the highest id that the peer has begun */
+    uint64_t         pings;          /* sent; the number of the last */
+    uint64_t         pongs;          /* heard */
+    vow_map          ghosts;         /* calls of ours that were forgotten and not cancelled: they hold their places */
+    vow_bucket       cancels;
+    uint64_t         stops[3];       /* when reading stopped for cancels, lately */
+    vow_timer        cancels_back;
+    vow_timer        hello_timer;    /* then: bounds the flush of a closed session */
+    vow_task         lost;           /* reports the loss */
+    vow_status       why;            /* it was lost */
+    vow_task         end;            /* ends the stream of a session that was closed */
+    unsigned         paused;         /* VOW_PAUSED_… */
+    unsigned         busy;
+    bool             said_hello;
+    bool             sent_last;      /* the second goaway */
+} vow_native;
+
+static inline vow_native *vow_native_of(vow_session *session)
+{
+    return (vow_native *)session;
+}
+
+static inline vow_scheduler *vow_native_scheduler(const vow_native *native)
+{
+    return vow_scheduler_of(native->base.loop);
+}
+
+static inline bool vow_native_is_alive(const vow_native *native)
+{
+    return native->state < VOW_NATIVE_LOST;
+}
+
+/* session.c */
+
+/* The peer broke the protocol: tells it so, and ends the session. */
+void vow_native_break(vow_native *native, const char *format, ...) VOW_PRINTF(2, 3);
+
+/* Ends all calls and the session, which rpc hears of from the queue, with `why`, which is given. */
+void vow_native_lose(vow_native *native, vow_status why);
+
+void vow_native_pause(vow_native *native, unsigned reason, bool paused);
+
+/* Queues a frame without payload; loses the session when there is no memory. */
+void vow_native_send(vow_native *native, const vow_header *header);
+
+/* The peer's hello and goaway. */
+void vow_native_greet(vow_native *native, vow_bytes payload);
+void vow_native_hear_goaway(vow_native *native, const vow_header *header);
+
+/* input.c */
+
+void     vow_input_init(vow_native *native);
+void     vow_input_done(vow_native *native);
+vow_room vow_input_room(vow_native *native);
+void     vow_input_read(vow_native *native, size_t size);
+
+/* Takes the payload of a frame, all of it or its beginning (`size` of `whole` bytes), for a message that is complete
+ * with this frame unless `more` is set. Gives the message when it is, in `message`; it lives until vow_input_free. */
+typedef struct vow_payload {
+    const uint8_t *data;
+    size_t         size;
+    size_t         whole;
+} vow_payload;
+
+/* False: the session was broken, or there was no memory and the call has ended. */
+bool vow_input_assemble(vow_native *native, vow_wire *wire, const vow_header *header, vow_payload payload);
+
+void vow_input_skip(vow_native *native, vow_payload payload);
+void vow_input_free(vow_native *native, vow_wire *wire);
+
+/* calls.c */
+
+/* A whole frame, or one whose payload has begun. */
+void vow_calls_frame(vow_native *native, const vow_header *header, vow_payload payload);
+
+/* The message of a wire is complete. */
+void vow_calls_message(vow_native *native, vow_wire *wire, const uint8_t *data, size_t size,
+                       const vow_metadata *metadata);
+
+/* Fails one call, at both ends. `status` is given. */
+void vow_calls_fail(vow_native *native, vow_wire *wire, vow_status status);
+
+/* Ends one, as rpc is told. */
+void vow_calls_end(vow_native *native, vow_wire *wire, const vow_ending *ending);
+
+/* Ends all, with the session's loss. */
+void vow_calls_lose(vow_native *native, const vow_status *why);
+
+/* Forgets all, without a word to rpc. */
+void vow_calls_forget(vow_native *native);
+
+vow_code vow_calls_begin(vow_session *session, vow_wire *wire, const vow_begin *begin, vow_status *status);
+void     vow_calls_answer(vow_wire *wire, const ProtobufCMessage *message, const vow_ending *ending);
+void     vow_calls_cancel(vow_wire *wire);
+
+/* Builds metadata from a header's, in a block of the loop's: NULL and VOW_OK when there is none. */
+vow_code vow_calls_read_metadata(vow_native *native, const vow_header *header, vow_metadata **metadata,
+                                 size_t *block_size, vow_error *error);
+
+/* methods.c */
+
+void vow_methods_init(vow_methods *methods);
+void vow_methods_done(vow_methods *methods);
+
+/* The peer gives a name a number. */
+void vow_methods_hear(vow_native *native, const vow_header *header);
+
+/* The number for `method`, of which the peer is told first; 0: send the name. */
+uint32_t vow_methods_tell(vow_native *native, const vow_method *method);
+
+#endif

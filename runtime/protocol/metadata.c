@@ -44,8 +44,27 @@ static bool value_is_allowed(const vow_metadata *entry)
     return true;
 }
 
+static vow_code metadata_check_size(const vow_metadata *metadata, vow_error *error)
+{
+    size_t count = vow_metadata_count(metadata);
+    size_t charged = 0;
+
+    if (count > VOW_MAX_METADATA_COUNT)
+        return vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "metadata has %zu entries; %d are allowed", count,
+                             VOW_MAX_METADATA_COUNT);
+    for (size_t i = 0; i < count; i++)
+        charged += strlen(metadata[i].name) + vow_metadata_value_size(&metadata[i]) + VOW_METADATA_ENTRY_CHARGE;
+    if (charged > VOW_MAX_METADATA_SIZE)
+        return vow_error_set(error, VOW_RESOURCE_EXHAUSTED,
+                             "metadata counts %zu bytes, %d for each entry included; %zu are allowed", charged,
+                             VOW_METADATA_ENTRY_CHARGE, VOW_MAX_METADATA_SIZE);
+    return VOW_OK;
+}
+
 vow_code vow_metadata_check(const vow_metadata *metadata, vow_error *error)
 {
+    if (metadata_check_size(metadata, error) != VOW_OK)
+        return error->code;
     for (const vow_metadata *entry = metadata; entry && entry->name; entry++) {
         if (!name_is_allowed(entry->name))
             return vow_error_set(error, VOW_INVALID_ARGUMENT,

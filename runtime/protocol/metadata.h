@@ -11,7 +11,13 @@
 
 #include <vow/call.h>
 
-/* `metadata` may be NULL. Fails: VOW_INVALID_ARGUMENT, with the name and what is wrong with it. */
+/* Of one call, names and values and VOW_METADATA_ENTRY_CHARGE bytes for each entry; and of entries. */
+#define VOW_MAX_METADATA_SIZE ((size_t)16 << 10)
+#define VOW_MAX_METADATA_COUNT 100
+#define VOW_METADATA_ENTRY_CHARGE 32
+
+/* `metadata` may be NULL. Fails: VOW_INVALID_ARGUMENT, with the name and what is wrong with it;
+ * VOW_RESOURCE_EXHAUSTED, too much of it. */
 vow_code vow_metadata_check(const vow_metadata *metadata, vow_error *error);
 
 size_t vow_metadata_count(const vow_metadata *metadata);

@@ -13,6 +13,7 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/future/future.h"
+#include "runtime/protocol/metadata.h"
 #include "runtime/protocol/protocol.h"
 
 #include <vow/call.h>
@@ -78,10 +79,6 @@ struct vow_call {
 };
 
 #define VOW_NO_DEADLINE UINT64_MAX
-
-/* Of one call, names and values and 32 bytes for each entry; and of entries. */
-#define VOW_MAX_METADATA_SIZE ((size_t)16 << 10)
-#define VOW_MAX_METADATA_COUNT 100
 
 /* What a server queues for one peer before it stops reading from it. */
 #define VOW_MAX_QUEUED_BYTES ((size_t)4 << 20)

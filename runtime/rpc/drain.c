@@ -113,16 +113,24 @@ void vow_drain_abandon(vow_server *server)
     drain_end(server->drain);
 }
 
+/* A peer that has not said hello has begun no call and would not answer the ping: it goes at once. */
 static void drain_tell_peers(vow_server *server)
 {
-    vow_link *link;
+    vow_status why = vow_status_make(VOW_UNAVAILABLE, "the server is stopping");
+    vow_link  *link = server->peers.head.next;
 
-    for (link = server->peers.head.next; link != &server->peers.head; link = link->next) {
+    while (link != &server->peers.head) {
         vow_peer *peer = VOW_OWNER(link, vow_peer, link);
 
+        link = link->next;
+        if (!peer->session->is_ready) {
+            vow_peer_close(peer, &why);
+            continue;
+        }
         peer->session->protocol->goaway(peer->session, 1);
         peer->session->protocol->ping(peer->session);
     }
+    vow_status_done(&why);
 }
 
 vow_future *vow_server_drain(vow_server *server, int64_t grace_ms)

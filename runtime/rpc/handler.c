@@ -34,8 +34,7 @@ static void handling_free(vow_call *call)
 
     assert(call->state == VOW_CALL_ENDED && !handling->lent && !handling->answer);
     handling_charge(call, 0);
-    if (server->paused)
-        vow_server_balance_memory(server);
+    vow_peer_memory_freed(peer);
     vow_drop(handling->on_closed);
     vow_link_remove(&call->link);
     vow_timers_disarm(&vow_call_scheduler(call)->timers, &call->timer);

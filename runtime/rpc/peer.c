@@ -190,10 +190,8 @@ void vow_peer_accept(void *owner, vow_stream *stream)
 
 /* --- Memory ----------------------------------------------------------------------------------------- */
 
-static size_t peer_held_bytes(const vow_peer *peer)
-{
-    return peer->arenas + (peer->session ? peer->session->held_bytes : 0);
-}
+/* Only what handlers have becomes free while a peer is not read. A peer that holds nothing but messages that are
+ * still coming in would wait for itself. */
 
 static void peer_pause(vow_peer *peer, bool paused)
 {
@@ -215,10 +213,10 @@ static void server_pause_largest(vow_server *server)
     for (link = server->peers.head.next; link != &server->peers.head; link = link->next) {
         vow_peer *peer = VOW_OWNER(link, vow_peer, link);
 
-        if (!peer->is_paused && (!largest || peer_held_bytes(peer) > peer_held_bytes(largest)))
+        if (!peer->is_paused && peer->arenas > (largest ? largest->arenas : 0))
             largest = peer;
     }
-    if (largest && peer_held_bytes(largest) > 0)
+    if (largest)
         peer_pause(largest, true);
 }
 
@@ -232,6 +230,16 @@ static void server_resume_all(vow_server *server)
         if (peer->is_paused)
             peer_pause(peer, false);
     }
+}
+
+void vow_peer_memory_freed(vow_peer *peer)
+{
+    vow_server *server = peer->server;
+
+    if (peer->is_paused && peer->session && peer->arenas == 0)
+        peer_pause(peer, false);
+    if (server->paused)
+        vow_server_balance_memory(server);
 }
 
 void vow_server_balance_memory(vow_server *server)

@@ -85,8 +85,11 @@ void vow_peer_accept(void *listener, vow_stream *stream);
 void vow_peer_close(vow_peer *peer, const vow_status *why);
 void vow_peer_drop(vow_peer *peer);
 
-/* Stops reading from those who hold most when memory is short, and goes on when it is not. */
+/* Stops reading from those whose calls hold most when memory is short, and goes on when it is not. */
 void vow_server_balance_memory(vow_server *server);
+
+/* The memory of one of its calls was given back. */
+void vow_peer_memory_freed(vow_peer *peer);
 
 /* --- handler.c --------------------------------------------------------------------- */
 

@@ -134,15 +134,15 @@ static vow_code metadata_check_size(const vow_native *native, const vow_header *
     *text = 0;
     while (vow_header_next_metadata(&left, &name, &value)) {
         *text += name.size + value.size + 2;
-        charged += name.size + value.size + 32;
+        charged += name.size + value.size + VOW_METADATA_ENTRY_CHARGE;
     }
     if (header->metadata_count > options->max_metadata_count)
         return vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "metadata has %u entries; %zu are allowed",
                              header->metadata_count, options->max_metadata_count);
     if (charged > options->max_metadata_size)
         return vow_error_set(error, VOW_RESOURCE_EXHAUSTED,
-                             "metadata counts %zu bytes, 32 for each entry included; %zu are allowed", charged,
-                             options->max_metadata_size);
+                             "metadata counts %zu bytes, %d for each entry included; %zu are allowed", charged,
+                             VOW_METADATA_ENTRY_CHARGE, options->max_metadata_size);
     return VOW_OK;
 }
 

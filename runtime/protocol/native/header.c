@@ -273,13 +273,17 @@ const char *vow_header_read(vow_header *header, const uint8_t *data, size_t size
         uint64_t       value;
         const uint8_t *next;
 
-        /* The short way: numbers 1 to 15 are all that a call without metadata has. */
-        if ((*at & 0x87) == VARINT && *at >= TAG(1, VARINT) && (next = read_varint(at + 1, end, &value)) &&
-            type_is_right(*at >> 3, VARINT)) {
+        /* The short way: numbers 1 to 6 are all that a call without metadata has, mostly in a byte each. */
+        if ((*at & 0x87) != VARINT || *at < TAG(1, VARINT) || *at > TAG(6, VARINT)) {
+            at = header_read_field(header, at, end, &wrong);
+        } else if (end - at > 1 && at[1] < 0x80) {
+            header_set_number(header, *at >> 3, at[1]);
+            at += 2;
+        } else if ((next = read_varint(at + 1, end, &value))) {
             header_set_number(header, *at >> 3, value);
             at = next;
         } else {
-            at = header_read_field(header, at, end, &wrong);
+            wrong = "has a number that does not end";
         }
     }
     if (!wrong && header->kind == 0)

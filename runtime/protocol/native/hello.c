@@ -38,18 +38,18 @@ static void scratch_free(void *data, void *piece)
     (void)piece;
 }
 
-size_t vow_hello_write(uint8_t payload[VOW_HELLO_MAX], uint64_t max_message_size, size_t max_calls)
+size_t vow_hello_write(uint8_t payload[VOW_HELLO_MAX], const vow_hello *ours)
 {
     Vow__Wire__Hello hello = VOW__WIRE__HELLO__INIT;
 
     hello.min_version = VOW_PROTOCOL_VERSION;
     hello.max_version = VOW_PROTOCOL_VERSION;
     hello.has_max_frame_size = 1;
-    hello.max_frame_size = (uint32_t)VOW_FRAME_MAX;
+    hello.max_frame_size = (uint32_t)ours->max_frame_size;
     hello.has_max_message_size = 1;
-    hello.max_message_size = max_message_size;
+    hello.max_message_size = ours->max_message_size;
     hello.has_max_calls = 1;
-    hello.max_calls = max_calls;
+    hello.max_calls = ours->max_calls;
     hello.agent = (char *)(uintptr_t)("vow/" VOW_VERSION_STRING);
     assert(vow__wire__hello__get_packed_size(&hello) <= VOW_HELLO_MAX);
     return vow__wire__hello__pack(&hello, payload);
@@ -66,8 +66,8 @@ static vow_code hello_agree(vow_hello *agreed, const Vow__Wire__Hello *theirs, v
     if (agreed->max_frame_size < VOW_FRAME_LEAST)
         return vow_error_set(error, VOW_INTERNAL, "its hello takes frames of %zu bytes; %zu are the least",
                              agreed->max_frame_size, VOW_FRAME_LEAST);
-    if (agreed->max_frame_size > VOW_FRAME_MAX)
-        agreed->max_frame_size = VOW_FRAME_MAX;
+    if (agreed->max_frame_size > VOW_FRAME_MAX_LOCAL)
+        agreed->max_frame_size = VOW_FRAME_MAX_LOCAL;
     agreed->max_message_size = theirs->has_max_message_size ? theirs->max_message_size : UINT64_MAX;
     agreed->max_calls = theirs->has_max_calls ? (size_t)theirs->max_calls : DEFAULT_MAX_CALLS;
     return VOW_OK;

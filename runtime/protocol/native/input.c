@@ -16,24 +16,34 @@
 /* A payload of at least this need not be whole to be looked at. */
 #define LARGE_PAYLOAD ((size_t)2 << 10)
 
-/* What a message takes at first, and how fast it may grow. */
+/* What a message takes at first, and how fast it may grow. As long as all messages that are coming in on a connection
+ * take no more than is trusted, each has its memory at once, and is never copied to a larger place. */
 #define FIRST_ROOM ((size_t)64 << 10)
 #define GROWTH 4
+#define TRUSTED_BYTES ((size_t)8 << 20)
+
+/* What is read straight into a message may run over into the next frame: its header is then here already. */
+#define OVERRUN 64
 
 /* A message may take its timeout, and a second for each of these many bytes. */
 #define SLOWEST_BYTES_PER_S ((size_t)64 << 10)
 
 /* Messages in pieces */
 
+/* NULL: no memory, or more than the owner's account allows. */
 static void *block_take(vow_native *native, size_t *size)
 {
-    void *block = vow_blocks_take(&vow_native_scheduler(native)->blocks, size);
+    vow_account *account = native->base.options.account;
+    void        *block;
 
+    if (account && (account->used >= account->limit || *size > account->limit - account->used))
+        return NULL;
+    block = vow_blocks_take(&vow_native_scheduler(native)->blocks, size);
     if (!block)
         return NULL;
     native->base.held_bytes += *size;
-    if (native->base.options.account)
-        native->base.options.account->used += *size;
+    if (account)
+        account->used += *size;
     return block;
 }
 
@@ -59,6 +69,7 @@ void vow_input_free(vow_native *native, vow_wire *wire)
     vow_timers_disarm(&vow_native_scheduler(native)->timers, &assembly->timer);
     if (assembly->metadata)
         vow_blocks_give(&vow_native_scheduler(native)->blocks, assembly->metadata, assembly->metadata_size);
+    native->input.assembling -= assembly->block_size;
     block_give(native, assembly, assembly->block_size);
 }
 
@@ -67,20 +78,23 @@ static void assembly_timed_out(vow_timer *timer)
     vow_assembly *assembly = VOW_OWNER(timer, vow_assembly, timer);
 
     vow_native_break(assembly->native, "%zu bytes of a message of %zu have come in the time for all of it "
-                                       "(hello_timeout_ms, and a second for each %zu KiB)",
-                     assembly->filled, assembly->size, SLOWEST_BYTES_PER_S >> 10);
+                                       "(%s, and a second for each %zu KiB)",
+                     assembly->filled, assembly->size, vow_native_timeout_name(assembly->native),
+                     SLOWEST_BYTES_PER_S >> 10);
 }
 
 static vow_assembly *assembly_new(vow_native *native, vow_wire *wire, size_t size)
 {
     vow_scheduler *scheduler = vow_native_scheduler(native);
-    size_t         block_size = sizeof(vow_assembly) + (size < FIRST_ROOM ? size : FIRST_ROOM);
+    bool           is_trusted = size <= TRUSTED_BYTES && native->input.assembling + size <= TRUSTED_BYTES;
+    size_t         block_size = sizeof(vow_assembly) + (is_trusted || size < FIRST_ROOM ? size : FIRST_ROOM) + OVERRUN;
     vow_assembly  *assembly = block_take(native, &block_size);
     int64_t        time_ms = native->base.options.message_timeout_ms + (int64_t)(size * 1000 / SLOWEST_BYTES_PER_S);
 
     if (!assembly)
         return NULL;
     *assembly = (vow_assembly){ .native = native, .wire = wire, .block_size = block_size, .size = size };
+    native->input.assembling += block_size;
     vow_timer_init(&assembly->timer, assembly_timed_out);
     vow_timers_arm(&scheduler->timers, &assembly->timer, vow_scheduler_after_ms(scheduler, time_ms));
     wire->incoming = assembly;
@@ -89,7 +103,7 @@ static vow_assembly *assembly_new(vow_native *native, vow_wire *wire, size_t siz
 
 static size_t assembly_room(const vow_assembly *assembly)
 {
-    return assembly->block_size - sizeof *assembly;
+    return assembly->block_size - sizeof *assembly - OVERRUN;
 }
 
 /* Makes room for `size` bytes more, which are on their way. */
@@ -97,7 +111,8 @@ static vow_assembly *assembly_grow(vow_native *native, vow_assembly *assembly, s
 {
     vow_scheduler *scheduler = vow_native_scheduler(native);
     size_t         wanted = assembly->filled + size;
-    size_t         block_size = sizeof *assembly + (wanted > assembly->size / GROWTH ? assembly->size : wanted * GROWTH);
+    size_t         block_size =
+        sizeof *assembly + (wanted > assembly->size / GROWTH ? assembly->size : wanted * GROWTH) + OVERRUN;
     vow_assembly  *larger;
 
     if (wanted <= assembly_room(assembly))
@@ -111,6 +126,7 @@ static vow_assembly *assembly_grow(vow_native *native, vow_assembly *assembly, s
     vow_timer_init(&larger->timer, assembly_timed_out);
     vow_timers_arm(&scheduler->timers, &larger->timer, assembly->timer.due_us * 1000);
     vow_timers_disarm(&scheduler->timers, &assembly->timer);
+    native->input.assembling += block_size - assembly->block_size;
     block_give(native, assembly, assembly->block_size);
     larger->wire->incoming = larger;
     return larger;
@@ -129,8 +145,15 @@ static void assembly_check(vow_native *native, vow_assembly *assembly, bool more
 
 static bool assembly_fails(vow_native *native, vow_wire *wire, vow_payload payload)
 {
+    const vow_account *account = native->base.options.account;
+
     vow_input_skip(native, payload);
-    vow_calls_fail(native, wire, vow_status_make(VOW_RESOURCE_EXHAUSTED, "no memory for a message"));
+    vow_calls_fail(native, wire,
+                   account ? vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                                             "no memory for a message: the server holds %zu bytes for its peers; %zu "
+                                             "are allowed (max_memory)",
+                                             account->used, account->limit)
+                           : vow_status_make(VOW_RESOURCE_EXHAUSTED, "no memory for a message"));
     return false;
 }
 
@@ -214,8 +237,9 @@ static size_t input_take_frame(vow_native *native, const uint8_t *at, size_t siz
     if (size < 5)
         return 0;
     length = read_length(at);
-    if (length > VOW_FRAME_MAX || length == 0) {
-        vow_native_break(native, "a frame of %zu bytes; 1 to %zu are allowed", length, VOW_FRAME_MAX);
+    if (length > native->max_frame_size || length == 0) {
+        vow_native_break(native, "a frame of %zu bytes; 1 to %zu are allowed", length,
+                         native->max_frame_size);
         return 0;
     }
     prefix = read_header_size(at + 4, size - 4, &header_size);
@@ -304,8 +328,8 @@ static void input_timed_out(vow_timer *timer)
 {
     vow_native *native = VOW_OWNER(timer, vow_native, input.timer);
 
-    vow_native_break(native, "a frame had begun %lld ms ago and has not ended (hello_timeout_ms)",
-                     (long long)native->base.options.message_timeout_ms);
+    vow_native_break(native, "a frame had begun %lld ms ago and has not ended (%s)",
+                     (long long)native->base.options.message_timeout_ms, vow_native_timeout_name(native));
 }
 
 static void kept_give(vow_native *native)
@@ -341,7 +365,7 @@ vow_room vow_input_room(vow_native *native)
     uint8_t   *block;
 
     if (input->direct) {
-        input->room = (vow_room){ input->direct->bytes + input->direct->filled, input->direct_left };
+        input->room = (vow_room){ input->direct->bytes + input->direct->filled, input->direct_left + OVERRUN };
         return input->room;
     }
     block = vow_loop_read_block(native->base.loop);
@@ -353,17 +377,26 @@ vow_room vow_input_room(vow_native *native)
     return input->room;
 }
 
+/* The rest of a frame, and perhaps the first bytes behind it, lie in the message. */
 static void input_read_direct(vow_native *native, size_t size)
 {
     vow_input    *input = &native->input;
     vow_assembly *assembly = input->direct;
+    size_t        own = size < input->direct_left ? size : input->direct_left;
+    uint8_t       overrun[OVERRUN];
+    size_t        taken;
 
-    assembly->filled += size;
-    input->direct_left -= size;
+    assembly->filled += own;
+    input->direct_left -= own;
     if (input->direct_left > 0)
         return;
+    size -= own;
+    memcpy(overrun, assembly->bytes + assembly->filled, size);
     input->direct = NULL;
     assembly_check(native, assembly, input->direct_more);
+    taken = input_take(native, overrun, size);
+    if (taken < size && vow_native_is_alive(native))
+        input_keep(native, overrun + taken, size - taken);
 }
 
 static void input_read_block(vow_native *native, size_t size)
@@ -393,7 +426,7 @@ void vow_input_read(vow_native *native, size_t size)
     }
     input_read_direct(native, size);
     if (vow_native_is_alive(native))
-        input_watch(native, native->input.direct || native->input.skip, false);
+        input_watch(native, native->input.direct || native->input.skip || native->input.kept.size, true);
 }
 
 void vow_input_init(vow_native *native)

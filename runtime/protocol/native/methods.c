@@ -14,6 +14,8 @@ void vow_methods_done(vow_methods *methods)
 {
     for (size_t i = 0; i < methods->heard_count; i++)
         vow_free(methods->heard[i].name);
+    for (size_t i = 0; i < methods->told_room; i++)
+        vow_free(methods->told[i].name);
     vow_free(methods->heard);
     vow_free(methods->told);
 }
@@ -72,12 +74,31 @@ void vow_methods_hear(vow_native *native, const vow_header *header)
 
 /* Telling */
 
-static size_t told_place(const vow_methods *methods, const vow_method *method)
+/* Eight bytes at a time: a call pays for this whenever it is not for the method that was called last. */
+static uint32_t name_hash(const char *name, size_t size)
 {
-    size_t mask = methods->told_room - 1;
-    size_t place = ((uintptr_t)method >> 4) * 0x9e3779b97f4a7c15u >> 20 & mask;
+    const uint64_t factor = 0x9e3779b97f4a7c15u;
+    uint64_t       hash = size;
+    uint64_t       word;
 
-    while (methods->told[place].method && methods->told[place].method != method)
+    for (; size >= sizeof word; name += sizeof word, size -= sizeof word) {
+        memcpy(&word, name, sizeof word);
+        hash = (hash ^ word) * factor;
+        hash ^= hash >> 32;
+    }
+    word = 0;
+    memcpy(&word, name, size);
+    return (uint32_t)((hash ^ word) * factor >> 32);
+}
+
+/* Where `name` is, or belongs. */
+static size_t told_place(const vow_methods *methods, const char *name, uint32_t hash)
+{
+    size_t          mask = methods->told_room - 1;
+    size_t          place = hash & mask;
+    const vow_told *told;
+
+    while ((told = &methods->told[place])->name && (told->hash != hash || strcmp(told->name, name) != 0))
         place = (place + 1) & mask;
     return place;
 }
@@ -92,8 +113,10 @@ static bool told_make_room(vow_methods *methods)
     if (!larger.told)
         return false;
     for (size_t i = 0; i < methods->told_room; i++) {
-        if (methods->told[i].method)
-            larger.told[told_place(&larger, methods->told[i].method)] = methods->told[i];
+        const vow_told *told = &methods->told[i];
+
+        if (told->name)
+            larger.told[told_place(&larger, told->name, told->hash)] = *told;
     }
     vow_free(methods->told);
     methods->told = larger.told;
@@ -101,38 +124,46 @@ static bool told_make_room(vow_methods *methods)
     return true;
 }
 
-static uint32_t methods_tell_first(vow_native *native, const vow_method *method)
+/* False: there is no number for it. */
+static bool methods_tell_first(vow_native *native, vow_told *told, vow_bytes name, uint32_t hash)
 {
     vow_methods     *methods = &native->methods;
-    uint32_t         number = (uint32_t)methods->told_count + 1;
     const vow_header header = { .kind = VOW_FRAME_METHOD,
-                                .method = number,
-                                .method_name = { (const uint8_t *)method->name, strlen(method->name) } };
+                                .method = (uint32_t)methods->told_count + 1,
+                                .method_name = name };
+    char            *copy;
 
-    if (number > VOW_METHODS_MAX || vow_output_frame(&native->output, &header, (vow_bytes){ NULL, 0 }) != VOW_OK)
-        return 0;
+    if (header.method > VOW_METHODS_MAX)
+        return false;
+    copy = name_copy(name);
+    if (!copy)
+        return false;
+    if (vow_output_frame(&native->output, &header, (vow_bytes){ NULL, 0 }) != VOW_OK) {
+        vow_free(copy);
+        return false;
+    }
     methods->told_count++;
-    return number;
+    *told = (vow_told){ copy, header.method, hash };
+    return true;
 }
 
 uint32_t vow_methods_tell(vow_native *native, const vow_method *method)
 {
     vow_methods *methods = &native->methods;
+    vow_bytes    name = { (const uint8_t *)method->name, 0 };
     vow_told    *told;
+    uint32_t     hash;
 
-    if (methods->last == method)
+    if (methods->last && strcmp(methods->last, method->name) == 0)
         return methods->last_number;
     if (!told_make_room(methods))
         return 0;
-    told = &methods->told[told_place(methods, method)];
-    if (!told->method) {
-        uint32_t number = methods_tell_first(native, method);
-
-        if (number == 0)
-            return 0;
-        *told = (vow_told){ method, number };
-    }
-    methods->last = method;
+    name.size = strlen(method->name);
+    hash = name_hash(method->name, name.size);
+    told = &methods->told[told_place(methods, method->name, hash)];
+    if (!told->name && !methods_tell_first(native, told, name, hash))
+        return 0;
+    methods->last = told->name;
     methods->last_number = told->number;
     return told->number;
 }

@@ -6,6 +6,9 @@
 /* What one flush writes at most before others have their turn. */
 #define FLUSH_MAX ((size_t)1 << 20)
 
+/* What is taken for small frames at first. */
+#define FIRST_BLOCK ((size_t)16 << 10)
+
 /* A message that is alone leaves so many frames at a time. */
 #define FRAMES_ALONE 4
 
@@ -72,7 +75,10 @@ static void output_flush(vow_output *output);
 
 static void output_flush_task(vow_task *task)
 {
-    output_flush(VOW_OWNER(task, vow_output, flush));
+    vow_output *output = VOW_OWNER(task, vow_output, flush);
+
+    output->flush_at = VOW_FLUSH_FIRST;
+    output_flush(output);
 }
 
 static void output_flush_later(vow_output *output)
@@ -180,7 +186,7 @@ static bool buffer_make_room(vow_output *output, size_t size)
 
     if (wanted <= buffer->block_size)
         return true;
-    block_size = wanted < 2 * VOW_FLUSH_BYTES ? 2 * VOW_FLUSH_BYTES : wanted + wanted / 2;
+    block_size = wanted < FIRST_BLOCK ? FIRST_BLOCK : wanted + wanted / 2;
     block = block_take(output, &block_size);
     if (!block)
         return false;
@@ -199,8 +205,10 @@ static inline void output_filled(vow_output *output, const uint8_t *end)
 
     output->queued_bytes += size - output->filling.size;
     output->filling.size = size;
-    if (size >= VOW_FLUSH_BYTES)
+    if (size >= output->flush_at) {
+        output->flush_at += output->flush_at < VOW_FLUSH_MOST ? output->flush_at / 4 : 0;
         output_flush(output);
+    }
     if (output->queued_bytes)
         output_flush_later(output);
 }
@@ -371,7 +379,7 @@ void vow_output_forget(vow_output *output, vow_wire *wire)
 
 void vow_output_init(vow_output *output, vow_session *session, void (*drained)(vow_output *output))
 {
-    *output = (vow_output){ .session = session, .max_frame_size = VOW_FLUSH_BYTES, .drained = drained };
+    *output = (vow_output){ .session = session, .max_frame_size = VOW_FRAME_UNTIL_HELLO, .flush_at = VOW_FLUSH_FIRST, .drained = drained };
     vow_list_init(&output->large);
     vow_task_init(&output->flush, output_flush_task);
 }

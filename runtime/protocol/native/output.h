@@ -2,7 +2,7 @@
  * What a connection has still to send.
  *
  * The idea: frames are written straight into `filling`, which leaves with one writev at the end of the loop's
- * iteration, or sooner when it has grown to VOW_FLUSH_BYTES, so that both ends work at the same time. A large
+ * iteration, or sooner when it has grown to some KiB, so that both ends work at the same time. A large
  * message is packed once into a block of its own, frame headers in between, and is sent from there, a frame at a
  * time and in turn with other large messages: it never holds up a small one.
  *
@@ -18,7 +18,13 @@
 #include "runtime/protocol/native/header.h"
 #include "runtime/protocol/protocol.h"
 
-#define VOW_FLUSH_BYTES ((size_t)8 << 10)
+/* The first flush of an iteration comes this soon, so that the peer wakes up while we go on; each further one at twice as
+ * much, up to the most: a flush costs a system call, and soon a wake-up is not what is wanted but throughput. */
+#define VOW_FLUSH_FIRST ((size_t)2 << 10)
+#define VOW_FLUSH_MOST ((size_t)16 << 10)
+
+/* Before the peer has said what it takes. */
+#define VOW_FRAME_UNTIL_HELLO ((size_t)1 << 10)
 
 /* Messages of more than this go out of a block of their own. */
 #define VOW_LARGE_MESSAGE ((size_t)16 << 10)
@@ -40,6 +46,7 @@ typedef struct vow_output {
     vow_outgoing *sending[VOW_WRITE_SLICES - 1]; /* parts of which are lent to the stream */
     size_t        sending_size[VOW_WRITE_SLICES - 1];
     size_t        sending_count;
+    size_t        flush_at;       /* the size of `filling` that flushes it */
     size_t        queued_bytes;
     size_t        max_frame_size; /* the peer's */
     size_t        pongs;          /* queued since all had left */

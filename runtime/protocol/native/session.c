@@ -99,7 +99,10 @@ static void session_say_hello(vow_native *native)
     const vow_session_options *options = &native->base.options;
     const vow_header           header = { .kind = VOW_FRAME_HELLO };
     uint8_t                    payload[VOW_HELLO_MAX];
-    size_t                     size = vow_hello_write(payload, options->max_message_size, options->max_calls);
+    const vow_hello            ours = { .max_frame_size = native->max_frame_size,
+                                        .max_message_size = options->max_message_size,
+                                        .max_calls = options->max_calls };
+    size_t                     size = vow_hello_write(payload, &ours);
 
     if (native->said_hello)
         return;
@@ -172,9 +175,10 @@ static void hello_timed_out(vow_timer *timer)
 {
     vow_native *native = VOW_OWNER(timer, vow_native, hello_timer);
 
-    vow_native_lose(native, vow_status_make(VOW_DEADLINE_EXCEEDED, "%s: no hello within %lld ms (hello_timeout_ms)",
+    vow_native_lose(native, vow_status_make(VOW_DEADLINE_EXCEEDED, "%s: no hello within %lld ms (%s)",
                                             native->base.options.target,
-                                            (long long)native->base.options.message_timeout_ms));
+                                            (long long)native->base.options.message_timeout_ms,
+                                            vow_native_timeout_name(native)));
 }
 
 void vow_native_greet(vow_native *native, vow_bytes payload)
@@ -191,7 +195,8 @@ void vow_native_greet(vow_native *native, vow_bytes payload)
     session_say_hello(native);
     if (!vow_native_is_alive(native))
         return;
-    native->output.max_frame_size = hello.max_frame_size;
+    native->output.max_frame_size =
+        hello.max_frame_size < native->max_frame_size ? hello.max_frame_size : native->max_frame_size;
     native->peer_max_message_size = hello.max_message_size;
     native->base.peer_max_calls = hello.max_calls;
     native->base.is_ready = true;
@@ -324,6 +329,7 @@ static void native_init(vow_native *native, vow_stream *stream, const vow_sessio
     native->base.loop = stream->loop;
     native->base.stream = stream;
     native->base.options = *options;
+    native->max_frame_size = vow_stream_is_local(stream) ? VOW_FRAME_MAX_LOCAL : VOW_FRAME_MAX;
     native->peer_max_message_size = UINT64_MAX;
     native->next_call = options->is_server ? 2 : 1;
     native->cancels = (vow_bucket){ CANCELS_AT_FIRST * 1000, vow_scheduler_now_ns(vow_scheduler_of(stream->loop)) };

@@ -34,6 +34,7 @@ typedef struct vow_input {
     vow_assembly *direct;      /* the rest of a frame's payload is read straight into it */
     size_t        direct_left;
     bool          direct_more; /* the message goes on behind this frame */
+    size_t        assembling;  /* bytes of memory of messages that are coming in */
     size_t        skip;        /* bytes of a payload that nobody wants */
     vow_room      room;        /* given last */
     vow_timer     timer;       /* a frame that has begun must end */
@@ -48,20 +49,21 @@ typedef struct vow_heard {
     const void *handler;
 } vow_heard;
 
-/* A method that the peer was told of. */
+/* A method that the peer was told of. It is known by its name: a vow_method's memory may be used again for another. */
 typedef struct vow_told {
-    const vow_method *method; /* NULL: a free place */
-    uint32_t          number;
+    char    *name; /* a copy; NULL: a free place */
+    uint32_t number;
+    uint32_t hash;
 } vow_told;
 
 typedef struct vow_methods {
     vow_heard        *heard;
     size_t            heard_count;
     size_t            heard_room;
-    vow_told         *told; /* open addressing by the method's address */
+    vow_told         *told; /* open addressing by the name's hash */
     size_t            told_count;
     size_t            told_room; /* a power of two */
-    const vow_method *last;      /* what is called most is called again */
+    const char       *last;      /* what is called most is called again; NULL: nothing yet */
     uint32_t          last_number;
 } vow_methods;
 
@@ -88,6 +90,7 @@ typedef struct vow_native {
     vow_output       output;
     vow_input        input;
     vow_methods      methods;
+    size_t           max_frame_size; /* that comes in */
     uint64_t         peer_max_message_size;
     uint64_t         next_call;      /* ours */
     uint64_t         last_peer_call; /* the highest id that the peer has begun */
@@ -115,6 +118,12 @@ static inline vow_native *vow_native_of(vow_session *session)
 static inline vow_scheduler *vow_native_scheduler(const vow_native *native)
 {
     return vow_scheduler_of(native->base.loop);
+}
+
+/* The option that message_timeout_ms was read from, for what the user is told. */
+static inline const char *vow_native_timeout_name(const vow_native *native)
+{
+    return native->base.options.is_server ? "hello_timeout_ms" : "connect_timeout_ms";
 }
 
 static inline bool vow_native_is_alive(const vow_native *native)

@@ -1,0 +1,188 @@
+/*
+ * No allocation from the system on the steady path of a call.
+ *
+ * malloc, calloc, realloc, free and posix_memalign of the whole program are ours here, libuv's and protobuf-c's calls
+ * included. Server and client run in one process, on a loop each, over a real TCP connection.
+ */
+#include "calls.vow.h"
+
+#include <vow/vow.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <uv.h>
+
+#define CALLS 10000
+
+static atomic_bool   is_counting;
+static atomic_size_t allocations;
+
+/* glibc's own, under the names that it keeps for this. */
+extern void *__libc_malloc(size_t size);
+extern void *__libc_calloc(size_t count, size_t size);
+extern void *__libc_realloc(void *memory, size_t size);
+
+static void count_one(void)
+{
+    if (atomic_load_explicit(&is_counting, memory_order_relaxed))
+        atomic_fetch_add_explicit(&allocations, 1, memory_order_relaxed);
+}
+
+void *malloc(size_t size)
+{
+    count_one();
+    return __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+    count_one();
+    return __libc_calloc(count, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+    count_one();
+    return __libc_realloc(memory, size);
+}
+
+struct load {
+    uv_loop_t    uv;
+    vow_channel *channel;
+    size_t       to_begin;
+    size_t       open;
+    size_t       failed;
+};
+
+static void load_begin_one(struct load *load);
+
+static void answered(vow_future *reply, void *arg)
+{
+    struct load *load = arg;
+
+    load->open--;
+    load->failed += vow_future_code(reply) != VOW_OK;
+    if (load->to_begin > 0)
+        load_begin_one(load);
+    else if (load->open == 0)
+        uv_stop(&load->uv);
+}
+
+static void load_begin_one(struct load *load)
+{
+    static char text[] = "thirty-two bytes of some request";
+    Calls__Text request = CALLS__TEXT__INIT;
+
+    request.text = text;
+    load->to_begin--;
+    load->open++;
+    vow_done(calls_calls_echo(load->channel, &request, NULL), answered, load);
+}
+
+static void load_run(struct load *load, size_t calls, size_t outstanding)
+{
+    load->to_begin = calls;
+    while (load->open < outstanding && load->to_begin > 0)
+        load_begin_one(load);
+    uv_run(&load->uv, UV_RUN_DEFAULT);
+}
+
+static void serve_echo(vow_call *call, const Calls__Text *request, void *arg)
+{
+    (void)arg;
+    calls_calls_echo_reply(call, request);
+}
+
+struct served {
+    int port;
+};
+
+static vow_code serve(vow_loop *loop, size_t index, void *arg, vow_error *error)
+{
+    static const calls_calls_service service = { .echo = serve_echo };
+    struct served                   *served = arg;
+    vow_server                      *server = vow_server_open(loop, NULL);
+
+    (void)index;
+    calls_calls_serve(server, &service, NULL);
+    if (vow_server_listen(server, "tcp://127.0.0.1:0", error) != VOW_OK)
+        return error->code;
+    served->port = vow_server_port(server);
+    return VOW_OK;
+}
+
+static void count_at(size_t outstanding)
+{
+    struct load   load = { .open = 0 };
+    struct served served = { 0 };
+    vow_error     error = { VOW_OK, "" };
+    vow_threads  *threads = vow_threads_start(1, serve, &served, &error);
+    vow_loop     *loop;
+    char          target[64];
+
+    if (!threads)
+        fail_msg("%s", error.message);
+    assert_int_equal(uv_loop_init(&load.uv), 0);
+    loop = vow_loop_attach(&load.uv);
+    snprintf(target, sizeof target, "tcp://127.0.0.1:%d", served.port);
+    load.channel = vow_channel_open(loop, target, NULL);
+    load_run(&load, CALLS, outstanding); /* until all is warm */
+    atomic_store(&allocations, 0);
+    atomic_store(&is_counting, true);
+    load_run(&load, CALLS, outstanding);
+    atomic_store(&is_counting, false);
+    assert_int_equal(load.failed, 0);
+    assert_int_equal(atomic_load(&allocations), 0);
+    vow_loop_close(loop);
+    uv_run(&load.uv, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&load.uv), 0);
+    vow_threads_stop(threads, 1000);
+}
+
+static void one_call_at_a_time_allocates_nothing(void **state)
+{
+    (void)state;
+    count_at(1);
+}
+
+static void a_hundred_calls_at_a_time_allocate_nothing(void **state)
+{
+    (void)state;
+    count_at(100);
+}
+
+static void a_thousand_calls_at_a_time_allocate_nothing(void **state)
+{
+    (void)state;
+    count_at(1000);
+}
+
+static void the_counter_counts(void **state)
+{
+    void *volatile memory;
+
+    (void)state;
+    atomic_store(&allocations, 0);
+    atomic_store(&is_counting, true);
+    memory = malloc(10);
+    free(memory);
+    atomic_store(&is_counting, false);
+    assert_int_equal(atomic_load(&allocations), 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_counter_counts),
+        cmocka_unit_test(one_call_at_a_time_allocates_nothing),
+        cmocka_unit_test(a_hundred_calls_at_a_time_allocate_nothing),
+        cmocka_unit_test(a_thousand_calls_at_a_time_allocate_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

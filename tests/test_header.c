@@ -304,7 +304,7 @@ static void a_header_that_protobuf_c_packed_is_read_as_it_was(void **state)
 /* Gives what is wrong with the writer's bytes, which are read from a block of their own size. */
 static const char *read_exactly(const uint8_t *data, size_t size, vow_header *header)
 {
-    uint8_t    *bytes = malloc(size ? size : 1);
+    uint8_t    *bytes = calloc(1, size ? size : 1);
     const char *wrong;
     vow_bytes   left, name, value;
 

@@ -174,15 +174,10 @@ static vow_future *slot_fed(vow_future *reply, void *arg)
     return vow_either(vow_work(slot->client->loop, read_next, slot, NULL), slot_feed, slot);
 }
 
-static vow_future *slot_feed(vow_future *read, void *arg)
+static vow_future *slot_send_chunk(struct slot *slot)
 {
-    struct slot  *slot = arg;
     Digest__Chunk chunk = DIGEST__CHUNK__INIT;
 
-    if (vow_future_code(read) != VOW_OK)
-        return slot_fail(slot, vow_future_error(read));
-    if (slot->read_error)
-        return slot_fail(slot, strerror(slot->read_error));
     chunk.file = slot->id;
     chunk.offset = slot->offset;
     chunk.data = (ProtobufCBinaryData){ .data = slot->chunk, .len = slot->size };
@@ -191,6 +186,17 @@ static vow_future *slot_feed(vow_future *read, void *arg)
     return vow_either(digest_digest_feed(slot->client->channels[slot->channel], &chunk,
                                          VOW_CALL(.timeout_ms = CHUNK_TIMEOUT_MS)),
                       slot_fed, slot);
+}
+
+static vow_future *slot_feed(vow_future *read, void *arg)
+{
+    struct slot *slot = arg;
+
+    if (vow_future_code(read) != VOW_OK)
+        return slot_fail(slot, vow_future_error(read));
+    if (slot->read_error)
+        return slot_fail(slot, strerror(slot->read_error));
+    return slot_send_chunk(slot);
 }
 
 /* The next server's turn. False: none is left. */
@@ -224,16 +230,13 @@ static vow_future *slot_begin(vow_future *opened, void *arg)
     }
     slot->id = client->next_id++;
     request.file = slot->id;
-    request.data = (ProtobufCBinaryData){ .data = slot->chunk, .len = slot->size };
     request.more = slot->more;
+    if (!slot->more) /* else it goes ahead alone: a small call would overtake a large one */
+        request.data = (ProtobufCBinaryData){ .data = slot->chunk, .len = slot->size };
     slot->sent_at_ns = vow_loop_now_ns(client->loop);
     slot->sum = digest_digest_sum(client->channels[slot->channel], &request,
                                   VOW_CALL(.timeout_ms = slot->more ? VOW_NO_TIMEOUT : CHUNK_TIMEOUT_MS));
-    if (!slot->more)
-        return slot_wait_for_sum(slot);
-    report_bytes(client->report, slot->size);
-    slot->offset = slot->size;
-    return vow_either(vow_work(client->loop, read_next, slot, NULL), slot_feed, slot);
+    return slot->more ? slot_send_chunk(slot) : slot_wait_for_sum(slot);
 }
 
 static vow_future *slot_open_next(struct slot *slot)

@@ -30,7 +30,7 @@ typedef struct vow_method {
     const ProtobufCMessageDescriptor *reply;
     bool                              client_streams;
     bool                              server_streams;
-    bool                              idempotent; /* its idempotency_level says it has no side effects, or is idempotent */
+    bool                              idempotent; /* its idempotency_level says so, or that it has no side effects */
     const vow_file_set               *files;      /* NULL: not known */
 } vow_method;
 

@@ -49,7 +49,11 @@ struct vow_handler {
     void             *arg;     /* for whom `serve` calls, or for itself */
 };
 
-/** Opens a server without handlers or addresses. Owns: gives it (vow_server_close); copies `options`, NULL: defaults. */
+/**
+ * Opens a server without handlers or addresses.
+ *
+ * Owns    gives the server (vow_server_close); copies `options` (NULL: all defaults).
+ */
 VOW_API vow_server *vow_server_open(vow_loop *loop, const vow_server_options *options) VOW_MUST_USE;
 
 /** Adds a handler, or replaces the method's. Copies `handler`; what it points to must outlive the server. */

@@ -99,7 +99,12 @@ vow_future *vow_work(vow_loop *loop, vow_code (*run)(void *job, vow_error *error
     owner->release = release;
     VOW_MADE_HERE(&owner->future);
     if (work) {
-        *work = (struct work){ .offload = { .run = work_run, .ran = work_ran }, .owner = owner, .run = run, .job = job };
+        *work = (struct work){
+            .offload = { .run = work_run, .ran = work_ran },
+            .owner = owner,
+            .run = run,
+            .job = job,
+        };
         if (vow_loop_kind_of(loop)->offload(loop, &work->offload) == VOW_OK) {
             owner->work = work;
             vow_future_is_source(&owner->future);

@@ -115,7 +115,7 @@ typedef struct vow_session_events {
 /* Limits; all are set by rpc, none has a default here. */
 typedef struct vow_session_options {
     bool         is_server;
-    const char  *target;               /* for messages: what the user calls this peer; lent as long as the session lives */
+    const char  *target;               /* for messages: what the user calls this peer; lent until the end */
     size_t       max_message_size;     /* of what comes in */
     size_t       max_calls;            /* of the peer's, at once */
     size_t       max_metadata_size;    /* names and values and 32 each, of one call; 16 KiB */

@@ -71,8 +71,9 @@ void vow_call_cancel_children(vow_call *call)
 {
     vow_link *link;
 
+    /* Whose handle it is does not matter: a child is cancelled also where vow_call_answer has taken it. */
     while ((link = vow_list_shift(&call->children)))
-        vow_cancel(&VOW_OWNER(link, vow_call, sibling)->future);
+        vow_future_cancel(&VOW_OWNER(link, vow_call, sibling)->future);
 }
 
 /* --- Messages --------------------------------------------------------------------------- */

@@ -65,7 +65,7 @@ void vow_connection_call_ended(vow_connection *connection);
 
 /* --- channel.c -------------------------------------------------------------------------- */
 
-/* Finds a place for a call that has none: on a connection, or in the queue. Fails the call where neither is to be had. */
+/* Finds a place for a call that has none: on a connection, or in the queue. Fails the call where there is neither. */
 void vow_channel_place(vow_channel *channel, vow_call *call, const vow_begin *begin);
 
 /* Takes a call out of the queue. */

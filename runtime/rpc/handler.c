@@ -279,7 +279,7 @@ void vow_handling_abandon(vow_call *call, const vow_status *why)
     if (call->wire.session)
         call->wire.session->protocol->answer(&call->wire, NULL, VOW_ENDING(.status = *why));
     if (was_seen) {
-        handling_gone(call, why->code, vow_status_message(why));
+        handling_gone(call, why->code == VOW_DEADLINE_EXCEEDED ? why->code : VOW_CANCELLED, vow_status_message(why));
         return;
     }
     call->wire.session = NULL;
@@ -329,7 +329,8 @@ static vow_status arrival_check(const vow_peer *peer, const vow_arrival *arrival
         return vow_status_make(VOW_RESOURCE_EXHAUSTED, "the server runs %zu calls, its limit (max_calls)",
                                server->running);
     if (server->account.used >= server->account.limit)
-        return vow_status_make(VOW_RESOURCE_EXHAUSTED, "the server holds %zu bytes for its peers, its limit (max_memory)",
+        return vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                               "the server holds %zu bytes for its peers, its limit (max_memory)",
                                server->account.used);
     return VOW_STATUS_OK;
 }

@@ -282,7 +282,8 @@ static vow_code acceptor_open_place(vow_acceptor *acceptor, const char *address,
     if (strlen(address) >= sizeof place->asked)
         return vow_error_set(error, VOW_INVALID_ARGUMENT, "cannot listen on %.150s…: it is too long", address);
     if (acceptor->place_count == PLACES_MAX)
-        return vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "cannot listen on %.150s: threads share %d addresses at most",
+        return vow_error_set(error, VOW_RESOURCE_EXHAUSTED,
+                             "cannot listen on %.150s: threads share %d addresses at most",
                              address, PLACES_MAX);
     place = vow_alloc_zeroed(sizeof *place);
     if (!place)

@@ -20,13 +20,14 @@ static vow_code bind_refuse(const char *address, int error_number, vow_error *er
     switch (error_number) {
     case EADDRINUSE:
         return vow_error_set(error, VOW_ALREADY_EXISTS,
-                             "cannot listen on %.150s: the address is in use; stop who listens there, or choose another",
+                             "cannot listen on %.150s: the address is in use; stop who listens there, or choose "
+                             "another",
                              address);
     case EACCES:
     case EPERM:
         return vow_error_set(error, VOW_PERMISSION_DENIED,
-                             "cannot listen on %.150s: permission denied; choose a port above 1023, or a path where you "
-                             "may write",
+                             "cannot listen on %.150s: permission denied; choose a port above 1023, or a path where "
+                             "you may write",
                              address);
     case EMFILE:
     case ENFILE:

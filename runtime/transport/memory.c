@@ -146,8 +146,8 @@ static void end_read(vow_task *task)
     if (!end->stream.events)
         return;
     if (end->is_refused)
-        end_report_closed(end, vow_status_make(VOW_UNAVAILABLE, "%s: nobody listens (was the server opened on this loop?)",
-                                               end->name));
+        end_report_closed(end, vow_status_make(VOW_UNAVAILABLE,
+                                               "%s: nobody listens (was the server opened on this loop?)", end->name));
     else if (!end->other)
         end_report_closed(end, VOW_STATUS_OK);
     else if (end->other->count > 0 && !end->is_paused)
@@ -297,7 +297,8 @@ static vow_code memory_listen(vow_loop *loop, const char *address, const vow_lis
     if (code != VOW_OK)
         return code;
     if (listener_find(loop, address))
-        return vow_error_set(error, VOW_ALREADY_EXISTS, "cannot listen on %s: the name is in use on this loop", address);
+        return vow_error_set(error, VOW_ALREADY_EXISTS, "cannot listen on %s: the name is in use on this loop",
+                             address);
     listener = vow_alloc_zeroed(sizeof *listener);
     if (!listener)
         return vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "cannot listen on %s: no memory", address);

@@ -43,7 +43,7 @@ typedef struct vow_stream_events {
     vow_room (*room)(void *owner);                     /* where the next bytes go; size 0: no memory, closes */
     void (*read)(void *owner, size_t size);            /* `size` bytes lie in the room given last */
     void (*written)(void *owner);                      /* the slices that were borrowed have left */
-    void (*closed)(void *owner, const vow_status *why); /* the stream is gone; `why` is lent. OK: the peer ended it in good order */
+    void (*closed)(void *owner, const vow_status *why); /* gone; `why` is lent. OK: the peer ended it in order */
 } vow_stream_events;
 
 /* Connects to `target` ("tcp://host:port", "unix:///path", "memory://name"); reading starts once it is open.

@@ -312,7 +312,8 @@ static vow_status call_check(const vow_native *native, const vow_header *header,
     if (frame_message_size(header, payload) > native->base.options.max_message_size)
         return message_too_large(native, frame_message_size(header, payload));
     if (theirs >= native->base.options.max_calls)
-        return vow_status_make(VOW_RESOURCE_EXHAUSTED, "the connection has %zu calls, its limit (max_calls_per_connection)",
+        return vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                               "the connection has %zu calls, its limit (max_calls_per_connection)",
                                theirs);
     return VOW_STATUS_OK;
 }
@@ -523,7 +524,8 @@ static void cancels_stop(vow_native *native)
     native->stops[1] = native->stops[0];
     native->stops[0] = now;
     if (native->stops[2] && now - native->stops[2] < STOPS_WITHIN_S * (uint64_t)NS_PER_S) {
-        vow_native_break(native, "too many calls were cancelled, for the third time in %d s: calm down", STOPS_WITHIN_S);
+        vow_native_break(native, "too many calls were cancelled, for the third time in %d s: calm down",
+                         STOPS_WITHIN_S);
         return;
     }
     vow_timer_init(&native->cancels_back, cancels_back);
@@ -687,7 +689,8 @@ static void answer_with_message(vow_native *native, vow_wire *wire, const Protob
     vow_status status;
 
     if (size > native->peer_max_message_size)
-        status = vow_status_make(VOW_RESOURCE_EXHAUSTED, "the reply has %zu bytes; the caller takes %llu (its max_message_size)",
+        status = vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                                 "the reply has %zu bytes; the caller takes %llu (its max_message_size)",
                                  size, (unsigned long long)native->peer_max_message_size);
     else if (vow_output_message(&native->output, &header, message, size, NULL) == VOW_OK)
         return;

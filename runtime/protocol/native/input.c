@@ -77,10 +77,10 @@ static void assembly_timed_out(vow_timer *timer)
 {
     vow_assembly *assembly = VOW_OWNER(timer, vow_assembly, timer);
 
-    vow_native_break(assembly->native, "%zu bytes of a message of %zu have come in the time for all of it "
-                                       "(%s, and a second for each %zu KiB)",
-                     assembly->filled, assembly->size, vow_native_timeout_name(assembly->native),
-                     SLOWEST_BYTES_PER_S >> 10);
+    vow_native_give_up(assembly->native, "%zu bytes of a message of %zu have come in the time for all of it "
+                                         "(%s, and a second for each %zu KiB)",
+                       assembly->filled, assembly->size, vow_native_timeout_name(assembly->native),
+                       SLOWEST_BYTES_PER_S >> 10);
 }
 
 static vow_assembly *assembly_new(vow_native *native, vow_wire *wire, size_t size)
@@ -281,7 +281,8 @@ static size_t input_take_preface(vow_native *native, const uint8_t *at, size_t s
 
         end += (size_t)snprintf(seen + end, sizeof seen - end, is_plain ? "%c" : "%02x ", at[i]);
     }
-    vow_native_lose(native, vow_status_make(VOW_UNAVAILABLE, "%s: the peer does not speak vow's protocol (it began with \"%s\")",
+    vow_native_lose(native, vow_status_make(VOW_UNAVAILABLE,
+                                            "%s: the peer does not speak vow's protocol (it began with \"%s\")",
                                             native->base.options.target, seen));
     return 0;
 }
@@ -328,8 +329,8 @@ static void input_timed_out(vow_timer *timer)
 {
     vow_native *native = VOW_OWNER(timer, vow_native, input.timer);
 
-    vow_native_break(native, "a frame had begun %lld ms ago and has not ended (%s)",
-                     (long long)native->base.options.message_timeout_ms, vow_native_timeout_name(native));
+    vow_native_give_up(native, "a frame had begun %lld ms ago and has not ended (%s)",
+                       (long long)native->base.options.message_timeout_ms, vow_native_timeout_name(native));
 }
 
 static void kept_give(vow_native *native)

@@ -379,7 +379,12 @@ void vow_output_forget(vow_output *output, vow_wire *wire)
 
 void vow_output_init(vow_output *output, vow_session *session, void (*drained)(vow_output *output))
 {
-    *output = (vow_output){ .session = session, .max_frame_size = VOW_FRAME_UNTIL_HELLO, .flush_at = VOW_FLUSH_FIRST, .drained = drained };
+    *output = (vow_output){
+        .session = session,
+        .max_frame_size = VOW_FRAME_UNTIL_HELLO,
+        .flush_at = VOW_FLUSH_FIRST,
+        .drained = drained,
+    };
     vow_list_init(&output->large);
     vow_task_init(&output->flush, output_flush_task);
 }

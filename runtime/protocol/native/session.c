@@ -45,8 +45,13 @@ static void session_leave(vow_native *native)
 /* The stream is no longer ours. */
 static void session_drop_stream(vow_native *native)
 {
+    vow_scheduler *scheduler = vow_native_scheduler(native);
+
     native->base.stream = NULL;
-    vow_timers_disarm(&vow_native_scheduler(native)->timers, &native->hello_timer);
+    vow_timers_disarm(&scheduler->timers, &native->hello_timer);
+    if (native->has_last_words)
+        vow_scheduler_release(scheduler);
+    native->has_last_words = false;
     session_end(native);
 }
 
@@ -169,6 +174,21 @@ void vow_native_break(vow_native *native, const char *format, ...)
                                             native->base.options.target, wrong.message));
 }
 
+void vow_native_give_up(vow_native *native, const char *format, ...)
+{
+    vow_error late;
+    va_list   arguments;
+
+    if (!vow_native_is_alive(native))
+        return;
+    va_start(arguments, format);
+    vsnprintf(late.message, sizeof late.message, format, arguments);
+    va_end(arguments);
+    session_send_goaway(native, VOW_UNAVAILABLE, late.message);
+    vow_native_lose(native, vow_status_make(VOW_UNAVAILABLE, "%s: the connection is stuck: %s",
+                                            native->base.options.target, late.message));
+}
+
 /* Hello and goaway */
 
 static void hello_timed_out(vow_timer *timer)
@@ -262,7 +282,13 @@ static void stream_opened(void *owner)
 
 static vow_room stream_room(void *owner)
 {
-    return vow_input_room(owner);
+    vow_native *native = owner;
+    uint8_t    *block;
+
+    if (vow_native_is_alive(native))
+        return vow_input_room(native);
+    block = vow_loop_read_block(native->base.loop);
+    return (vow_room){ block, block ? VOW_READ_BLOCK : 0 };
 }
 
 static void stream_read(void *owner, size_t size)
@@ -406,12 +432,15 @@ static void last_words_over(vow_timer *timer)
     session_drop_stream(native);
 }
 
-/* What was queued still leaves, within a time. */
+/* What was queued still leaves, within a time. Both ends may be doing so: what comes meanwhile is read and dropped,
+ * or neither would ever be rid of its own. */
 static void session_say_last_words(vow_native *native)
 {
     vow_scheduler *scheduler = vow_native_scheduler(native);
 
-    vow_native_pause(native, VOW_PAUSED_BY_OWNER, true);
+    vow_scheduler_hold(scheduler);
+    native->has_last_words = true;
+    vow_native_pause(native, ~0u, false);
     vow_timer_init(&native->hello_timer, last_words_over);
     vow_timers_arm(&scheduler->timers, &native->hello_timer, vow_scheduler_after_ms(scheduler, LAST_WORDS_MS));
     vow_scheduler_soon(scheduler, &native->end);

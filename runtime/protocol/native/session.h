@@ -108,6 +108,7 @@ typedef struct vow_native {
     unsigned         busy;
     bool             said_hello;
     bool             sent_last;      /* the second goaway */
+    bool             has_last_words; /* closed by rpc, and keeps the loop alive until what was queued has left */
 } vow_native;
 
 static inline vow_native *vow_native_of(vow_session *session)
@@ -135,6 +136,9 @@ static inline bool vow_native_is_alive(const vow_native *native)
 
 /* The peer broke the protocol: tells it so, and ends the session. */
 void vow_native_break(vow_native *native, const char *format, ...) VOW_PRINTF(2, 3);
+
+/* The same for what did not come in time, which may be the network's doing: the calls end as VOW_UNAVAILABLE. */
+void vow_native_give_up(vow_native *native, const char *format, ...) VOW_PRINTF(2, 3);
 
 /* Ends all calls and the session, which rpc hears of from the queue, with `why`, which is given. */
 void vow_native_lose(vow_native *native, vow_status why);

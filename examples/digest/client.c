@@ -279,6 +279,7 @@ static void client_stop(struct client *client)
         vow_channel_close(client->channels[i]);
     client->channel_count = 0;
     report_stop(client->report);
+    vow_drop(client->work);
     uv_close((uv_handle_t *)&client->interrupt, NULL);
     vow_loop_close(client->loop);
 }

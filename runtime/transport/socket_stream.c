@@ -395,8 +395,8 @@ static void finish_read(void *owner, size_t size)
 {
     vow_socket *socket = owner;
 
-    socket->read_bytes += size;
-    if (socket->read_bytes > LINGER_BYTES)
+    socket->lingered_bytes += size;
+    if (socket->lingered_bytes > LINGER_BYTES)
         socket_close(&socket->stream);
 }
 
@@ -439,7 +439,6 @@ static void socket_finish(vow_stream *stream)
     socket->state = VOW_SOCKET_FINISHING;
     socket->stream.events = &finishing_events;
     socket->stream.owner = socket;
-    socket->read_bytes = 0;
     socket->is_paused = false;
     socket->shutdown.data = socket;
     if (vow_task_queued(&socket->broken) ||

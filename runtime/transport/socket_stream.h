@@ -36,6 +36,7 @@ typedef struct vow_socket {
     uv_write_t      write;
     uv_shutdown_t   shutdown;
     size_t          read_bytes; /* in a row, each read filling its room */
+    size_t          lingered_bytes; /* discarded since it was finished */
     vow_task        rested;     /* goes on reading in the loop's next iteration */
     vow_task        broken;     /* reports a write that failed at once */
     int             error;      /* of that write; libuv's */

@@ -73,10 +73,24 @@ void vow_input_free(vow_native *native, vow_wire *wire)
     block_give(native, assembly, assembly->block_size);
 }
 
+/* While this side does not read, what is missing is not the peer's fault: it gets its time again. */
+static bool timer_waits_for_us(vow_native *native, vow_timer *timer)
+{
+    vow_scheduler *scheduler = vow_native_scheduler(native);
+
+    if (!native->paused)
+        return false;
+    vow_timers_arm(&scheduler->timers, timer,
+                   vow_scheduler_after_ms(scheduler, native->base.options.message_timeout_ms));
+    return true;
+}
+
 static void assembly_timed_out(vow_timer *timer)
 {
     vow_assembly *assembly = VOW_OWNER(timer, vow_assembly, timer);
 
+    if (timer_waits_for_us(assembly->native, timer))
+        return;
     vow_native_give_up(assembly->native, "%zu bytes of a message of %zu have come in the time for all of it "
                                          "(%s, and a second for each %zu KiB)",
                        assembly->filled, assembly->size, vow_native_timeout_name(assembly->native),
@@ -329,6 +343,8 @@ static void input_timed_out(vow_timer *timer)
 {
     vow_native *native = VOW_OWNER(timer, vow_native, input.timer);
 
+    if (timer_waits_for_us(native, timer))
+        return;
     vow_native_give_up(native, "a frame had begun %lld ms ago and has not ended (%s)",
                        (long long)native->base.options.message_timeout_ms, vow_native_timeout_name(native));
 }

@@ -41,19 +41,61 @@ static void write_raw(writer *writer, const void *bytes, size_t size)
     writer_add(writer, bytes, size);
 }
 
-static void huge_frame(writer *w) { write_raw(w, "\xff\xff\xff\x00\x00", 5); }
-static void empty_frame(writer *w) { write_raw(w, "\0\0\0\0\0", 5); }
-static void long_header(writer *w) { write_raw(w, "\x05\0\0\0\x64" "12345678", 13); }
-static void huge_header(writer *w) { write_raw(w, "\x00\xf0\0\0\xc0\xb8\x02" "12345678", 15); }
-static void endless_header_size(writer *w) { write_raw(w, "\x0a\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 14); }
-static void no_header(writer *w) { write_raw(w, "\x01\0\0\0\0", 5); }
-static void unknown_kind(writer *w) { write_raw(w, "\x03\0\0\0\x02\x08\x0c", 7); }
-static void wrong_type(writer *w) { write_raw(w, "\x08\0\0\0\x05\x08\x07\x6a\x01z##", 12); }
-static void bad_text(writer *w) { write_raw(w, "\x08\0\0\0\x07\x08\x04\x10\x01\x4a\x01\xff", 12); }
-static void bad_metadata(writer *w) { write_raw(w, "\x08\0\0\0\x07\x08\x01\x10\x01\x82\x01\x00", 12); }
+static void huge_frame(writer *w)
+{
+    write_raw(w, "\xff\xff\xff\x00\x00", 5);
+}
+static void empty_frame(writer *w)
+{
+    write_raw(w, "\0\0\0\0\0", 5);
+}
+static void long_header(writer *w)
+{
+    write_raw(w,
+              "\x05\0\0\0\x64"
+              "12345678",
+              13);
+}
+static void huge_header(writer *w)
+{
+    write_raw(w,
+              "\x00\xf0\0\0\xc0\xb8\x02"
+              "12345678",
+              15);
+}
+static void endless_header_size(writer *w)
+{
+    write_raw(w, "\x0a\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 14);
+}
+static void no_header(writer *w)
+{
+    write_raw(w, "\x01\0\0\0\0", 5);
+}
+static void unknown_kind(writer *w)
+{
+    write_raw(w, "\x03\0\0\0\x02\x08\x0c", 7);
+}
+static void wrong_type(writer *w)
+{
+    write_raw(w, "\x08\0\0\0\x05\x08\x07\x6a\x01z##", 12);
+}
+static void bad_text(writer *w)
+{
+    write_raw(w, "\x08\0\0\0\x07\x08\x04\x10\x01\x4a\x01\xff", 12);
+}
+static void bad_metadata(writer *w)
+{
+    write_raw(w, "\x08\0\0\0\x07\x08\x01\x10\x01\x82\x01\x00", 12);
+}
 
-static void even_call(writer *w) { write_text_call(w, 2, 1, ""); }
-static void call_zero(writer *w) { write_text_call(w, 0, 1, ""); }
+static void even_call(writer *w)
+{
+    write_text_call(w, 2, 1, "");
+}
+static void call_zero(writer *w)
+{
+    write_text_call(w, 0, 1, "");
+}
 
 static void call_again(writer *w)
 {
@@ -67,10 +109,22 @@ static void smaller_call(writer *w)
     write_text_call(w, 3, 1, "");
 }
 
-static void unknown_method(writer *w) { write_text_call(w, 1, 7, ""); }
-static void no_method(writer *w) { write_text_call(w, 1, 0, ""); }
-static void method_out_of_order(writer *w) { write_method(w, 5, "calls.Calls/Echo"); }
-static void method_again(writer *w) { write_method(w, 1, "calls.Calls/Echo"); }
+static void unknown_method(writer *w)
+{
+    write_text_call(w, 1, 7, "");
+}
+static void no_method(writer *w)
+{
+    write_text_call(w, 1, 0, "");
+}
+static void method_out_of_order(writer *w)
+{
+    write_method(w, 5, "calls.Calls/Echo");
+}
+static void method_again(writer *w)
+{
+    write_method(w, 1, "calls.Calls/Echo");
+}
 
 static void method_too_long(writer *w)
 {
@@ -80,13 +134,20 @@ static void method_too_long(writer *w)
     write_method(w, 4, name);
 }
 
-static void method_without_name(writer *w) { write_method(w, 4, ""); }
+static void method_without_name(writer *w)
+{
+    write_method(w, 4, "");
+}
 
-static void message_unbegun(writer *w) { write_frame(w, HEADER(.kind = VOW_FRAME_MESSAGE, .call = 99), "x", 1); }
+static void message_unbegun(writer *w)
+{
+    write_frame(w, HEADER(.kind = VOW_FRAME_MESSAGE, .call = 99), "x", 1);
+}
 
 static void begin_message(writer *w, uint64_t size)
 {
-    write_frame(w, HEADER(.kind = VOW_FRAME_CALL, .call = 1, .method = 1, .more = true, .message_size = size), NULL, 0);
+    write_frame(w, HEADER(.kind = VOW_FRAME_CALL, .call = 1, .method = 1, .more = true, .message_size = size),
+                NULL, 0);
 }
 
 static void message_too_long(writer *w)
@@ -113,7 +174,10 @@ static void message_to_a_whole_call(writer *w)
     write_frame(w, HEADER(.kind = VOW_FRAME_MESSAGE, .call = 1), "x", 1);
 }
 
-static void reply_unasked(writer *w) { write_frame(w, HEADER(.kind = VOW_FRAME_REPLY, .call = 2), NULL, 0); }
+static void reply_unasked(writer *w)
+{
+    write_frame(w, HEADER(.kind = VOW_FRAME_REPLY, .call = 2), NULL, 0);
+}
 
 static void reply_to_own_call(writer *w)
 {
@@ -121,16 +185,46 @@ static void reply_to_own_call(writer *w)
     write_frame(w, HEADER(.kind = VOW_FRAME_REPLY, .call = 1), NULL, 0);
 }
 
-static void status_unasked(writer *w) { write_frame(w, HEADER(.kind = VOW_FRAME_STATUS, .call = 1, .code = 5), NULL, 0); }
-static void pong_unasked(writer *w) { write_frame(w, HEADER(.kind = VOW_FRAME_PONG, .ping = 1), NULL, 0); }
-static void credit(writer *w) { write_frame(w, HEADER(.kind = VOW_FRAME_CREDIT, .call = 1), NULL, 0); }
-static void hello_again(writer *w) { write_hello(w, 1, 1); }
-static void cancel_unbegun(writer *w) { write_frame(w, HEADER(.kind = VOW_FRAME_CANCEL, .call = 9), NULL, 0); }
-static void cancel_not_its_own(writer *w) { write_frame(w, HEADER(.kind = VOW_FRAME_CANCEL, .call = 2), NULL, 0); }
-static void cancel_payload(writer *w) { write_frame(w, HEADER(.kind = VOW_FRAME_CANCEL, .call = 1), "x", 1); }
-static void status_payload(writer *w) { write_frame(w, HEADER(.kind = VOW_FRAME_STATUS, .call = 1), "x", 1); }
-static void ping_payload(writer *w) { write_frame(w, HEADER(.kind = VOW_FRAME_PING, .ping = 1), "xyz", 3); }
-static void garbage(writer *w) { write_raw(w, "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n", 37); }
+static void status_unasked(writer *w)
+{
+    write_frame(w, HEADER(.kind = VOW_FRAME_STATUS, .call = 1, .code = 5), NULL, 0);
+}
+static void pong_unasked(writer *w)
+{
+    write_frame(w, HEADER(.kind = VOW_FRAME_PONG, .ping = 1), NULL, 0);
+}
+static void credit(writer *w)
+{
+    write_frame(w, HEADER(.kind = VOW_FRAME_CREDIT, .call = 1), NULL, 0);
+}
+static void hello_again(writer *w)
+{
+    write_hello(w, 1, 1);
+}
+static void cancel_unbegun(writer *w)
+{
+    write_frame(w, HEADER(.kind = VOW_FRAME_CANCEL, .call = 9), NULL, 0);
+}
+static void cancel_not_its_own(writer *w)
+{
+    write_frame(w, HEADER(.kind = VOW_FRAME_CANCEL, .call = 2), NULL, 0);
+}
+static void cancel_payload(writer *w)
+{
+    write_frame(w, HEADER(.kind = VOW_FRAME_CANCEL, .call = 1), "x", 1);
+}
+static void status_payload(writer *w)
+{
+    write_frame(w, HEADER(.kind = VOW_FRAME_STATUS, .call = 1), "x", 1);
+}
+static void ping_payload(writer *w)
+{
+    write_frame(w, HEADER(.kind = VOW_FRAME_PING, .ping = 1), "xyz", 3);
+}
+static void garbage(writer *w)
+{
+    write_raw(w, "GET / HTTP/1.1\r\nHost: example.org\r\n\r\n", 37);
+}
 
 typedef struct fault {
     const char *name;
@@ -142,7 +236,8 @@ static const fault faults[] = {
     { "huge frame", huge_frame, "a frame of 16777215 bytes; 1 to " },
     { "empty frame", empty_frame, "a frame of 0 bytes" },
     { "header longer than its frame", long_header, "a header of 100 bytes in a frame of 5" },
-    { "header over the limit", huge_header, "a header of 40000 bytes in a frame of 61440; 32768 are allowed" },
+    { "header over the limit", huge_header,
+      "a header of 40000 bytes in a frame of 61440; 32768 are allowed" },
     { "header size without an end", endless_header_size, "header" },
     { "no header", no_header, "no known kind" },
     { "unknown kind", unknown_kind, "the header of a frame is of no known kind" },
@@ -230,12 +325,30 @@ static void a_fault_ends_the_connection_with_its_name_and_no_other(void **state)
 
 /* Faults before the hello */
 
-static void call_too_soon(writer *w) { write_text_call(w, 1, 1, ""); }
-static void goaway_too_soon(writer *w) { write_frame(w, HEADER(.kind = VOW_FRAME_GOAWAY), NULL, 0); }
-static void later_versions(writer *w) { write_hello(w, 2, 3); }
-static void hello_without_versions(writer *w) { write_frame(w, HEADER(.kind = VOW_FRAME_HELLO), NULL, 0); }
-static void hello_malformed(writer *w) { write_frame(w, HEADER(.kind = VOW_FRAME_HELLO), "\x08\x01\x10\x01\x3a\x7f", 6); }
-static void hello_of_small_frames(writer *w) { write_frame(w, HEADER(.kind = VOW_FRAME_HELLO), "\x08\x01\x10\x01\x18\x64", 6); }
+static void call_too_soon(writer *w)
+{
+    write_text_call(w, 1, 1, "");
+}
+static void goaway_too_soon(writer *w)
+{
+    write_frame(w, HEADER(.kind = VOW_FRAME_GOAWAY), NULL, 0);
+}
+static void later_versions(writer *w)
+{
+    write_hello(w, 2, 3);
+}
+static void hello_without_versions(writer *w)
+{
+    write_frame(w, HEADER(.kind = VOW_FRAME_HELLO), NULL, 0);
+}
+static void hello_malformed(writer *w)
+{
+    write_frame(w, HEADER(.kind = VOW_FRAME_HELLO), "\x08\x01\x10\x01\x3a\x7f", 6);
+}
+static void hello_of_small_frames(writer *w)
+{
+    write_frame(w, HEADER(.kind = VOW_FRAME_HELLO), "\x08\x01\x10\x01\x18\x64", 6);
+}
 
 static void hello_too_long(writer *w)
 {
@@ -256,11 +369,13 @@ static const struct {
 } early[] = {
     { { "call", call_too_soon, "CALL is not allowed before the hello" }, VOW_INTERNAL },
     { { "goaway", goaway_too_soon, "GOAWAY is not allowed before the hello" }, VOW_INTERNAL },
-    { { "versions", later_versions, "it speaks versions 2 to 3 of vow's protocol, and this side speaks version 1" },
+    { { "versions", later_versions,
+        "it speaks versions 2 to 3 of vow's protocol, and this side speaks version 1" },
       VOW_FAILED_PRECONDITION },
     { { "no versions", hello_without_versions, "its hello is malformed" }, VOW_INTERNAL },
     { { "malformed", hello_malformed, "its hello is malformed" }, VOW_INTERNAL },
-    { { "small frames", hello_of_small_frames, "its hello takes frames of 100 bytes; 1024 are the least" }, VOW_INTERNAL },
+    { { "small frames", hello_of_small_frames, "its hello takes frames of 100 bytes; 1024 are the least" },
+      VOW_INTERNAL },
     { { "long", hello_too_long, "1024 are allowed" }, VOW_INTERNAL },
 };
 
@@ -311,11 +426,13 @@ static void write_conversation(writer *writer)
     write_method(writer, 2, "calls.Calls/EchoBlock");
     write_text_call(writer, 1, 1, "small");
     writer_bytes(&request, 1, body, sizeof body);
-    write_frame(writer,
-                HEADER(.kind = VOW_FRAME_CALL, .call = 3, .method = 2, .more = true, .message_size = request.size),
-                request.data, at);
+    write_frame(
+        writer,
+        HEADER(.kind = VOW_FRAME_CALL, .call = 3, .method = 2, .more = true, .message_size = request.size),
+        request.data, at);
     write_frame(writer, HEADER(.kind = VOW_FRAME_MESSAGE, .call = 3, .more = true), request.data + at, 5000);
-    write_frame(writer, HEADER(.kind = VOW_FRAME_MESSAGE, .call = 3), request.data + at + 5000, request.size - at - 5000);
+    write_frame(writer, HEADER(.kind = VOW_FRAME_MESSAGE, .call = 3), request.data + at + 5000,
+                request.size - at - 5000);
     write_frame(writer, HEADER(.kind = VOW_FRAME_PING, .ping = 77), NULL, 0);
     writer_done(&request);
 }
@@ -489,7 +606,8 @@ static void a_flood_of_cancelled_calls_is_slowed_down_then_ends(void **state)
     call += 2;
     while (!peer->has_ended && call < 200000)
         send_cancelled_calls(peer, &call, 50);
-    assert_told(peer, "cancelled calls", VOW_INTERNAL, "too many calls were cancelled, for the third time in 30 s");
+    assert_told(peer, "cancelled calls", VOW_INTERNAL,
+                "too many calls were cancelled, for the third time in 30 s");
     assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
     raw_free(peer);
     writer_done(&bytes);
@@ -532,7 +650,8 @@ static void a_message_that_does_not_go_on_ends_the_connection(void **state)
     begin_message(&bytes, 1000);
     write_frame(&bytes, HEADER(.kind = VOW_FRAME_MESSAGE, .call = 1, .more = true), "1234567890", 10);
     raw_send_writer(peer, &bytes);
-    assert_told(peer, "half a message", VOW_UNAVAILABLE, "10 bytes of a message of 1000 have come in the time for all of it");
+    assert_told(peer, "half a message", VOW_UNAVAILABLE,
+                "10 bytes of a message of 1000 have come in the time for all of it");
     raw_free(peer);
     writer_done(&bytes);
     world_free(world);
@@ -557,8 +676,11 @@ static void an_idle_connection_that_said_hello_is_left_alone(void **state)
     world_free(world);
 }
 
-#define ON_SOCKETS(test)                                                                    \
-    { #test " (tcp)", test, open_tcp, close_world, NULL }, { #test " (unix)", test, open_unix, close_world, NULL }
+#define ON_SOCKETS(test)                                                                                     \
+    { #test " (tcp)", test, open_tcp, close_world, NULL },                                                   \
+    {                                                                                                        \
+#test " (unix)", test, open_unix, close_world, NULL                                                  \
+    }
 
 int main(void)
 {
@@ -572,7 +694,8 @@ int main(void)
         ON_SOCKETS(a_peer_may_vanish_anywhere),
         ON_SOCKETS(a_flood_of_pings_whose_answers_are_not_taken_ends),
         ON_SOCKETS(a_peer_may_ping_as_often_as_it_takes_the_answers),
-        cmocka_unit_test_setup_teardown(a_flood_of_cancelled_calls_is_slowed_down_then_ends, open_tcp, close_world),
+        cmocka_unit_test_setup_teardown(a_flood_of_cancelled_calls_is_slowed_down_then_ends, open_tcp,
+                                        close_world),
         cmocka_unit_test(a_peer_that_does_not_go_on_is_closed_in_time),
         cmocka_unit_test(a_message_that_does_not_go_on_ends_the_connection),
         cmocka_unit_test(an_idle_connection_that_said_hello_is_left_alone),

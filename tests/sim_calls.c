@@ -1,7 +1,7 @@
 /*
  * The whole stack over many seeds of the simulated network.
  *
- *     sim_calls [--seeds N] [--seed S] [--verbose]
+ *     sim_calls [--seed S] [--seeds N] [--verbose]
  *
  * Each seed is one storm (tests/support/storm.h). A seed that fails is printed with the command that runs it
  * again; also when the program is ended by an assertion or a sanitizer.
@@ -38,8 +38,9 @@ static struct {
 static void seed_failed(uint64_t seed, const char *what)
 {
     char line[600];
-    int  length = snprintf(line, sizeof line, "seed %" PRIu64 " failed: %s; run again: %s --seed %" PRIu64 " --verbose\n",
-                           seed, what, now.program, seed);
+    int  length =
+        snprintf(line, sizeof line, "seed %" PRIu64 " failed: %s; run again: %s --seed %" PRIu64 " --verbose\n", seed,
+                 what, now.program, seed);
 
     if (write(STDERR_FILENO, line, (size_t)length) < 0)
         _exit(2);
@@ -144,7 +145,7 @@ int main(int count, char **words)
     (void)count;
     now.program = words[0];
     if (!options_read(&options, words + 1)) {
-        fprintf(stderr, "%s [--seeds N] [--seed S] [--verbose]\n", words[0]);
+        fprintf(stderr, "%s [--seed S] [--seeds N] [--verbose]\n", words[0]);
         return 2;
     }
     if (!options.verbose)

@@ -86,7 +86,8 @@ static void an_address_that_makes_no_sense_is_refused_with_what_to_write(void **
 
         if (!strstr(told, bad[i].says) || strncmp(told, "INVALID_ARGUMENT", 16) != 0)
             fail_msg("a call to \"%s\" said %s", bad[i].address, told);
-        if (listen_briefly(world, bad[i].address, &error) != VOW_INVALID_ARGUMENT || !strstr(error.message, bad[i].says))
+        if (listen_briefly(world, bad[i].address, &error) != VOW_INVALID_ARGUMENT ||
+            !strstr(error.message, bad[i].says))
             fail_msg("listening on \"%s\" said %s", bad[i].address, error.message);
     }
 }

@@ -169,11 +169,11 @@ static void threads_share_a_port_and_a_unix_socket_evenly(void **state)
 
 static void a_second_server_on_a_busy_port_is_refused(void **state)
 {
-    static cluster cluster;
-    static struct cluster other;
-    vow_error      error = { VOW_OK, "" };
-    char           address[40];
-    vow_server    *server;
+    static struct cluster cluster;
+    static struct cluster other; /* is to be refused */
+    vow_error             error = { VOW_OK, "" };
+    char                  address[40];
+    vow_server           *server;
 
     (void)state;
     cluster_open(&cluster, part_set_up);
@@ -237,8 +237,8 @@ static vow_code part_listen(vow_loop *loop, size_t index, void *arg, vow_error *
 
     part->cluster = cluster;
     part->loop = loop;
-    code = vow_listener_open(loop, "tcp://127.0.0.1:0", &(vow_listener_options){ 0 }, part_accept, part, &part->listener,
-                             error);
+    code = vow_listener_open(loop, "tcp://127.0.0.1:0", &(vow_listener_options){ 0 }, part_accept, part,
+                             &part->listener, error);
     if (code == VOW_OK)
         atomic_store(&cluster->port, vow_listener_port(part->listener));
     return code;

@@ -391,7 +391,7 @@ vow_wire *vow_handling_began(vow_peer *peer, vow_arrival *arrival)
         return NULL;
     call = handling_new(peer, arrival->handler);
     if (call && handling_fill(call, arrival)) {
-        vow_call_set_deadline(call, arrival->deadline_ns);
+        call->deadline_ns = arrival->deadline_ns;
         return &call->wire;
     }
     arrival->refusal = vow_status_no_memory();
@@ -424,5 +424,7 @@ void vow_handling_message(vow_wire *wire, const uint8_t *data, size_t size, bool
     handling->lent++;
     handler->serve(call, request, handler);
     handling->lent--;
+    if (call->state == VOW_CALL_OPEN) /* most have been answered, and need no timer */
+        vow_call_set_deadline(call, call->deadline_ns);
     handling_may_free(call);
 }

@@ -17,9 +17,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SEEDS          1000
-#define REPEATED_SEEDS 5  /* run twice, to see that a seed is one run */
-#define PATIENCE_S     60 /* of real time, for one seed */
+#define SEEDS 1000
+#define REPEATED_SEEDS 5 /* run twice, to see that a seed is one run */
+#define PATIENCE_S 60    /* of real time, for one seed */
 
 /* There where a sanitizer is. */
 extern void __sanitizer_set_death_callback(void (*died)(void)) __attribute__((weak));
@@ -38,9 +38,9 @@ static struct {
 static void seed_failed(uint64_t seed, const char *what)
 {
     char line[600];
-    int  length =
-        snprintf(line, sizeof line, "seed %" PRIu64 " failed: %s; run again: %s --seed %" PRIu64 " --verbose\n", seed,
-                 what, now.program, seed);
+    int  length = snprintf(line, sizeof line,
+                           "seed %" PRIu64 " failed: %s; run again: %s --seed %" PRIu64 " --verbose\n", seed,
+                           what, now.program, seed);
 
     if (write(STDERR_FILENO, line, (size_t)length) < 0)
         _exit(2);
@@ -53,7 +53,7 @@ static void died(void)
 
 static void killed(int number)
 {
-    seed_failed(now.seed, number == SIGALRM  ? "it does not end"
+    seed_failed(now.seed, number == SIGALRM   ? "it does not end"
                           : number == SIGABRT ? "an assertion or a rule was broken"
                                               : "it read or wrote where it may not");
     signal(number, SIG_DFL);
@@ -105,7 +105,8 @@ static bool totals_print(const struct options *options, const storm_totals *tota
 {
     bool all_struck = true;
 
-    printf("%" PRIu64 " seeds, %" PRIu64 " connections; faults that struck:", options->seeds, totals->connections);
+    printf("%" PRIu64 " seeds, %" PRIu64 " connections; faults that struck:", options->seeds,
+           totals->connections);
     for (int i = 0; i < STORM_FAULTS; i++) {
         printf(" %s %" PRIu64, storm_fault_names[i], totals->struck[i]);
         all_struck = all_struck && totals->struck[i] > 0;

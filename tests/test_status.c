@@ -94,6 +94,41 @@ static void a_message_is_cut_at_its_bound(void **state)
     }
 }
 
+static void a_message_is_cut_between_characters(void **state)
+{
+    static const char character[] = "\xf0\x9f\x98\x80";
+    char              text[VOW_STATUS_MESSAGE_MAX + 8];
+
+    (void)state;
+    for (size_t shift = 0; shift < 4; shift++) {
+        size_t     kept = VOW_STATUS_MESSAGE_MAX - (4 - shift) % 4;
+        vow_status made, copied;
+
+        memset(text, 'x', shift);
+        for (size_t i = shift; i + 4 < sizeof text; i += 4)
+            memcpy(text + i, character, 5);
+        made = vow_status_make(VOW_INTERNAL, "%s", text);
+        copied = vow_status_copy_text(VOW_INTERNAL, text, strlen(text));
+        assert_int_equal(strlen(vow_status_message(&made)), kept);
+        assert_memory_equal(vow_status_message(&made), text, kept);
+        assert_string_equal(vow_status_message(&copied), vow_status_message(&made));
+        vow_status_done(&made);
+        vow_status_done(&copied);
+    }
+}
+
+static void what_is_not_utf8_becomes_question_marks(void **state)
+{
+    vow_status made = vow_status_make(VOW_INTERNAL, "caf\xe9 %s", "\xed\xa0\x80 \xc3\xa9 \xc3");
+    vow_status copied = vow_status_copy_text(VOW_INTERNAL, "\xff\xfe.", 3);
+
+    (void)state;
+    assert_string_equal(vow_status_message(&made), "caf? ??? \xc3\xa9 ?");
+    assert_string_equal(vow_status_message(&copied), "??.");
+    vow_status_done(&made);
+    vow_status_done(&copied);
+}
+
 static void text_from_elsewhere_cannot_write_lines_of_its_own_into_a_log(void **state)
 {
     vow_status status = vow_status_copy_text(VOW_INTERNAL, "a\nb\0c\x7f\x1b[2J", 10);
@@ -174,6 +209,8 @@ int main(void)
         TEST(a_shared_status_lives_as_long_as_the_last_who_has_it),
         TEST(a_failure_has_a_code_of_a_failure),
         TEST(a_message_is_cut_at_its_bound),
+        TEST(a_message_is_cut_between_characters),
+        TEST(what_is_not_utf8_becomes_question_marks),
         TEST(text_from_elsewhere_cannot_write_lines_of_its_own_into_a_log),
         TEST(a_status_without_memory_keeps_its_code),
         TEST(an_error_that_nobody_wants_is_only_its_code),

@@ -374,7 +374,8 @@ static void writer_opened(void *owner)
     struct writer *writer = owner;
 
     writer->was_opened = true;
-    close(accept(writer->listening, NULL, NULL)); /* the peer goes between the connection and the first byte */
+    close(
+        accept(writer->listening, NULL, NULL)); /* the peer goes between the connection and the first byte */
     vow_stream_write(writer->stream, &(vow_slice){ (const uint8_t *)"lost", 4 }, 1);
 }
 

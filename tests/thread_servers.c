@@ -20,13 +20,13 @@
 #include <unistd.h>
 #include <uv.h>
 
-#define THREADS     4
+#define THREADS 4
 #define CONNECTIONS 64
-#define LEAST       4   /* of them, that each thread has */
-#define RAW         200 /* connections made while a listener closes */
-#define HELD_MS     100
-#define GRACE_MS    10000
-#define PATIENCE_S  20
+#define LEAST 4 /* of them, that each thread has */
+#define RAW 200 /* connections made while a listener closes */
+#define HELD_MS 100
+#define GRACE_MS 10000
+#define PATIENCE_S 20
 
 /* One thread's part. */
 typedef struct part {
@@ -102,7 +102,8 @@ static void cluster_open(cluster *cluster, vow_setup_fn *set_up)
     vow_error error = { VOW_OK, "" };
 
     memset(cluster, 0, sizeof *cluster);
-    snprintf(cluster->unix_address, sizeof cluster->unix_address, "unix:///tmp/vow-threads-%ld", (long)getpid());
+    snprintf(cluster->unix_address, sizeof cluster->unix_address, "unix:///tmp/vow-threads-%ld",
+             (long)getpid());
     cluster->threads = vow_threads_start(THREADS, set_up, cluster, &error);
     if (!cluster->threads)
         fail_msg("%s", error.message);
@@ -208,7 +209,8 @@ static void a_setup_that_fails_is_named_and_stops_all(void **state)
     int                socket_of_client;
 
     (void)state;
-    snprintf(cluster.unix_address, sizeof cluster.unix_address, "unix:///tmp/vow-threads-%ld", (long)getpid());
+    snprintf(cluster.unix_address, sizeof cluster.unix_address, "unix:///tmp/vow-threads-%ld",
+             (long)getpid());
     assert_null(vow_threads_start(THREADS, part_fails, &cluster, &error));
     assert_int_equal(error.code, VOW_NOT_FOUND);
     assert_string_equal(error.message, "thread 2: its file is missing");
@@ -277,7 +279,8 @@ static void a_listener_that_closes_loses_no_connection(void **state)
     for (size_t i = 0; i < RAW; i++) {
         if (i % 50 == 25 && i / 50 + 1 < THREADS)
             assert_int_equal(
-                vow_loop_post(cluster.parts[i / 50 + 1].loop, part_unlisten, &cluster.parts[i / 50 + 1]), VOW_OK);
+                vow_loop_post(cluster.parts[i / 50 + 1].loop, part_unlisten, &cluster.parts[i / 50 + 1]),
+                VOW_OK);
         connected[i] = raw_connect(&cluster);
     }
     for (size_t i = 0; i < RAW; i++) {

@@ -57,7 +57,7 @@ VOW_API void *vow_call_alloc(vow_call *call, size_t size) VOW_MUST_USE;
 VOW_API bool vow_call_cancelled(const vow_call *call);
 
 /** A future that settles, as VOW_CANCELLED or VOW_DEADLINE_EXCEEDED, when nobody waits for the answer any more;
- * with success once the call has been answered. */
+ * with success once the call has been answered. The call and its memory stay lent until its last handle is gone. */
 VOW_API vow_future *vow_call_when_closed(vow_call *call) VOW_MUST_USE;
 
 /** Is the server draining? A handler that could take long should end soon. */
@@ -84,7 +84,8 @@ VOW_API const vow_metadata *vow_call_metadata(const vow_call *call);
 VOW_API const char *vow_call_metadata_get(const vow_call *call, const char *name);
 
 /** Metadata to send with the answer, after what was set before; copied.
- * Fails: a name or value that is not allowed fails the call with VOW_INTERNAL, which says which. */
+ * Fails: a name or value that is not allowed, or too much of it in all, fails the call with VOW_INTERNAL, which says
+ * what is wrong. */
 VOW_API void vow_call_send_metadata(vow_call *call, const vow_metadata *metadata);
 
 #ifdef __cplusplus

@@ -53,3 +53,11 @@ void vow_free(void *memory)
     if (memory)
         allocator.release(memory, allocator.context);
 }
+
+char *vow_text_copy(const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char  *copy = vow_alloc(size);
+
+    return copy ? memcpy(copy, text, size) : NULL;
+}

@@ -18,6 +18,9 @@ void *vow_alloc_zeroed(size_t size);
 /* As realloc: on failure NULL, and `memory` is as it was. */
 void *vow_resize(void *memory, size_t size);
 
+/* Gives a copy of a string, or NULL. */
+char *vow_text_copy(const char *text);
+
 void vow_free(void *memory);
 
 #endif

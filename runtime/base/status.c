@@ -1,6 +1,7 @@
 #include "runtime/base/status.h"
 
 #include "runtime/base/memory.h"
+#include "runtime/base/utf8.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -113,6 +114,30 @@ static vow_text *text_new(vow_code code, size_t message_size)
     return text;
 }
 
+static bool byte_continues(char byte)
+{
+    return ((unsigned char)byte & 0xc0) == 0x80;
+}
+
+/* Cuts the message at its bound, between two characters. What is not UTF-8 then becomes '?': the text may have to
+ * travel, and a header that held it would be malformed. */
+static void text_mend(vow_text *text, size_t message_size)
+{
+    char  *message = text->bytes + text->size - message_size;
+    size_t kept = message_size;
+    size_t good;
+
+    if (message_size > VOW_STATUS_MESSAGE_MAX) {
+        kept = VOW_STATUS_MESSAGE_MAX;
+        while (kept > VOW_STATUS_MESSAGE_MAX - 3 && byte_continues(message[kept]))
+            kept--;
+        message[kept] = '\0';
+        text->size -= message_size - kept;
+    }
+    for (; (good = vow_utf8_span(message, kept)) < kept; message += good + 1, kept -= good + 1)
+        message[good] = '?';
+}
+
 vow_status vow_status_make_list(vow_code code, const char *format, va_list arguments)
 {
     vow_text *text;
@@ -124,12 +149,13 @@ vow_status vow_status_make_list(vow_code code, const char *format, va_list argum
     va_copy(again, arguments);
     size = vsnprintf(NULL, 0, format, again);
     va_end(again);
-    kept = size < 0 ? 0 : (size_t)size > VOW_STATUS_MESSAGE_MAX ? VOW_STATUS_MESSAGE_MAX : (size_t)size;
+    kept = size < 0 ? 0 : (size_t)size > VOW_STATUS_MESSAGE_MAX ? VOW_STATUS_MESSAGE_MAX + 1 : (size_t)size;
 
     text = text_new(code, kept);
     if (!text)
         return status_without_text(code);
     vsnprintf(text->bytes + text->size - kept, kept + 1, format, arguments);
+    text_mend(text, kept);
     return (vow_status){ code, text };
 }
 
@@ -161,12 +187,13 @@ vow_status vow_status_copy_text(vow_code code, const char *bytes, size_t size)
 
     code = failure_code(code);
     if (size > VOW_STATUS_MESSAGE_MAX)
-        size = VOW_STATUS_MESSAGE_MAX;
+        size = VOW_STATUS_MESSAGE_MAX + 1;
     text = text_new(code, size);
     if (!text)
         return status_without_text(code);
     for (size_t i = 0; i < size; i++)
         text->bytes[text->size - size + i] = text_byte(bytes[i]);
+    text_mend(text, size);
     return (vow_status){ code, text };
 }
 

@@ -27,7 +27,8 @@ typedef struct vow_status {
 
 #define VOW_STATUS_OK ((vow_status){ VOW_OK, NULL })
 
-/* Messages are cut at this size: a peer or a handler may send more than anybody reads. */
+/* Messages are cut at this size, between characters: a peer or a handler may send more than anybody reads. What is
+ * not UTF-8 in them becomes '?'. */
 #define VOW_STATUS_MESSAGE_MAX 4096
 
 /* Gives a status (vow_status_done). VOW_OK is taken for VOW_UNKNOWN: a failure needs a code. */

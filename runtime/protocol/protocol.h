@@ -34,6 +34,9 @@
 typedef struct vow_session  vow_session;
 typedef struct vow_protocol vow_protocol;
 
+/* Bytes of a method's name; it is UTF-8. */
+#define VOW_METHOD_NAME_MAX 512
+
 /* Memory held for peers, counted together over all sessions of a server. */
 typedef struct vow_account {
     size_t used;

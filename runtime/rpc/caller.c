@@ -6,6 +6,7 @@
  * answer, the deadline, a cancellation, a lost connection, a closed channel.
  */
 #include "runtime/rpc/channel.h"
+#include "runtime/base/utf8.h"
 #include "runtime/protocol/metadata.h"
 
 #include <assert.h>
@@ -214,12 +215,23 @@ static vow_call_options options_read(const vow_call_options *given)
     return options;
 }
 
+static bool method_name_is_allowed(const char *name)
+{
+    size_t size = strlen(name);
+
+    return size > 0 && size <= VOW_METHOD_NAME_MAX && vow_utf8_span(name, size) == size;
+}
+
 /* What is wrong with the call as the user asks for it; VOW_OK: nothing. */
 static vow_code caller_check(const vow_channel *channel, const vow_method *method, const ProtobufCMessage *request,
                              const vow_call_options *options, vow_error *error)
 {
     bool is_raw = request->descriptor == &vow_raw_descriptor;
 
+    if (!method_name_is_allowed(method->name))
+        return vow_error_set(error, VOW_INVALID_ARGUMENT,
+                             "%.64s: a method's name is UTF-8 of 1 to %d bytes; this one has %zu bytes", method->name,
+                             VOW_METHOD_NAME_MAX, strlen(method->name));
     if (method->client_streams || method->server_streams)
         return vow_error_set(error, VOW_UNIMPLEMENTED, "%s streams; vow_call_unary calls methods that do not",
                              method->name);

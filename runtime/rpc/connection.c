@@ -155,14 +155,6 @@ static const vow_session_events session_events = {
 
 /* --- Connecting ----------------------------------------------------------------------------------- */
 
-static char *text_copy(const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char  *copy = vow_alloc(size);
-
-    return copy ? memcpy(copy, text, size) : NULL;
-}
-
 static vow_session_options connection_session_options(const vow_connection *connection)
 {
     const vow_channel_options *options = &connection->channel->options;
@@ -185,7 +177,7 @@ static void stream_opened(void *owner)
     vow_stream         *stream = connection->stream;
     vow_session_options options = connection_session_options(connection);
 
-    connection->peer = text_copy(vow_stream_peer(stream));
+    connection->peer = vow_text_copy(vow_stream_peer(stream));
     connection->stream = NULL;
     connection->session =
         connection->channel->protocol->open(stream, true, &options, &session_events, connection);

@@ -134,7 +134,7 @@ void vow_call_fail(vow_call *call, vow_code code, const char *format, ...)
     va_end(arguments);
 }
 
-static void answer_work_ended(void *object)
+static void handling_let_go(void *object)
 {
     vow_call *call = object;
 
@@ -174,7 +174,7 @@ void vow_call_answer(vow_call *call, vow_future *future)
         return;
     }
     handling->lent++;
-    future = vow_attach(future, call, answer_work_ended);
+    future = vow_attach(future, call, handling_let_go);
     waiter = vow_future_take(future);
     if (!waiter) {
         handling_fail(call, vow_status_no_memory());
@@ -202,9 +202,10 @@ void *vow_call_alloc(vow_call *call, size_t size)
 
 void vow_call_send_metadata(vow_call *call, const vow_metadata *metadata)
 {
-    vow_handling *handling = &call->side.handling;
-    vow_error     error;
-    bool          failed = false;
+    vow_handling       *handling = &call->side.handling;
+    const vow_metadata *joined;
+    vow_error           error;
+    bool                failed = false;
 
     if (call->state == VOW_CALL_ENDED)
         return;
@@ -212,9 +213,13 @@ void vow_call_send_metadata(vow_call *call, const vow_metadata *metadata)
         vow_call_fail(call, VOW_INTERNAL, "%s: %s", call->method->name, error.message);
         return;
     }
-    handling->metadata = vow_call_join_metadata(call, handling->metadata, metadata, &failed);
+    joined = vow_call_join_metadata(call, handling->metadata, metadata, &failed);
     if (failed)
         vow_call_fail(call, VOW_RESOURCE_EXHAUSTED, "%s: no memory for metadata", call->method->name);
+    else if (vow_metadata_check(joined, &error) != VOW_OK) /* each part is allowed, all together may be too much */
+        vow_call_fail(call, VOW_INTERNAL, "%s: %s", call->method->name, error.message);
+    else
+        handling->metadata = joined;
 }
 
 /* --- When nobody waits any more ---------------------------------------------------------------------- */
@@ -305,7 +310,8 @@ vow_future *vow_call_when_closed(vow_call *call)
         if (call->state == VOW_CALL_GONE)
             handling_tell_closed(call, VOW_CANCELLED, "the caller has gone");
     }
-    return vow_shield(vow_future_ref(handling->on_closed));
+    handling->lent++; /* who waits may have its argument in the call's memory */
+    return vow_attach(vow_shield(vow_future_ref(handling->on_closed)), call, handling_let_go);
 }
 
 bool vow_call_draining(const vow_call *call)

@@ -117,14 +117,6 @@ static vow_status accept_check(const vow_server_listener *listener, const vow_st
     return VOW_STATUS_OK;
 }
 
-static char *text_copy(const char *text)
-{
-    size_t size = strlen(text) + 1;
-    char  *copy = vow_alloc(size);
-
-    return copy ? memcpy(copy, text, size) : NULL;
-}
-
 static vow_peer *peer_new(vow_server_listener *listener, const vow_stream *stream)
 {
     vow_peer *peer = vow_alloc_zeroed(sizeof *peer);
@@ -137,8 +129,8 @@ static vow_peer *peer_new(vow_server_listener *listener, const vow_stream *strea
     peer->listener = listener;
     peer->references = 1;
     vow_link_init(&peer->link);
-    peer->name = text_copy(vow_stream_peer(stream));
-    peer->host = is_local ? NULL : text_copy(vow_stream_peer_host(stream));
+    peer->name = vow_text_copy(vow_stream_peer(stream));
+    peer->host = is_local ? NULL : vow_text_copy(vow_stream_peer_host(stream));
     if (peer->name && (is_local || peer->host))
         return peer;
     vow_peer_drop(peer);

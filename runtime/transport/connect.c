@@ -51,19 +51,17 @@ static void connector_again(vow_timer *timer);
 static vow_socket *connecting_new(vow_loop *loop, const vow_transport *transport, const char *target)
 {
     vow_socket *socket = vow_socket_new(loop, transport);
-    size_t      size = strlen(target) + 1;
 
     if (!socket)
         return NULL;
     socket->connector = vow_alloc_zeroed(sizeof *socket->connector);
-    socket->target = vow_alloc(size);
+    socket->target = vow_text_copy(target);
     if (!socket->connector || !socket->target) {
         vow_free(socket->connector);
         socket->connector = NULL;
         vow_stream_close(&socket->stream);
         return NULL;
     }
-    memcpy(socket->target, target, size);
     socket->connector->socket = socket;
     vow_task_init(&socket->connector->step, connector_step);
     vow_timer_init(&socket->connector->again, connector_again);

@@ -51,12 +51,11 @@ static void held_remove(world *world, size_t place)
 
 static void held_closed(vow_future *closed, void *arg)
 {
-    struct held *held = arg;
-    world       *world;
+    struct held *held = arg; /* in the call's memory, which waits for us, also when the call was answered */
+    world       *world = held->world;
 
     if (vow_future_code(closed) == VOW_OK)
         return;
-    world = held->world;
     world->gone++;
     for (size_t i = 0; i < world->held_count; i++) {
         if (world->held[i] == held->call) {

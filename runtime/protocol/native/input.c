@@ -30,29 +30,15 @@
 
 /* Messages in pieces */
 
-/* NULL: no memory, or more than the owner's account allows. */
+/* What a peer has not sent to its end yet is the first to be refused when memory for peers is
+ * short. NULL: no memory, or more than the account allows. */
 static void *block_take(vow_native *native, size_t *size)
 {
-    vow_account *account = native->base.options.account;
-    void        *block;
+    const vow_account *account = native->base.options.account;
 
     if (account && (account->used >= account->limit || *size > account->limit - account->used))
         return NULL;
-    block = vow_blocks_take(&vow_native_scheduler(native)->blocks, size);
-    if (!block)
-        return NULL;
-    native->base.held_bytes += *size;
-    if (account)
-        account->used += *size;
-    return block;
-}
-
-static void block_give(vow_native *native, void *block, size_t size)
-{
-    native->base.held_bytes -= size;
-    if (native->base.options.account)
-        native->base.options.account->used -= size;
-    vow_blocks_give(&vow_native_scheduler(native)->blocks, block, size);
+    return vow_held_take(&native->base, size);
 }
 
 void vow_input_free(vow_native *native, vow_wire *wire)
@@ -70,7 +56,7 @@ void vow_input_free(vow_native *native, vow_wire *wire)
     if (assembly->metadata)
         vow_blocks_give(&vow_native_scheduler(native)->blocks, assembly->metadata, assembly->metadata_size);
     native->input.assembling -= assembly->block_size;
-    block_give(native, assembly, assembly->block_size);
+    vow_held_give(&native->base, assembly, assembly->block_size);
 }
 
 /* While this side does not read, what is missing is not the peer's fault: it gets its time again. */
@@ -141,7 +127,7 @@ static vow_assembly *assembly_grow(vow_native *native, vow_assembly *assembly, s
     vow_timers_arm(&scheduler->timers, &larger->timer, assembly->timer.due_us * 1000);
     vow_timers_disarm(&scheduler->timers, &assembly->timer);
     native->input.assembling += block_size - assembly->block_size;
-    block_give(native, assembly, assembly->block_size);
+    vow_held_give(&native->base, assembly, assembly->block_size);
     larger->wire->incoming = larger;
     return larger;
 }
@@ -354,7 +340,7 @@ static void kept_give(vow_native *native)
     vow_buffer *kept = &native->input.kept;
 
     if (kept->data)
-        block_give(native, kept->data, kept->block_size);
+        vow_held_give(&native->base, kept->data, kept->block_size);
     *kept = (vow_buffer){ NULL, 0, 0 };
 }
 

@@ -28,12 +28,11 @@ static vow_scheduler *output_scheduler(const vow_output *output)
     return vow_scheduler_of(output->session->loop);
 }
 
-/* Memory: a block that is out counts as held for the peer. */
+/* Memory */
 
-static void *block_take(vow_output *output, size_t *size)
+void *vow_held_take(vow_session *session, size_t *size)
 {
-    vow_session *session = output->session;
-    void        *block = vow_blocks_take(&output_scheduler(output)->blocks, size);
+    void *block = vow_blocks_take(&vow_scheduler_of(session->loop)->blocks, size);
 
     if (!block)
         return NULL;
@@ -43,20 +42,18 @@ static void *block_take(vow_output *output, size_t *size)
     return block;
 }
 
-static void block_give(vow_output *output, void *block, size_t size)
+void vow_held_give(vow_session *session, void *block, size_t size)
 {
-    vow_session *session = output->session;
-
     session->held_bytes -= size;
     if (session->options.account)
         session->options.account->used -= size;
-    vow_blocks_give(&output_scheduler(output)->blocks, block, size);
+    vow_blocks_give(&vow_scheduler_of(session->loop)->blocks, block, size);
 }
 
 static void buffer_give(vow_output *output, vow_buffer *buffer)
 {
     if (buffer->data)
-        block_give(output, buffer->data, buffer->block_size);
+        vow_held_give(output->session, buffer->data, buffer->block_size);
     *buffer = (vow_buffer){ NULL, 0, 0 };
 }
 
@@ -66,7 +63,7 @@ static void outgoing_free(vow_output *output, vow_outgoing *outgoing)
     if (outgoing->wire)
         outgoing->wire->outgoing = NULL;
     vow_link_remove(&outgoing->link);
-    block_give(output, outgoing, outgoing->block_size);
+    vow_held_give(output->session, outgoing, outgoing->block_size);
 }
 
 /* Sending */
@@ -187,13 +184,13 @@ static bool buffer_make_room(vow_output *output, size_t size)
     if (wanted <= buffer->block_size)
         return true;
     block_size = wanted < FIRST_BLOCK ? FIRST_BLOCK : wanted + wanted / 2;
-    block = block_take(output, &block_size);
+    block = vow_held_take(output->session, &block_size);
     if (!block)
         return false;
     if (buffer->size)
         memcpy(block, buffer->data, buffer->size);
     if (buffer->data)
-        block_give(output, buffer->data, buffer->block_size);
+        vow_held_give(output->session, buffer->data, buffer->block_size);
     buffer->data = block;
     buffer->block_size = block_size;
     return true;
@@ -300,7 +297,7 @@ static vow_outgoing *outgoing_new(vow_output *output, const ProtobufCMessage *me
     size_t     frames = (size + payload_size - 1) / payload_size;
     size_t     block_size = sizeof(vow_outgoing) + size + frames * prefix;
     framer     framer = { .base = { framer_append }, .header = header, .payload_size = payload_size, .left = size };
-    vow_outgoing *outgoing = block_take(output, &block_size);
+    vow_outgoing *outgoing = vow_held_take(output->session, &block_size);
 
     if (!outgoing)
         return NULL;
@@ -326,7 +323,7 @@ static vow_code output_large(vow_output *output, vow_header *header, const Proto
     header->more = true;
     header->message_size = size;
     if (vow_output_frame(output, header, (vow_bytes){ NULL, 0 }) != VOW_OK) {
-        block_give(output, outgoing, outgoing->block_size);
+        vow_held_give(output->session, outgoing, outgoing->block_size);
         return VOW_RESOURCE_EXHAUSTED;
     }
     outgoing->wire = wire;

@@ -54,6 +54,10 @@ typedef struct vow_output {
     void (*drained)(struct vow_output *output); /* some of what was queued has left */
 } vow_output;
 
+/* Blocks of the loop's that count as held for the session's peer. NULL: no memory. */
+void *vow_held_take(vow_session *session, size_t *size);
+void  vow_held_give(vow_session *session, void *block, size_t size);
+
 void vow_output_init(vow_output *output, vow_session *session, void (*drained)(vow_output *output));
 void vow_output_done(vow_output *output); /* the stream has gone, or was closed */
 

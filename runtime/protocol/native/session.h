@@ -41,7 +41,6 @@ typedef struct vow_input {
 } vow_input;
 
 #define VOW_METHODS_MAX 4096
-#define VOW_METHOD_NAME_MAX 512
 
 /* A name heard from the peer; its number is its place + 1. */
 typedef struct vow_heard {

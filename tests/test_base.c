@@ -355,7 +355,7 @@ typedef struct keyed {
     bool         inside;
 } keyed;
 
-static void map_agrees(const vow_map *map, const keyed *all, uint64_t spread)
+static void map_agrees(vow_map *map, const keyed *all, uint64_t spread)
 {
     size_t count = 0;
 

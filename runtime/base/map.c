@@ -22,12 +22,20 @@ void vow_map_done(vow_map *map)
     vow_map_init(map);
 }
 
+/* Each side of a connection hands out every other number: the lowest bit says nothing. */
+static size_t map_place(const vow_map *map, uint64_t key)
+{
+    return (size_t)(key >> 1) & map->mask;
+}
+
 static void map_link(vow_map *map, vow_map_node *node)
 {
-    vow_map_node **bucket = &map->buckets[node->key & map->mask];
+    size_t place = map_place(map, node->key);
 
-    node->next = *bucket;
-    *bucket = node;
+    node->next = map->buckets[place];
+    map->buckets[place] = node;
+    if (place < map->first)
+        map->first = place;
 }
 
 static void map_grow(vow_map *map)
@@ -40,6 +48,7 @@ static void map_grow(vow_map *map)
         return;
     map->buckets = buckets;
     map->mask = 2 * old_count - 1;
+    map->first = map->mask;
     for (size_t i = 0; i < old_count; i++) {
         while (old[i]) {
             vow_map_node *node = old[i];
@@ -62,7 +71,7 @@ void vow_map_insert(vow_map *map, vow_map_node *node)
 
 vow_map_node *vow_map_find(const vow_map *map, uint64_t key)
 {
-    vow_map_node *node = map->buckets[key & map->mask];
+    vow_map_node *node = map->buckets[map_place(map, key)];
 
     while (node && node->key != key)
         node = node->next;
@@ -71,7 +80,7 @@ vow_map_node *vow_map_find(const vow_map *map, uint64_t key)
 
 void vow_map_remove(vow_map *map, vow_map_node *node)
 {
-    vow_map_node **place = &map->buckets[node->key & map->mask];
+    vow_map_node **place = &map->buckets[map_place(map, node->key)];
 
     while (*place != node) {
         assert(*place);
@@ -81,11 +90,11 @@ void vow_map_remove(vow_map *map, vow_map_node *node)
     map->count--;
 }
 
-vow_map_node *vow_map_any(const vow_map *map)
+vow_map_node *vow_map_any(vow_map *map)
 {
-    for (size_t i = 0; map->count && i <= map->mask; i++) {
-        if (map->buckets[i])
-            return map->buckets[i];
-    }
-    return NULL;
+    if (map->count == 0)
+        return NULL;
+    while (!map->buckets[map->first])
+        map->first++;
+    return map->buckets[map->first];
 }

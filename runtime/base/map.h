@@ -2,7 +2,7 @@
  * A map from 64-bit ids to the objects that carry them.
  *
  * The idea: the node lies inside its owner, and ids are handed out in sequence, so that their low
- * bits are a perfect hash. Inserting cannot fail: when there is no memory for a larger table, the
+ * bits, but for the lowest, are a perfect hash. Inserting cannot fail: when there is no memory for a larger table, the
  * chains grow longer.
  */
 #ifndef VOW_BASE_MAP_H
@@ -22,6 +22,7 @@ typedef struct vow_map {
     vow_map_node **buckets;
     size_t         mask; /* buckets - 1 */
     size_t         count;
+    size_t         first; /* no bucket before this one has a node */
     vow_map_node  *first_buckets[VOW_MAP_FIRST_BUCKETS];
 } vow_map;
 
@@ -39,6 +40,6 @@ vow_map_node *vow_map_find(const vow_map *map, uint64_t key);
 void vow_map_remove(vow_map *map, vow_map_node *node);
 
 /* Any node, or NULL when the map is empty: for emptying it. */
-vow_map_node *vow_map_any(const vow_map *map);
+vow_map_node *vow_map_any(vow_map *map);
 
 #endif

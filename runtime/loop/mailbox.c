@@ -10,11 +10,13 @@ struct vow_letter {
     void *arg;
 };
 
-void vow_mailbox_init(vow_mailbox *mailbox)
+void vow_mailbox_init(vow_mailbox *mailbox, void (*wake)(void *arg), void *wake_arg)
 {
     pthread_mutex_init(&mailbox->lock, NULL);
     mailbox->first = NULL;
     mailbox->last = &mailbox->first;
+    mailbox->wake = wake;
+    mailbox->wake_arg = wake_arg;
 }
 
 void vow_mailbox_done(vow_mailbox *mailbox)
@@ -33,6 +35,7 @@ vow_code vow_mailbox_put(vow_mailbox *mailbox, void (*run)(void *arg), void *arg
     pthread_mutex_lock(&mailbox->lock);
     *mailbox->last = letter;
     mailbox->last = &letter->next;
+    mailbox->wake(mailbox->wake_arg);
     pthread_mutex_unlock(&mailbox->lock);
     return VOW_OK;
 }

@@ -18,9 +18,12 @@ typedef struct vow_mailbox {
     pthread_mutex_t lock;
     vow_letter     *first;
     vow_letter    **last;
+    void (*wake)(void *arg);
+    void *wake_arg;
 } vow_mailbox;
 
-void vow_mailbox_init(vow_mailbox *mailbox);
+/* `wake` is called under the lock, on the writer's thread: what was put can't run, and end the loop, before it returns. */
+void vow_mailbox_init(vow_mailbox *mailbox, void (*wake)(void *arg), void *wake_arg);
 void vow_mailbox_done(vow_mailbox *mailbox); /* it is empty */
 
 /* Fails: no memory. */

@@ -206,16 +206,23 @@ static void kind_idle(vow_scheduler *scheduler)
     side_stay_awake(side_of(scheduler));
 }
 
+static void side_wake(void *arg)
+{
+    uv_side *side = arg;
+
+    uv_async_send(&side->async);
+}
+
+/* Another thread touches nothing of the loop once the letter is in the box. */
 static vow_code kind_post(vow_loop *loop, void (*run)(void *arg), void *arg)
 {
     uv_side *side = (uv_side *)loop;
+    bool     is_own = kind_on_thread(&loop->scheduler);
+    vow_code code = vow_mailbox_put(&side->mailbox, run, arg);
 
-    if (vow_mailbox_put(&side->mailbox, run, arg) != VOW_OK)
-        return VOW_RESOURCE_EXHAUSTED;
-    uv_async_send(&side->async);
-    if (kind_on_thread(&loop->scheduler))
+    if (is_own && code == VOW_OK)
         side_stay_awake(side);
-    return VOW_OK;
+    return code;
 }
 
 /* A job on its way through libuv's pool. */
@@ -345,7 +352,7 @@ vow_loop *vow_loop_attach(uv_loop_t *uv)
         vow_loop_done(&side->loop);
         goto fail;
     }
-    vow_mailbox_init(&side->mailbox);
+    vow_mailbox_init(&side->mailbox, side_wake, side);
     side_start_handles(side);
     ignore_broken_pipes();
     return &side->loop;

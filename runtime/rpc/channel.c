@@ -84,11 +84,12 @@ void vow_channel_drop(vow_channel *channel)
     vow_loop_object_gone(loop);
 }
 
-static void channel_cancel_calls(vow_channel *channel, vow_session *session)
+/* The last call of a connection that leaves takes the session with it. */
+static void channel_cancel_calls(vow_channel *channel, const vow_connection *connection)
 {
     vow_map_node *node;
 
-    while ((node = vow_map_any(&session->calls)))
+    while (connection->session && (node = vow_map_any(&connection->session->calls)))
         vow_caller_fail(vow_call_of_wire(VOW_OWNER(node, vow_wire, node)),
                         vow_status_make(VOW_CANCELLED, "%s: the channel was closed", channel->target));
 }
@@ -106,8 +107,7 @@ static void channel_shut(vow_closer *closer)
         vow_connection *connection = VOW_OWNER(link, vow_connection, link);
 
         connection->references++;
-        if (connection->session)
-            channel_cancel_calls(channel, connection->session);
+        channel_cancel_calls(channel, connection);
         if (vow_link_listed(&connection->link)) /* a leaving one has gone with its last call */
             vow_connection_close(connection);
         vow_connection_drop(connection);

@@ -82,7 +82,12 @@ static void session_ready(void *owner)
 
 static void session_place(void *owner)
 {
-    vow_channel_serve_waiting(((vow_connection *)owner)->channel);
+    vow_connection *connection = owner;
+
+    if (connection->state == VOW_CONNECTION_LEAVING)
+        vow_connection_call_ended(connection);
+    else
+        vow_channel_serve_waiting(connection->channel);
 }
 
 static void session_goaway(void *owner)

@@ -119,7 +119,8 @@ static void ghost_ends(vow_native *native, uint64_t id)
     vow_map_remove(&native->ghosts, node);
     vow_free(VOW_OWNER(node, ghost, node));
     native->base.our_calls--;
-    calls_tell_place(native);
+    if (native->state == VOW_NATIVE_OPEN) /* also of a session that goes away: it may have been the last */
+        native->base.events->place(native->base.owner);
 }
 
 /* Metadata that came */

@@ -22,7 +22,8 @@ typedef struct vow_mailbox {
     void *wake_arg;
 } vow_mailbox;
 
-/* `wake` is called under the lock, on the writer's thread: what was put can't run, and end the loop, before it returns. */
+/* `wake` is called under the lock, on the writer's thread: what was put can't run, and end the loop, before it has
+ * returned. */
 void vow_mailbox_init(vow_mailbox *mailbox, void (*wake)(void *arg), void *wake_arg);
 void vow_mailbox_done(vow_mailbox *mailbox); /* it is empty */
 

@@ -203,7 +203,7 @@ static inline void output_filled(vow_output *output, const uint8_t *end)
     output->queued_bytes += size - output->filling.size;
     output->filling.size = size;
     if (size >= output->flush_at) {
-        output->flush_at += output->flush_at < VOW_FLUSH_MOST ? output->flush_at / 4 : 0;
+        output->flush_at += output->flush_at < VOW_FLUSH_MOST ? output->flush_at / 2 : 0;
         output_flush(output);
     }
     if (output->queued_bytes)

@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <uv.h>
 
 static int open_tcp(void **state)
 {
@@ -279,6 +280,53 @@ static void a_fault_of_a_server_reaches_the_call_in_words_and_no_other(void **st
     }
     world_answer_held(world, "");
     assert_int_equal(world_settle(world, held), VOW_OK);
+}
+
+/* Closing a channel while its connection ends */
+
+#define LAST_MOMENT 12
+
+typedef struct closing {
+    scene scene;
+    int   moments_left; /* iterations of the loop, before the channel is closed */
+} closing;
+
+/* Started after vow's own, it runs before that: between what was read and what follows from it. */
+static void moment_passed(uv_check_t *check)
+{
+    closing *closing = check->data;
+
+    if (closing->moments_left-- != 0)
+        return;
+    vow_channel_close(closing->scene.channel);
+    closing->scene.channel = NULL;
+}
+
+/* The server tells that it goes away, and is gone, with a call still open. */
+static void a_channel_may_be_closed_at_any_moment_of_its_connections_end(void **state)
+{
+    world *world = *state;
+
+    for (int moment = 0; moment < LAST_MOMENT; moment++) {
+        closing    closing = { .moments_left = moment };
+        uv_check_t check;
+        writer     goaway = { 0 };
+
+        scene_open(&closing.scene, world, NULL);
+        scene_greet(&closing.scene);
+        write_frame(&goaway, HEADER(.kind = VOW_FRAME_GOAWAY), NULL, 0);
+        raw_send_writer(closing.scene.server, &goaway);
+        writer_done(&goaway);
+        server_hangs_up(closing.scene.server, true);
+        uv_check_init(world->uv, &check);
+        check.data = &closing;
+        uv_check_start(&check, moment_passed);
+        while (closing.scene.channel)
+            uv_run(world->uv, UV_RUN_NOWAIT);
+        uv_close((uv_handle_t *)&check, NULL);
+        assert_int_not_equal(world_settle(world, closing.scene.call), VOW_OK);
+        scene_close(&closing.scene);
+    }
 }
 
 /* Replies that cost their call, and leave the connection */
@@ -582,6 +630,7 @@ int main(void)
         ON_TCP(a_fault_of_a_server_reaches_the_call_in_words_and_no_other),
         { "a_fault_of_a_server_reaches_the_call_in_words_and_no_other (unix)",
           a_fault_of_a_server_reaches_the_call_in_words_and_no_other, open_unix, close_world, NULL },
+        ON_TCP(a_channel_may_be_closed_at_any_moment_of_its_connections_end),
         ON_TCP(a_reply_that_is_refused_costs_its_call_alone),
         ACCOUNTED(a_message_nested_10000_deep_is_refused_and_costs_nothing),
         ACCOUNTED(four_mib_of_empty_messages_are_refused_and_cost_nothing_but_themselves),

@@ -309,12 +309,13 @@ _Static_assert(VOW_GUARD_COUNTERS % 8 == 0, "counters are cleared eight at a tim
 /* protobuf-c would refuse it as well, but not say why. */
 static vow_code required_check(const guard_scan *scan, const guard_frame *frame, size_t first)
 {
-    const ProtobufCFieldDescriptor *fields = frame->descriptor->fields + first;
-    size_t                          count = fields_counted(frame, first);
+    size_t count = fields_counted(frame, first);
 
     for (size_t i = 0; i < count; i++) {
-        if (fields[i].label == PROTOBUF_C_LABEL_REQUIRED && !fields[i].default_value && scan->counts[i] == 0)
-            return refuse(scan, VOW_INVALID_ARGUMENT, frame->descriptor, &fields[i],
+        const ProtobufCFieldDescriptor *field = &frame->descriptor->fields[first + i];
+
+        if (field->label == PROTOBUF_C_LABEL_REQUIRED && !field->default_value && scan->counts[i] == 0)
+            return refuse(scan, VOW_INVALID_ARGUMENT, frame->descriptor, field,
                           "is required and missing");
     }
     return VOW_OK;

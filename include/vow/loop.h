@@ -67,7 +67,8 @@ VOW_API void vow_loop_close(vow_loop *loop);
 /**
  * Runs `run(arg)` on the loop's thread, exactly once.
  *
- * Keeps uv_run going until it has run. The order of posts from one thread is kept.
+ * Wakes the loop. A loop that has nothing else to do does not wait for other threads' posts: vow_loop_hold keeps it
+ * going until they have come. The order of posts from one thread is kept.
  *
  * Thread  any, until vow_loop_close is called.
  * Fails   VOW_RESOURCE_EXHAUSTED: no memory; `run` will not be called.

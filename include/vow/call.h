@@ -56,8 +56,13 @@ VOW_API void *vow_call_alloc(vow_call *call, size_t size) VOW_MUST_USE;
 /** Has the caller gone, or the deadline passed? Nobody waits for the answer any more. */
 VOW_API bool vow_call_cancelled(const vow_call *call);
 
-/** A future that settles, as VOW_CANCELLED or VOW_DEADLINE_EXCEEDED, when nobody waits for the answer any more;
- * with success once the call has been answered. The call and its memory stay lent until its last handle is gone. */
+/**
+ * A future that settles when the call is over.
+ *
+ * In a handler: as VOW_CANCELLED or VOW_DEADLINE_EXCEEDED, when nobody waits for the answer any more; with success
+ * once the call has been answered. The call and its memory stay lent until its last handle is gone.
+ * For a caller: with the final status, which may come before the last messages have been read.
+ */
 VOW_API vow_future *vow_call_when_closed(vow_call *call) VOW_MUST_USE;
 
 /** Is the server draining? A handler that could take long should end soon. */

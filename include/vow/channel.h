@@ -24,7 +24,7 @@ typedef struct vow_channel vow_channel;
 typedef struct vow_channel_options {
     size_t  size;                 /* of this struct; VOW_CHANNEL fills it in */
     int64_t connect_timeout_ms;   /* one attempt: name, connection and hello; 10,000 */
-    int64_t call_timeout_ms;      /* of a call that sets none; 10,000, or VOW_NO_TIMEOUT */
+    int64_t call_timeout_ms;      /* of a unary call that sets none; 10,000, or VOW_NO_TIMEOUT */
     size_t  connections;          /* opened as calls need them, at most; 1, up to 256 */
     size_t  max_message_size;     /* bytes of a reply as it is sent; 4 MiB */
     size_t  max_decoded_size;     /* bytes of memory that a reply may take; 16 MiB */
@@ -32,6 +32,7 @@ typedef struct vow_channel_options {
     int64_t backoff_min_ms;       /* first pause before connecting again; 1,000 */
     int64_t backoff_max_ms;       /* longest; 120,000 */
     size_t  max_queued_bytes;     /* of output per connection; beyond it calls fail; 64 MiB */
+    size_t  stream_window;        /* bytes of a stream that may be on their way to the reader, at first; 64 KiB */
 } vow_channel_options;
 
 #define VOW_CHANNEL(...) VOW_OPTIONS(vow_channel_options, __VA_ARGS__)
@@ -55,7 +56,7 @@ VOW_API vow_loop *vow_channel_loop(const vow_channel *channel);
 /** Zero is the default of every field. */
 typedef struct vow_call_options {
     size_t              size;           /* of this struct; VOW_CALL fills it in */
-    int64_t             timeout_ms;     /* 0: the channel's; or VOW_NO_TIMEOUT */
+    int64_t             timeout_ms;     /* 0: the channel's, none where the method streams; or VOW_NO_TIMEOUT */
     vow_call           *parent;         /* inherits its deadline and its cancellation (not its being answered) */
     const vow_metadata *metadata;       /* see VOW_METADATA; copied */
     bool                wait_for_ready; /* wait for a connection instead of failing when one can't be had */

@@ -31,13 +31,14 @@ typedef struct vow_server_options {
     size_t   max_memory;               /* bytes held for peers, all connections together; 512 MiB */
     int64_t  hello_timeout_ms;         /* for a new connection to say what it speaks, and for a begun message; 10,000 */
     unsigned unix_mode;                /* permissions of a Unix socket's file; 0600 */
+    size_t   stream_window;            /* bytes of a stream that may be on their way to the reader, at first; 64 KiB */
 } vow_server_options;
 
 #define VOW_SERVER(...) VOW_OPTIONS(vow_server_options, __VA_ARGS__)
 
 typedef struct vow_handler vow_handler;
 
-/** Serves one call. `handler` is the server's copy of what was added, lent until this function returns. */
+/** Serves one call; `request` is NULL where the client streams. `handler` is the server's copy of what was added, lent until this function returns. */
 typedef void vow_serve_fn(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler);
 
 /** What serves one method. Generated code makes these; a proxy makes its own and finds its state in `arg`. */

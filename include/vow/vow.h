@@ -10,6 +10,7 @@
  *     <vow/channel.h>   calling a service
  *     <vow/server.h>    serving one, on one loop or on a loop per thread
  *     <vow/call.h>      one call, as its handler and its caller see it
+ *     <vow/stream.h>    calls of many messages, in either direction or both
  *     <vow/method.h>    what generated stubs are made of
  *
  * Rules that hold everywhere:
@@ -30,6 +31,7 @@
 #include <vow/method.h>
 #include <vow/server.h>
 #include <vow/status.h>
+#include <vow/stream.h>
 #include <vow/version.h>
 
 #endif

@@ -228,7 +228,7 @@ static const fault faults[] = {
       "REPLY for call 99, which this side has not begun" },
     { "reply to its own", true, reply_even, STAYS, "INTERNAL",
       "REPLY for call 2, which this side has not begun" },
-    { "second reply", true, second_reply, STAYS, "INTERNAL", "a second REPLY for call 1" },
+    { "second reply", true, second_reply, STAYS, "INTERNAL", "REPLY for call 1, whose last message has not ended" },
     { "message too long", true, message_too_long, STAYS, "INTERNAL",
       "a message goes on beyond its 10 bytes" },
     { "message too short", true, message_too_short, STAYS, "INTERNAL",

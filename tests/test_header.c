@@ -90,12 +90,15 @@ static void sample_numbers(sample *sample, uint64_t *random)
     NUMBER(time_left_us, uint64_t);
     NUMBER(code, uint32_t);
     NUMBER(ping, uint64_t);
+    NUMBER(credit, uint64_t);
     NUMBER_WITH_FLAG(has_push_back, push_back_ms);
     NUMBER_WITH_FLAG(has_last_call, last_call);
     header->more = heads(random);
     message->has_more = message->more = header->more;
     header->one_way = heads(random);
     message->has_one_way = message->one_way = header->one_way;
+    header->streams = heads(random);
+    message->has_streams = message->streams = header->streams;
 }
 
 static vow_bytes bytes_of(const char *text)
@@ -211,6 +214,8 @@ static void the_room_for_a_header_is_enough_at_its_longest(void **state)
                                  .message_size = UINT64_MAX,
                                  .time_left_us = UINT64_MAX,
                                  .ping = UINT64_MAX,
+                                 .credit = UINT64_MAX,
+                                 .streams = true,
                                  .push_back_ms = UINT64_MAX,
                                  .last_call = UINT64_MAX };
     uint8_t          *frame = malloc(vow_header_room(&header));
@@ -268,6 +273,8 @@ static void assert_same_header(const vow_header *read, const sample *sample)
     assert_true(read->message_size == written->message_size);
     assert_true(read->time_left_us == written->time_left_us);
     assert_true(read->ping == written->ping);
+    assert_true(read->credit == written->credit);
+    assert_int_equal(read->streams, written->streams);
     assert_true(read->push_back_ms == written->push_back_ms);
     assert_true(read->last_call == written->last_call);
     assert_same_bytes(read->method_name, written->method_name);
@@ -445,7 +452,7 @@ static const struct {
     { "metadata in the wrong order", "\x82\x01\x06\x12\x01v\x0a\x01n", 9, "metadata" },
     { "metadata with more behind", "\x82\x01\x08\x0a\x01n\x12\x01v\x18\x01", 11, "metadata" },
     { "metadata whose value is too long", "\x82\x01\x06\x0a\x01n\x12\x05" "v", 9, "metadata" },
-    { "kind 12", "\x08\x0c", 2, "no known kind" },
+    { "kind 14", "\x08\x0e", 2, "no known kind" },
     { "kind 0", "\x08\x00", 2, "no known kind" },
     { "a kind of 10 bytes", "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, "no known kind" },
 };

@@ -373,7 +373,8 @@ static void mute_begin_frame(struct mute *mute)
     static uint8_t   bytes[VOW_PREFACE_SIZE + VOW_HEADER_PLAIN_MAX + VOW_HELLO_MAX + 4];
     const vow_header header = { .kind = VOW_FRAME_HELLO };
     uint8_t          payload[VOW_HELLO_MAX];
-    const vow_hello  hello = { .max_frame_size = VOW_FRAME_MAX, .max_message_size = 1000, .max_calls = 10 };
+    const vow_hello  hello = { .max_frame_size = VOW_FRAME_MAX, .max_message_size = 1000, .max_calls = 10,
+                               .stream_window = VOW_STREAM_WINDOW, .connection_window = VOW_CONNECTION_WINDOW };
     size_t           size = vow_hello_write(payload, &hello);
     uint8_t         *at = bytes;
 

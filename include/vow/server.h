@@ -38,7 +38,8 @@ typedef struct vow_server_options {
 
 typedef struct vow_handler vow_handler;
 
-/** Serves one call; `request` is NULL where the client streams. `handler` is the server's copy of what was added, lent until this function returns. */
+/** Serves one call. `request` is NULL where the client streams.
+ *  `handler` is the server's copy of what was added, lent until this function returns. */
 typedef void vow_serve_fn(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler);
 
 /** What serves one method. Generated code makes these; a proxy makes its own and finds its state in `arg`. */

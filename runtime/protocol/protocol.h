@@ -15,7 +15,8 @@
  *
  * The life of a wire: rpc gives it with begin (caller's side) or returns it from `began` (handler's
  * side). The session holds it until it has reported `ended`, or rpc has called answer or cancel:
- * after either the session has forgotten it, and will never touch it again.
+ * after either the session has forgotten it, and will never touch it again (wire->session says so: an
+ * answer may have to wait for the messages of its stream).
  *
  * The rule: functions going down never call an event on the way; what they cause comes later. Events
  * run inside vow_scheduler_enter/leave, and may call anything going down, for any call of the session,
@@ -49,16 +50,16 @@ typedef struct vow_wire {
     vow_session *session; /* NULL: not on a connection */
     void        *incoming; /* the protocol's own: a message that is coming in, in pieces */
     void        *outgoing; /* and one that is going out; NULL: none */
+    void        *flow;     /* the credit of a call that streams; NULL: none yet */
+    size_t       queued;   /* bytes of a stream's messages that wait for credit, or for the connection */
     bool         is_ours;    /* begun by this side */
     bool         has_ended;  /* the other side sends no more messages */
-    bool         has_message; /* a message came: a unary call has exactly one */
 } vow_wire;
 
 /* What rpc hands down when a call begins. */
 typedef struct vow_begin {
     const vow_method       *method;
-    const ProtobufCMessage *message;   /* lent; NULL: none yet */
-    bool                    ends;      /* no further message from this side */
+    const ProtobufCMessage *message;   /* lent; NULL: messages are sent later, and then the end */
     uint64_t                deadline_ns; /* on the loop's clock; UINT64_MAX: none */
     const vow_metadata     *metadata;  /* lent; NULL: none */
 } vow_begin;
@@ -71,6 +72,7 @@ typedef struct vow_ending {
     int64_t             push_back_ms; /* when to try again; negative: not said */
     const vow_metadata *metadata;    /* lent; NULL: none */
     bool                never_ran;   /* it provably never reached a handler */
+    bool                at_once;     /* an answer that does not wait for what was sent before it */
 } vow_ending;
 
 #define VOW_ENDING(...) (&(const vow_ending){ .push_back_ms = -1, __VA_ARGS__ })
@@ -81,6 +83,7 @@ typedef struct vow_arrival {
     const char         *method;      /* the full name, NUL-terminated */
     uint64_t            deadline_ns; /* on the loop's clock; UINT64_MAX: none */
     const vow_metadata *metadata;    /* ended by a NULL name; NULL: none */
+    bool                streams;     /* its messages come later; else there is one, which comes next */
     vow_status          refusal;     /* `began` gives it when it returns NULL */
 } vow_arrival;
 
@@ -94,8 +97,18 @@ typedef struct vow_session_events {
     /* The peer begins a call; gives the wire to know it by, or NULL and arrival->refusal. */
     vow_wire *(*began)(void *owner, vow_arrival *arrival);
 
-    /* A whole message, lent, that is within max_message_size and has not been looked into. */
+    /* A whole message, lent, that is within max_message_size and has not been looked into. One that does not end what
+     * the other side sends is a stream's, and holds its sender back until `taken`. */
     void (*message)(vow_wire *wire, const uint8_t *data, size_t size, bool ends);
+
+    /* The other side's metadata, lent, that comes with the first message of a stream. */
+    void (*metadata)(vow_wire *wire, const vow_metadata *metadata);
+
+    /* The other side has sent its last message; an answer may still come. */
+    void (*finished)(vow_wire *wire);
+
+    /* What a stream had queued has left. */
+    void (*room)(vow_wire *wire);
 
     /* The call is over: the handler's answer, or on the handler's side the caller's cancellation, or the
      * connection's loss, or a fault of the peer that concerns this call alone. */
@@ -124,6 +137,7 @@ typedef struct vow_session_options {
     size_t       max_metadata_size;    /* names and values and 32 each, of one call; 16 KiB */
     size_t       max_metadata_count;   /* 100 */
     size_t       max_queued_bytes;     /* of output; beyond it the session stops reading, then fails what begins */
+    uint64_t     stream_window;        /* bytes of a stream that may be on their way to this side, at first */
     int64_t      message_timeout_ms;   /* for the hello, and from a message's first frame to its last */
     vow_account *account;              /* NULL: not counted */
 } vow_session_options;
@@ -160,8 +174,20 @@ struct vow_protocol {
     /* Fails without having begun: message over the peer's limit, too much queued, no memory. `status` is given then. */
     vow_code (*begin)(vow_session *session, vow_wire *wire, const vow_begin *begin, vow_status *status);
 
+    /* Sends a message of a stream, with `metadata` where it is the first. Fails: it is over the peer's limit, or no
+     * memory; `status` is given then. */
+    vow_code (*send)(vow_wire *wire, const ProtobufCMessage *message, const vow_metadata *metadata,
+                     vow_status *status);
+
+    /* No more messages come from this side, the caller's. */
+    void (*finish)(vow_wire *wire);
+
+    /* The application has taken a message of a stream: the sender may go on. */
+    void (*taken)(vow_wire *wire, size_t size);
+
     /* Ends a call of the peer's. The status may turn into another one when the message can't be sent. `message` is
-     * NULL on failure. */
+     * NULL on failure, and where replies were streamed. What a stream has queued still leaves before it: until then
+     * the wire stays with its session, which tells of it as `ended`. */
     void (*answer)(vow_wire *wire, const ProtobufCMessage *message, const vow_ending *ending);
 
     /* Ends a call of ours before its answer, or one of the peer's without a word. */

@@ -1,4 +1,4 @@
-#include "runtime/rpc/call.h"
+#include "runtime/rpc/stream.h"
 
 #include "runtime/base/guard.h"
 #include "runtime/protocol/metadata.h"
@@ -28,7 +28,9 @@ vow_call *vow_call_new(vow_loop *loop, const vow_method *method, size_t max_memo
 
     if (!call)
         return NULL;
+    call->future.class = NULL;
     call->wire = (vow_wire){ .session = NULL };
+    call->streaming = NULL;
     call->loop = loop;
     call->method = method;
     call->deadline_ns = VOW_NO_DEADLINE;
@@ -50,6 +52,7 @@ void vow_call_free(vow_call *call)
     vow_link      *child;
 
     assert(!call->wire.session && !vow_link_listed(&call->link) && !vow_timer_armed(&call->timer));
+    vow_streaming_done(call);
     vow_link_remove(&call->sibling);
     while ((child = vow_list_shift(&call->children)))
         (void)child; /* goes on without its parent */
@@ -78,10 +81,10 @@ void vow_call_cancel_children(vow_call *call)
 
 /* --- Messages --------------------------------------------------------------------------- */
 
-static ProtobufCMessage *call_keep_raw(vow_call *call, const uint8_t *data, size_t size)
+static ProtobufCMessage *arena_keep_raw(vow_arena *arena, const uint8_t *data, size_t size)
 {
-    vow_raw *raw = vow_arena_alloc(&call->arena, sizeof *raw);
-    uint8_t *copy = vow_arena_alloc(&call->arena, size ? size : 1);
+    vow_raw *raw = vow_arena_alloc(arena, sizeof *raw);
+    uint8_t *copy = vow_arena_alloc(arena, size ? size : 1);
 
     if (!raw || !copy)
         return NULL;
@@ -107,32 +110,32 @@ static ProtobufCMessage *arena_unpack(vow_arena *arena, const ProtobufCMessageDe
     return message;
 }
 
-static ProtobufCMessage *call_unpack_guarded(vow_call *call, const ProtobufCMessageDescriptor *descriptor,
-                                             const uint8_t *data, size_t size, vow_error *error)
+static ProtobufCMessage *arena_unpack_guarded(vow_arena *arena, const ProtobufCMessageDescriptor *descriptor,
+                                              const uint8_t *data, size_t size, vow_error *error)
 {
-    const vow_guard_limits limits = { .max_memory = call->arena.cap };
+    const vow_guard_limits limits = { .max_memory = arena->cap };
     vow_guard_need         need;
     ProtobufCMessage      *message;
 
     if (vow_guard_scan(descriptor, data, size, &limits, &need, error) != VOW_OK)
         return NULL;
-    message = arena_unpack(&call->arena, descriptor, data, size, &need);
+    message = arena_unpack(arena, descriptor, data, size, &need);
     if (!message)
         vow_error_set(error, VOW_INVALID_ARGUMENT, "it does not parse as %s, or there was no memory for it",
                       descriptor->name);
     return message;
 }
 
-ProtobufCMessage *vow_call_unpack(vow_call *call, const ProtobufCMessageDescriptor *descriptor, const uint8_t *data,
-                                  size_t size, const char *what, vow_status *status)
+ProtobufCMessage *vow_call_unpack(vow_call *call, vow_arena *arena, const ProtobufCMessageDescriptor *descriptor,
+                                  const uint8_t *data, size_t size, const char *what, vow_status *status)
 {
     vow_error         error = { VOW_RESOURCE_EXHAUSTED, "no memory" };
     ProtobufCMessage *message;
 
     if (descriptor == &vow_raw_descriptor)
-        message = call_keep_raw(call, data, size);
+        message = arena_keep_raw(arena, data, size);
     else
-        message = call_unpack_guarded(call, descriptor, data, size, &error);
+        message = arena_unpack_guarded(arena, descriptor, data, size, &error);
     if (!message)
         *status = vow_status_make(error.code, "%s: the %s: %s", call->method->name, what, error.message);
     return message;

@@ -3,7 +3,7 @@
  *
  * The idea: one struct on both sides and in all protocols, one pooled object that holds the wire half,
  * the future, the deadline's timer and the first bytes of its memory. The caller's side is in
- * caller.c, the handler's in handler.c.
+ * caller.c, the handler's in handler.c, and what streams have beside in stream.c.
  *
  * The rule: a call ends once, with call_end of its side; it is freed when the last handle of its future
  * is gone (caller's side), or when it is answered and no longer lent to its handler.
@@ -23,6 +23,7 @@
 typedef struct vow_connection vow_connection; /* a channel's, to a server */
 typedef struct vow_peer       vow_peer;       /* a server's, from a client */
 typedef struct vow_entry      vow_entry;      /* a handler that a server has */
+typedef struct vow_streaming  vow_streaming; /* what a call that streams has beside */
 
 typedef enum vow_call_state {
     VOW_CALL_DEAD,
@@ -58,7 +59,7 @@ typedef struct vow_handling {
 } vow_handling;
 
 struct vow_call {
-    vow_future          future; /* first. The reply; unused on the handler's side */
+    vow_future          future; /* first. The reply, or a stream's end; without a class on the handler's side */
     vow_wire            wire;
     vow_loop           *loop;
     const vow_method   *method;
@@ -69,6 +70,7 @@ struct vow_call {
     vow_list            children;
     vow_link            sibling; /* among its parent's children */
     const vow_metadata *received;
+    vow_streaming *streaming; /* NULL: neither side streams */
     const char         *peer; /* lent by the connection, which the call references */
     vow_call_state      state;
     union {
@@ -93,6 +95,13 @@ static inline vow_scheduler *vow_call_scheduler(const vow_call *call)
     return vow_scheduler_of(call->loop);
 }
 
+extern const vow_future_class vow_caller_class;
+
+static inline bool vow_method_streams(const vow_method *method)
+{
+    return method->client_streams || method->server_streams;
+}
+
 /* Gives a call without a side, or NULL: no memory. `fire` is its timer's. */
 vow_call *vow_call_new(vow_loop *loop, const vow_method *method, size_t max_memory, void (*fire)(vow_timer *timer));
 void      vow_call_free(vow_call *call);
@@ -103,10 +112,10 @@ void vow_call_set_deadline(vow_call *call, uint64_t deadline_ns);
 /* What is left of the deadline, for a message: milliseconds. */
 int64_t vow_call_timeout_left_ms(const vow_call *call);
 
-/* Looks into `data`, then unpacks it into the call's memory. NULL: `status` is given and says why. `what` is
- * "request" or "reply". */
-ProtobufCMessage *vow_call_unpack(vow_call *call, const ProtobufCMessageDescriptor *descriptor, const uint8_t *data,
-                                  size_t size, const char *what, vow_status *status);
+/* Looks into `data`, then unpacks it into `arena`. NULL: `status` is given and says why. `what` is "request",
+ * "reply" or "message". */
+ProtobufCMessage *vow_call_unpack(vow_call *call, vow_arena *arena, const ProtobufCMessageDescriptor *descriptor,
+                                  const uint8_t *data, size_t size, const char *what, vow_status *status);
 
 /* Cancels the calls that were begun on behalf of this one. */
 void vow_call_cancel_children(vow_call *call);

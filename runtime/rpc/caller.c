@@ -6,8 +6,10 @@
  * answer, the deadline, a cancellation, a lost connection, a closed channel.
  */
 #include "runtime/rpc/channel.h"
+
 #include "runtime/base/utf8.h"
 #include "runtime/protocol/metadata.h"
+#include "runtime/rpc/stream.h"
 
 #include <assert.h>
 #include <string.h>
@@ -49,6 +51,7 @@ static void caller_let_go(vow_call *call)
 void vow_caller_fail(vow_call *call, vow_status status)
 {
     caller_end(call);
+    vow_streaming_over(call, &status, true);
     vow_future_fail(&call->future, status);
     vow_call_cancel_children(call);
     caller_let_go(call);
@@ -63,6 +66,7 @@ static void caller_cancel(vow_future *future)
     if (call->state == VOW_CALL_ENDED)
         return;
     caller_end(call);
+    vow_streaming_over(call, &future->status, true);
     vow_call_cancel_children(call);
     caller_let_go(call);
 }
@@ -78,13 +82,13 @@ static void caller_destroy(vow_future *future)
     vow_call_free(call);
 }
 
-static const vow_future_class call_class = { .name = "call", .cancel = caller_cancel, .destroy = caller_destroy };
+const vow_future_class vow_caller_class = { .name = "call", .cancel = caller_cancel, .destroy = caller_destroy };
 
 vow_call *vow_future_call(vow_future *reply)
 {
-    while (reply->class != &call_class && reply->shared)
+    while (reply->class != &vow_caller_class && reply->shared)
         reply = reply->shared;
-    return reply->class == &call_class ? (vow_call *)reply : NULL;
+    return reply->class == &vow_caller_class ? (vow_call *)reply : NULL;
 }
 
 /* --- Time ------------------------------------------------------------------------------------ */
@@ -103,9 +107,11 @@ static void caller_deadline(vow_timer *timer)
                                               channel->target, call->method->name));
 }
 
-static uint64_t caller_choose_deadline(vow_channel *channel, const vow_call_options *options)
+static uint64_t caller_choose_deadline(vow_channel *channel, const vow_method *method,
+                                       const vow_call_options *options)
 {
-    int64_t  timeout_ms = options->timeout_ms ? options->timeout_ms : channel->options.call_timeout_ms;
+    int64_t  usual_ms = vow_method_streams(method) ? VOW_NO_TIMEOUT : channel->options.call_timeout_ms;
+    int64_t  timeout_ms = options->timeout_ms ? options->timeout_ms : usual_ms;
     uint64_t deadline = VOW_NO_DEADLINE;
 
     if (timeout_ms > 0)
@@ -129,6 +135,8 @@ bool vow_caller_begin(vow_call *call, vow_connection *connection, const vow_begi
         return false;
     }
     call->state = VOW_CALL_OPEN;
+    if (call->streaming)
+        vow_streaming_connected(call);
     return true;
 }
 
@@ -137,7 +145,6 @@ void vow_caller_begin_queued(vow_call *call, vow_connection *connection)
     const vow_begin begin = {
         .method = call->method,
         .message = call->side.caller.request,
-        .ends = true,
         .deadline_ns = call->deadline_ns,
         .metadata = call->side.caller.metadata,
     };
@@ -167,9 +174,9 @@ bool vow_caller_keep(vow_call *call, const vow_begin *begin)
     vow_caller *caller = &call->side.caller;
     bool        failed = false;
 
-    caller->request = caller_pack(call, begin->message);
+    caller->request = begin->message ? caller_pack(call, begin->message) : NULL;
     caller->metadata = vow_call_copy_metadata(call, begin->metadata, &failed);
-    if (caller->request && !failed)
+    if ((caller->request || !begin->message) && !failed)
         return true;
     vow_caller_fail(call, vow_status_make(VOW_RESOURCE_EXHAUSTED,
                                           "%s: %s: no memory to keep the request until there is a connection, or it is "
@@ -186,7 +193,7 @@ static vow_call *caller_new(vow_channel *channel, const vow_method *method, cons
 
     if (!call)
         return NULL;
-    vow_future_init(&call->future, scheduler, &call_class);
+    vow_future_init(&call->future, scheduler, &vow_caller_class);
     call->side.caller = (vow_caller){ .channel = channel, .waits_for_ready = options->wait_for_ready };
     channel->references++;
     return call;
@@ -223,27 +230,33 @@ static bool method_name_is_allowed(const char *name)
 }
 
 /* What is wrong with the call as the user asks for it; VOW_OK: nothing. */
-static vow_code caller_check(const vow_channel *channel, const vow_method *method, const ProtobufCMessage *request,
-                             const vow_call_options *options, vow_error *error)
+static vow_code caller_check(const vow_channel *channel, const vow_method *method, const vow_call_options *options,
+                             vow_error *error)
 {
-    bool is_raw = request->descriptor == &vow_raw_descriptor;
-
     if (!method_name_is_allowed(method->name))
         return vow_error_set(error, VOW_INVALID_ARGUMENT,
                              "%.64s: a method's name is UTF-8 of 1 to %d bytes; this one has %zu bytes", method->name,
                              VOW_METHOD_NAME_MAX, strlen(method->name));
-    if (method->client_streams || method->server_streams)
-        return vow_error_set(error, VOW_UNIMPLEMENTED, "%s streams; vow_call_unary calls methods that do not",
-                             method->name);
-    if (request->descriptor != method->request && !is_raw)
-        return vow_error_set(error, VOW_INVALID_ARGUMENT, "%s takes a %s, and was given a %s", method->name,
-                             method->request->name, request->descriptor->name);
     if (options->timeout_ms < 0 && options->timeout_ms != VOW_NO_TIMEOUT)
         return vow_error_set(error, VOW_INVALID_ARGUMENT, "%s: a timeout of %lld ms; VOW_NO_TIMEOUT means none",
                              method->name, (long long)options->timeout_ms);
     if (channel->is_closed || vow_loop_closing(channel->anchor.loop))
         return vow_error_set(error, VOW_CANCELLED, "%s: the channel was closed", channel->target);
     return vow_metadata_check(options->metadata, error);
+}
+
+static vow_code request_check(const vow_method *method, const ProtobufCMessage *request, vow_error *error)
+{
+    bool is_raw = request->descriptor == &vow_raw_descriptor;
+
+    if (vow_method_streams(method))
+        return vow_error_set(error, VOW_INVALID_ARGUMENT,
+                             "%s streams: begin it with vow_call_start; vow_call_unary calls methods that do not",
+                             method->name);
+    if (request->descriptor != method->request && !is_raw)
+        return vow_error_set(error, VOW_INVALID_ARGUMENT, "%s takes a %s, and was given a %s", method->name,
+                             method->request->name, request->descriptor->name);
+    return VOW_OK;
 }
 
 vow_future *vow_call_unary(vow_channel *channel, const vow_method *method, const ProtobufCMessage *request,
@@ -259,7 +272,8 @@ vow_future *vow_call_unary(vow_channel *channel, const vow_method *method, const
         return vow_future_no_memory(scheduler);
     if (channel->fault.code != VOW_OK)
         return vow_failure_of(scheduler, vow_status_share(&channel->fault));
-    if (caller_check(channel, method, request, &options, &error) != VOW_OK)
+    if (caller_check(channel, method, &options, &error) != VOW_OK ||
+        request_check(method, request, &error) != VOW_OK)
         return vow_failure_of(scheduler, vow_status_of_error(&error));
     call = caller_new(channel, method, &options);
     if (!call)
@@ -269,8 +283,7 @@ vow_future *vow_call_unary(vow_channel *channel, const vow_method *method, const
         const vow_begin begin = {
             .method = method,
             .message = request,
-            .ends = true,
-            .deadline_ns = caller_choose_deadline(channel, &options),
+            .deadline_ns = caller_choose_deadline(channel, method, &options),
             .metadata = options.metadata,
         };
 
@@ -280,6 +293,66 @@ vow_future *vow_call_unary(vow_channel *channel, const vow_method *method, const
     return &call->future;
 }
 
+/* Of a call that is begun later than it was made, too. */
+void vow_caller_start(vow_call *call, const ProtobufCMessage *message)
+{
+    const vow_begin begin = {
+        .method = call->method,
+        .message = message,
+        .deadline_ns = call->deadline_ns,
+        .metadata = call->side.caller.metadata,
+    };
+
+    vow_channel_place(call->side.caller.channel, call, &begin);
+}
+
+static void caller_prepare(vow_call *call, const vow_call_options *options)
+{
+    vow_channel *channel = call->side.caller.channel;
+    vow_error    error;
+    bool         failed = false;
+
+    if (!vow_streaming_new(call)) {
+        vow_caller_fail(call, vow_status_no_memory());
+    } else if (channel->fault.code != VOW_OK) {
+        vow_caller_fail(call, vow_status_share(&channel->fault));
+    } else if (caller_check(channel, call->method, options, &error) != VOW_OK) {
+        vow_caller_fail(call, vow_status_of_error(&error));
+    } else if (caller_inherit(call, options->parent)) {
+        call->side.caller.metadata = vow_call_copy_metadata(call, options->metadata, &failed);
+        vow_call_set_deadline(call, caller_choose_deadline(channel, call->method, options));
+        if (failed)
+            vow_caller_fail(call, vow_status_no_memory());
+        else if (call->method->client_streams)
+            vow_caller_start(call, NULL);
+    }
+}
+
+vow_call *vow_call_start(vow_channel *channel, const vow_method *method, const vow_call_options *given)
+{
+    vow_scheduler   *scheduler = vow_scheduler_of(channel->anchor.loop);
+    vow_call_options options = options_read(given);
+    vow_call        *call = NULL;
+
+    VOW_RULE_THREAD(scheduler);
+    if (!channel->anchor.is_missing)
+        call = caller_new(channel, method, &options);
+    if (!call)
+        return (vow_call *)vow_future_no_memory(scheduler); /* what takes a call knows it by its class */
+    VOW_MADE_HERE(&call->future);
+    caller_prepare(call, &options);
+    return call;
+}
+
+void vow_call_drop(vow_call *call)
+{
+    if (!call)
+        return;
+    if (call->future.class == &vow_caller_class && vow_future_pending(&call->future))
+        vow_future_cancel(&call->future);
+    vow_drop(&call->future);
+}
+
 /* --- Answers -------------------------------------------------------------------------------------- */
 
 void vow_caller_message(vow_wire *wire, const uint8_t *data, size_t size, bool ends)
@@ -287,8 +360,18 @@ void vow_caller_message(vow_wire *wire, const uint8_t *data, size_t size, bool e
     vow_call   *call = vow_call_of_wire(wire);
     vow_caller *caller = &call->side.caller;
 
-    (void)ends;
-    caller->reply = vow_call_unpack(call, call->method->reply, data, size, "reply", &caller->fault);
+    if (ends == call->method->server_streams) {
+        vow_caller_fail(call, vow_status_make(VOW_INTERNAL, "%s: %s: the server %s", caller->channel->target,
+                                              call->method->name,
+                                              ends ? "answers once, and the method streams its replies"
+                                                   : "streams its replies, and the method answers once"));
+        return;
+    }
+    if (call->streaming) {
+        vow_streaming_arrived(call, data, size);
+        return;
+    }
+    caller->reply = vow_call_unpack(call, &call->arena, call->method->reply, data, size, "reply", &caller->fault);
     if (!caller->reply && caller->fault.code == VOW_INVALID_ARGUMENT) {
         /* The caller has done nothing wrong: its peer has. */
         vow_status wrong = caller->fault;
@@ -301,34 +384,43 @@ void vow_caller_message(vow_wire *wire, const uint8_t *data, size_t size, bool e
 static void caller_keep_metadata(vow_call *call, const vow_ending *ending)
 {
     bool                failed;
-    const vow_metadata *received = vow_call_copy_metadata(call, ending->metadata, &failed);
+    const vow_metadata *received = vow_call_join_metadata(call, call->received, ending->metadata, &failed);
 
     if (received)
         call->received = received;
 }
 
+/* How the call ended, whatever the server says of it. `status` is given. */
+static vow_status caller_outcome(vow_call *call, const vow_ending *ending)
+{
+    vow_caller *caller = &call->side.caller;
+    vow_status  fault = caller->fault;
+    bool        has_reply = caller->reply || (call->streaming && call->streaming->arrived_count > 0);
+
+    if (ending->status.code != VOW_OK)
+        return vow_status_share(&ending->status);
+    caller->fault = VOW_STATUS_OK;
+    if (fault.code == VOW_OK && !has_reply && !call->method->server_streams)
+        fault = vow_status_make(VOW_INTERNAL, "%s: %s: the server ended the call without a reply",
+                                caller->channel->target, call->method->name);
+    return fault;
+}
+
 void vow_caller_ended(vow_wire *wire, const vow_ending *ending)
 {
-    vow_call   *call = vow_call_of_wire(wire);
-    vow_caller *caller = &call->side.caller;
+    vow_call  *call = vow_call_of_wire(wire);
+    vow_status status;
 
     wire->session = NULL; /* it has forgotten the wire: nothing to cancel */
     if (ending->metadata)
         caller_keep_metadata(call, ending);
-    if (ending->status.code != VOW_OK) {
-        vow_caller_fail(call, vow_status_share(&ending->status));
-    } else if (!caller->reply) {
-        vow_status fault = caller->fault;
-
-        caller->fault = VOW_STATUS_OK;
-        if (fault.code == VOW_OK)
-            fault = vow_status_make(VOW_INTERNAL, "%s: %s: the server ended the call without a reply",
-                                    caller->channel->target, call->method->name);
-        vow_caller_fail(call, fault);
-    } else {
-        caller_end(call);
-        vow_future_succeed(&call->future, caller->reply, NULL);
-        vow_call_cancel_children(call);
-        caller_let_go(call);
-    }
+    status = caller_outcome(call, ending);
+    caller_end(call);
+    vow_streaming_over(call, &status, false);
+    if (status.code != VOW_OK)
+        vow_future_fail(&call->future, status);
+    else
+        vow_future_succeed(&call->future, call->side.caller.reply, NULL);
+    vow_call_cancel_children(call);
+    caller_let_go(call);
 }

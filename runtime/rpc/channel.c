@@ -39,6 +39,8 @@ static vow_channel_options options_read(const vow_channel_options *given)
         options.backoff_max_ms = options.backoff_min_ms;
     if (options.max_queued_bytes == 0)
         options.max_queued_bytes = (size_t)64 << 20;
+    if (options.stream_window == 0)
+        options.stream_window = (size_t)64 << 10;
     return options;
 }
 

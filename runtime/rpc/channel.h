@@ -81,6 +81,9 @@ void vow_channel_drop(vow_channel *channel);
 /* Sends a call over a ready connection. False: it has failed and is settled. */
 bool vow_caller_begin(vow_call *call, vow_connection *connection, const vow_begin *begin);
 
+/* Begins a call of vow_call_start; `message` is NULL where the request streams. */
+void vow_caller_start(vow_call *call, const ProtobufCMessage *message);
+
 /* Sends a call that was queued. */
 void vow_caller_begin_queued(vow_call *call, vow_connection *connection);
 

@@ -1,5 +1,6 @@
 #include "runtime/base/memory.h"
 #include "runtime/rpc/channel.h"
+#include "runtime/rpc/stream.h"
 
 #include <string.h>
 
@@ -151,6 +152,9 @@ static const vow_session_events session_events = {
     .resolve = session_resolve,
     .began = session_began,
     .message = vow_caller_message,
+    .metadata = vow_streaming_metadata,
+    .finished = vow_streaming_finished,
+    .room = vow_streaming_room,
     .ended = vow_caller_ended,
     .place = session_place,
     .goaway = session_goaway,
@@ -172,6 +176,7 @@ static vow_session_options connection_session_options(const vow_connection *conn
         .max_metadata_size = VOW_MAX_METADATA_SIZE,
         .max_metadata_count = VOW_MAX_METADATA_COUNT,
         .max_queued_bytes = options->max_queued_bytes,
+        .stream_window = options->stream_window,
         .message_timeout_ms = options->connect_timeout_ms,
     };
 }

@@ -7,6 +7,7 @@
  */
 #include "runtime/protocol/metadata.h"
 #include "runtime/rpc/server.h"
+#include "runtime/rpc/stream.h"
 
 #include <assert.h>
 #include <string.h>
@@ -16,7 +17,7 @@
 
 /* --- Life ---------------------------------------------------------------------------------------- */
 
-static void handling_charge(vow_call *call, size_t bytes)
+void vow_handling_charge(vow_call *call, size_t bytes)
 {
     vow_handling *handling = &call->side.handling;
     vow_server   *server = handling->server;
@@ -33,7 +34,7 @@ static void handling_free(vow_call *call)
     vow_peer     *peer = handling->peer;
 
     assert(call->state == VOW_CALL_ENDED && !handling->lent && !handling->answer);
-    handling_charge(call, 0);
+    vow_handling_charge(call, 0);
     vow_peer_memory_freed(peer);
     vow_drop(handling->on_closed);
     vow_link_remove(&call->link);
@@ -50,7 +51,8 @@ static void handling_free(vow_call *call)
 
 static void handling_may_free(vow_call *call)
 {
-    if (call->state == VOW_CALL_ENDED && call->side.handling.lent == 0)
+    /* An answer that waits for the messages of its stream still has its wire. */
+    if (call->state == VOW_CALL_ENDED && call->side.handling.lent == 0 && !call->wire.session)
         handling_free(call);
 }
 
@@ -80,9 +82,9 @@ static void handling_answered(vow_call *call)
     vow_handling *handling = &call->side.handling;
 
     call->state = VOW_CALL_ENDED;
-    call->wire.session = NULL;
     vow_timers_disarm(&vow_call_scheduler(call)->timers, &call->timer);
     handling->lent++;
+    vow_streaming_over(call, &(vow_status){ VOW_OK, NULL }, true);
     handling_tell_closed(call, VOW_OK, NULL);
     handling_drop_answer(call);
     handling->lent--;
@@ -105,7 +107,7 @@ static void handling_end(vow_call *call, const ProtobufCMessage *message, const 
         handling_answered(call);
 }
 
-static void handling_fail(vow_call *call, vow_status status)
+void vow_handling_fail(vow_call *call, vow_status status)
 {
     handling_end(call, NULL, VOW_ENDING(.status = status, .metadata = call->side.handling.metadata));
     vow_status_done(&status);
@@ -117,11 +119,30 @@ void vow_call_reply(vow_call *call, const ProtobufCMessage *message)
 
     VOW_RULE_THREAD(vow_call_scheduler(call));
     if (message->descriptor != wanted && message->descriptor != &vow_raw_descriptor) {
-        handling_fail(call, vow_status_make(VOW_INTERNAL, "%s answers with a %s, and its handler gave a %s",
+        vow_handling_fail(call, vow_status_make(VOW_INTERNAL, "%s answers with a %s, and its handler gave a %s",
                                             call->method->name, wanted->name, message->descriptor->name));
         return;
     }
+    if (call->method->server_streams) {
+        vow_call_send(call, message);
+        vow_handling_end_stream(call);
+        return;
+    }
     handling_end(call, message, VOW_ENDING(.status = VOW_STATUS_OK, .metadata = call->side.handling.metadata));
+}
+
+void vow_handling_end_stream(vow_call *call)
+{
+    if (call->state == VOW_CALL_ENDED)
+        return;
+    if (!call->method->server_streams) {
+        vow_handling_fail(call, vow_status_make(VOW_INTERNAL, "%s: the handler ended the call without a reply",
+                                                call->method->name));
+        return;
+    }
+    if (call->streaming)
+        call->streaming->has_ended = true;
+    handling_end(call, NULL, VOW_ENDING(.status = VOW_STATUS_OK, .metadata = call->side.handling.metadata));
 }
 
 void vow_call_fail(vow_call *call, vow_code code, const char *format, ...)
@@ -130,16 +151,19 @@ void vow_call_fail(vow_call *call, vow_code code, const char *format, ...)
 
     VOW_RULE_THREAD(vow_call_scheduler(call));
     va_start(arguments, format);
-    handling_fail(call, vow_status_make_list(code, format, arguments));
+    vow_handling_fail(call, vow_status_make_list(code, format, arguments));
     va_end(arguments);
+}
+
+void vow_handling_let_go(vow_call *call)
+{
+    call->side.handling.lent--;
+    handling_may_free(call);
 }
 
 static void handling_let_go(void *object)
 {
-    vow_call *call = object;
-
-    call->side.handling.lent--;
-    handling_may_free(call);
+    vow_handling_let_go(object);
 }
 
 static void answer_run(vow_task *task)
@@ -151,9 +175,11 @@ static void answer_run(vow_task *task)
     call->side.handling.answer = NULL;
     call->side.handling.lent++;
     if (source->status.code != VOW_OK)
-        handling_fail(call, vow_status_share(&source->status));
+        vow_handling_fail(call, vow_status_share(&source->status));
     else if (source->value)
         vow_call_reply(call, source->value);
+    else if (call->method->server_streams)
+        vow_handling_end_stream(call);
     else if (call->state != VOW_CALL_ENDED)
         vow_call_fail(call, VOW_INTERNAL, "%s: the handler's future has no value, and the handler has not replied",
                       call->method->name);
@@ -177,7 +203,7 @@ void vow_call_answer(vow_call *call, vow_future *future)
     future = vow_attach(future, call, handling_let_go);
     waiter = vow_future_take(future);
     if (!waiter) {
-        handling_fail(call, vow_status_no_memory());
+        vow_handling_fail(call, vow_status_no_memory());
         return;
     }
     waiter->arg = call;
@@ -192,7 +218,7 @@ void *vow_call_alloc(vow_call *call, size_t size)
     void *memory = vow_arena_alloc(&call->arena, size);
 
     if (memory) {
-        handling_charge(call, call->arena.used);
+        vow_handling_charge(call, call->arena.used);
         return memset(memory, 0, size);
     }
     vow_call_fail(call, VOW_RESOURCE_EXHAUSTED, "%s: no memory for the call, or more than max_decoded_size (%zu bytes)",
@@ -231,6 +257,17 @@ static void handling_report(vow_call *call)
                call->method->name, FORGOTTEN_AFTER_MS / 1000, vow_call_peer(call));
 }
 
+static void handling_end_streaming(vow_call *call, vow_code code, const char *why)
+{
+    vow_status status;
+
+    if (!call->streaming)
+        return;
+    status = vow_status_make(code, "%s", why);
+    vow_streaming_over(call, &status, true);
+    vow_status_done(&status);
+}
+
 /* The handler is left alone with the call until it has answered. */
 static void handling_gone(vow_call *call, vow_code code, const char *why)
 {
@@ -241,6 +278,7 @@ static void handling_gone(vow_call *call, vow_code code, const char *why)
     call->state = VOW_CALL_GONE;
     handling->lent++;
     vow_timers_arm(&scheduler->timers, &call->timer, vow_scheduler_after_ms(scheduler, FORGOTTEN_AFTER_MS));
+    handling_end_streaming(call, code, why);
     handling_tell_closed(call, code, why);
     vow_call_cancel_children(call);
     if (handling->answer)
@@ -252,9 +290,9 @@ void vow_handling_ended(vow_wire *wire, const vow_ending *ending)
 {
     vow_call *call = vow_call_of_wire(wire);
 
-    if (call->state == VOW_CALL_WAITING) {
-        call->state = VOW_CALL_ENDED; /* no handler has seen it */
-        wire->session = NULL;
+    wire->session = NULL;
+    if (call->state == VOW_CALL_WAITING || call->state == VOW_CALL_ENDED) {
+        call->state = VOW_CALL_ENDED; /* no handler has seen it, or it was answered and its messages have left */
         handling_may_free(call);
         return;
     }
@@ -279,10 +317,15 @@ void vow_handling_abandon(vow_call *call, const vow_status *why)
 {
     bool was_seen = call->state == VOW_CALL_OPEN;
 
+    if (call->state == VOW_CALL_ENDED && call->wire.session) {
+        call->wire.session->protocol->cancel(&call->wire);
+        handling_may_free(call);
+        return;
+    }
     if (call->state == VOW_CALL_GONE || call->state == VOW_CALL_ENDED)
         return;
     if (call->wire.session)
-        call->wire.session->protocol->answer(&call->wire, NULL, VOW_ENDING(.status = *why));
+        call->wire.session->protocol->answer(&call->wire, NULL, VOW_ENDING(.status = *why, .at_once = true));
     if (was_seen) {
         handling_gone(call, why->code == VOW_DEADLINE_EXCEEDED ? why->code : VOW_CANCELLED, vow_status_message(why));
         return;
@@ -301,6 +344,8 @@ vow_future *vow_call_when_closed(vow_call *call)
 {
     vow_handling *handling = &call->side.handling;
 
+    if (vow_call_is_callers(call))
+        return VOW_MADE(vow_shield(vow_future_ref(&call->future)));
     if (!handling->on_closed) {
         vow_future *future = vow_promise_new(call->loop, &handling->closed);
 
@@ -316,7 +361,7 @@ vow_future *vow_call_when_closed(vow_call *call)
 
 bool vow_call_draining(const vow_call *call)
 {
-    return call->side.handling.server->drain != NULL;
+    return !vow_call_is_callers(call) && call->side.handling.server->drain != NULL;
 }
 
 /* --- Arriving ------------------------------------------------------------------------------------------ */
@@ -328,9 +373,10 @@ static vow_status arrival_check(const vow_peer *peer, const vow_arrival *arrival
 
     if (!entry || !entry->handler.serve)
         return vow_status_make(VOW_UNIMPLEMENTED, "%s is not served here", arrival->method);
-    if (entry->handler.method && (entry->handler.method->client_streams || entry->handler.method->server_streams))
-        return vow_status_make(VOW_UNIMPLEMENTED, "%s streams, and this server answers single messages only",
-                               arrival->method);
+    if (entry->handler.method && entry->handler.method->client_streams != arrival->streams)
+        return vow_status_make(VOW_INTERNAL, "%s takes %s, and the caller sends %s", arrival->method,
+                               arrival->streams ? "one message" : "a stream of messages",
+                               arrival->streams ? "a stream" : "one");
     if (server->running >= server->options.max_calls)
         return vow_status_make(VOW_RESOURCE_EXHAUSTED, "the server runs %zu calls, its limit (max_calls)",
                                server->running);
@@ -342,7 +388,7 @@ static vow_status arrival_check(const vow_peer *peer, const vow_arrival *arrival
 }
 
 /* A method without a description of its own: its messages stay as they came. */
-static const vow_method *call_make_method(vow_call *call, const char *name)
+static const vow_method *call_make_method(vow_call *call, const char *name, bool streams)
 {
     size_t      size = strlen(name) + 1;
     vow_method *method = vow_arena_alloc(&call->arena, sizeof *method);
@@ -355,6 +401,7 @@ static const vow_method *call_make_method(vow_call *call, const char *name)
         .name = memcpy(copy, name, size),
         .request = &vow_raw_descriptor,
         .reply = &vow_raw_descriptor,
+        .client_streams = streams,
     };
     return method;
 }
@@ -367,8 +414,8 @@ static bool handling_fill(vow_call *call, const vow_arrival *arrival)
     if (received)
         call->received = received;
     if (!call->method)
-        call->method = call_make_method(call, arrival->method);
-    return call->method && !failed;
+        call->method = call_make_method(call, arrival->method, arrival->streams);
+    return call->method && !failed && (!vow_method_streams(call->method) || vow_streaming_new(call));
 }
 
 static vow_call *handling_new(vow_peer *peer, const vow_entry *entry)
@@ -388,6 +435,34 @@ static vow_call *handling_new(vow_peer *peer, const vow_entry *entry)
     return call;
 }
 
+static void handling_serve(vow_call *call, const ProtobufCMessage *request)
+{
+    vow_handling      *handling = &call->side.handling;
+    const vow_handler *handler = &handling->entry->handler;
+
+    handling->lent++;
+    handler->serve(call, request, handler);
+    handling->lent--;
+    if (call->state == VOW_CALL_OPEN) /* most have been answered, and need no timer */
+        vow_call_set_deadline(call, call->deadline_ns);
+    handling_may_free(call);
+}
+
+static void handling_serve_task(vow_task *task)
+{
+    vow_streaming *streaming = VOW_OWNER(task, vow_streaming, serve);
+
+    streaming->call->state = VOW_CALL_OPEN;
+    handling_serve(streaming->call, NULL);
+}
+
+/* A handler whose request streams begins once the session knows the call. */
+static void handling_serve_soon(vow_call *call)
+{
+    vow_task_init(&call->streaming->serve, handling_serve_task);
+    vow_scheduler_soon(vow_call_scheduler(call), &call->streaming->serve);
+}
+
 vow_wire *vow_handling_began(vow_peer *peer, vow_arrival *arrival)
 {
     vow_call *call;
@@ -398,6 +473,8 @@ vow_wire *vow_handling_began(vow_peer *peer, vow_arrival *arrival)
     call = handling_new(peer, arrival->handler);
     if (call && handling_fill(call, arrival)) {
         call->deadline_ns = arrival->deadline_ns;
+        if (arrival->streams)
+            handling_serve_soon(call);
         return &call->wire;
     }
     arrival->refusal = vow_status_no_memory();
@@ -410,27 +487,24 @@ vow_wire *vow_handling_began(vow_peer *peer, vow_arrival *arrival)
 
 void vow_handling_message(vow_wire *wire, const uint8_t *data, size_t size, bool ends)
 {
-    vow_call          *call = vow_call_of_wire(wire);
-    vow_handling      *handling = &call->side.handling;
-    const vow_handler *handler = &handling->entry->handler;
-    ProtobufCMessage  *request;
+    vow_call         *call = vow_call_of_wire(wire);
+    vow_handling     *handling = &call->side.handling;
+    ProtobufCMessage *request;
     vow_status         status;
 
-    (void)ends;
+    if (!ends) {
+        vow_streaming_arrived(call, data, size);
+        return;
+    }
     call->state = VOW_CALL_OPEN;
-    request = vow_call_unpack(call, call->method->request, data, size, "request", &status);
+    request = vow_call_unpack(call, &call->arena, call->method->request, data, size, "request", &status);
     if (!request) {
-        handling_fail(call, status);
+        vow_handling_fail(call, status);
         return;
     }
     if (call->arena.used) {
-        handling_charge(call, call->arena.used);
+        vow_handling_charge(call, call->arena.used);
         vow_server_balance_memory(handling->server);
     }
-    handling->lent++;
-    handler->serve(call, request, handler);
-    handling->lent--;
-    if (call->state == VOW_CALL_OPEN) /* most have been answered, and need no timer */
-        vow_call_set_deadline(call, call->deadline_ns);
-    handling_may_free(call);
+    handling_serve(call, request);
 }

@@ -1,5 +1,6 @@
 #include "runtime/base/memory.h"
 #include "runtime/rpc/server.h"
+#include "runtime/rpc/stream.h"
 
 #include <assert.h>
 #include <string.h>
@@ -74,6 +75,9 @@ static const vow_session_events peer_events = {
     .resolve = peer_resolve,
     .began = peer_began,
     .message = vow_handling_message,
+    .metadata = vow_streaming_metadata,
+    .finished = vow_streaming_finished,
+    .room = vow_streaming_room,
     .ended = vow_handling_ended,
     .place = peer_nothing,
     .goaway = peer_nothing,
@@ -149,6 +153,7 @@ static vow_session_options peer_session_options(const vow_peer *peer)
         .max_metadata_size = VOW_MAX_METADATA_SIZE,
         .max_metadata_count = VOW_MAX_METADATA_COUNT,
         .max_queued_bytes = VOW_MAX_QUEUED_BYTES,
+        .stream_window = options->stream_window,
         .message_timeout_ms = options->hello_timeout_ms,
         .account = &peer->server->account,
     };

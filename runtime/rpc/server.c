@@ -29,6 +29,8 @@ static vow_server_options options_read(const vow_server_options *given)
     size_default(&options.max_memory, (size_t)512 << 20);
     if (options.hello_timeout_ms <= 0)
         options.hello_timeout_ms = 10000;
+    if (options.stream_window == 0)
+        options.stream_window = (size_t)64 << 10;
     return options;
 }
 

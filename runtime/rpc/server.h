@@ -98,6 +98,13 @@ vow_wire *vow_handling_began(vow_peer *peer, vow_arrival *arrival);
 void      vow_handling_message(vow_wire *wire, const uint8_t *data, size_t size, bool ends);
 void      vow_handling_ended(vow_wire *wire, const vow_ending *ending);
 
+/* For streams: answers that all replies have been sent; fails the call, with a status that is given; lets go of a call
+ * that was lent; counts its memory. */
+void vow_handling_end_stream(vow_call *call);
+void vow_handling_fail(vow_call *call, vow_status status);
+void vow_handling_let_go(vow_call *call);
+void vow_handling_charge(vow_call *call, size_t bytes);
+
 /* Nobody waits for the answer any more: the server closes. `why` is told to the caller. */
 void vow_handling_abandon(vow_call *call, const vow_status *why);
 

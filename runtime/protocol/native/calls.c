@@ -87,6 +87,7 @@ static void calls_remove(vow_native *native, vow_wire *wire)
 {
     vow_input_free(native, wire);
     vow_output_forget(&native->output, wire);
+    vow_flow_free(native, wire);
     vow_map_remove(&native->base.calls, &wire->node);
     native->base.our_calls -= wire->is_ours;
     wire->session = NULL;
@@ -197,7 +198,8 @@ static void metadata_free(vow_native *native, vow_metadata *metadata, size_t blo
 
 /* Ending calls */
 
-static void calls_send_status(vow_native *native, uint64_t id, const vow_ending *ending)
+/* `wire` is NULL where the call has none, or has nothing before its status. */
+void vow_calls_send_status(vow_native *native, vow_wire *wire, uint64_t id, const vow_ending *ending)
 {
     const char      *text = vow_status_message(&ending->status);
     const vow_header header = {
@@ -210,8 +212,13 @@ static void calls_send_status(vow_native *native, uint64_t id, const vow_ending 
         .push_back_ms = ending->push_back_ms >= 0 ? (uint64_t)ending->push_back_ms : 0,
         .to_send = ending->metadata,
     };
+    vow_flow *flow = wire ? wire->flow : NULL;
 
-    vow_native_send(native, &header);
+    if (!flow)
+        vow_native_send(native, &header);
+    else if (vow_native_is_alive(native) &&
+             vow_output_behind(&native->output, &flow->pace, &header) != VOW_OK)
+        vow_native_lose(native, vow_status_no_memory());
 }
 
 void vow_calls_end(vow_native *native, vow_wire *wire, const vow_ending *ending)
@@ -232,7 +239,7 @@ void vow_calls_fail(vow_native *native, vow_wire *wire, vow_status status)
     if (wire->is_ours)
         vow_native_send(native, &cancel);
     else
-        calls_send_status(native, id, VOW_ENDING(.status = status));
+        vow_calls_send_status(native, NULL, id, VOW_ENDING(.status = status));
     if (wire->session)
         vow_calls_end(native, wire, VOW_ENDING(.status = status));
     vow_status_done(&status);
@@ -334,6 +341,7 @@ static vow_wire *call_admit(vow_native *native, const vow_header *header, const 
     vow_arrival arrival = { .handler = of->heard.handler,
                             .method = of->heard.name,
                             .deadline_ns = call_deadline(native, header),
+                            .streams = header->streams,
                             .refusal = call_check(native, header, payload) };
     vow_metadata *metadata = NULL;
     size_t        block_size;
@@ -349,7 +357,7 @@ static vow_wire *call_admit(vow_native *native, const vow_header *header, const 
         metadata_free(native, metadata, block_size);
     }
     if (!wire)
-        calls_send_status(native, header->call, VOW_ENDING(.status = arrival.refusal));
+        vow_calls_send_status(native, NULL, header->call, VOW_ENDING(.status = arrival.refusal));
     vow_status_done(&arrival.refusal);
     return wire;
 }
@@ -364,6 +372,11 @@ static void hear_call(vow_native *native, const vow_header *header, vow_payload 
                          (unsigned long long)header->call, (unsigned long long)native->last_peer_call);
         return;
     }
+    if (header->streams && payload.whole > 0) {
+        vow_native_break(native, "CALL %llu streams, and has %zu bytes of payload", (unsigned long long)header->call,
+                         payload.whole);
+        return;
+    }
     if (!call_find_method(native, header, &of))
         return;
     native->last_peer_call = header->call;
@@ -373,6 +386,9 @@ static void hear_call(vow_native *native, const vow_header *header, vow_payload 
         return;
     }
     calls_add(native, wire, header->call, false);
+    if (header->streams)
+        return;
+    wire->has_ended = true;
     vow_input_assemble(native, wire, header, payload);
 }
 
@@ -436,7 +452,8 @@ static void hear_reply(vow_native *native, const vow_header *header, vow_payload
         return;
     }
     if (wire->incoming) {
-        vow_native_break(native, "a second REPLY for call %llu", (unsigned long long)header->call);
+        vow_native_break(native, "REPLY for call %llu, whose last message has not ended",
+                         (unsigned long long)header->call);
         return;
     }
     if (frame_message_size(header, payload) > native->base.options.max_message_size) {
@@ -444,6 +461,7 @@ static void hear_reply(vow_native *native, const vow_header *header, vow_payload
         vow_calls_fail(native, wire, message_too_large(native, frame_message_size(header, payload)));
         return;
     }
+    wire->has_ended = true;
     reply_take(native, wire, header, payload);
 }
 
@@ -451,7 +469,7 @@ static void hear_message(vow_native *native, const vow_header *header, vow_paylo
 {
     vow_wire *wire = calls_find(native, header->call);
 
-    if (wire && wire->incoming)
+    if (wire && wire->incoming && wire->has_ended)
         vow_input_assemble(native, wire, header, payload);
     else if (wire || !id_was_begun(native, header->call))
         vow_native_break(native, "MESSAGE for call %llu, which expects none", (unsigned long long)header->call);
@@ -478,7 +496,10 @@ static void hear_status(vow_native *native, const vow_header *header, vow_payloa
             ghost_ends(native, header->call);
         return;
     }
-    status = vow_status_copy_text(code_of_peer(header->code), (const char *)header->text.data, header->text.size);
+    if (header->code == VOW_OK)
+        status = VOW_STATUS_OK; /* the end of a stream */
+    else
+        status = vow_status_copy_text(code_of_peer(header->code), (const char *)header->text.data, header->text.size);
     vow_calls_read_metadata(native, header, &metadata, &block_size, &error); /* the status matters more */
     vow_calls_end(native, wire,
               VOW_ENDING(.status = status, .details = header->details.data, .details_size = header->details.size,
@@ -492,17 +513,103 @@ void vow_calls_message(vow_native *native, vow_wire *wire, const uint8_t *data, 
 {
     vow_assembly *assembly = wire->incoming; /* holds `data`: freed once rpc has seen it */
     bool          is_ours = wire->is_ours;
+    bool          is_last = wire->has_ended;
     vow_wire      holder = { .incoming = assembly };
 
     wire->incoming = NULL;
     if (assembly)
         assembly->wire = &holder;
-    wire->has_message = true;
-    wire->has_ended = true;
-    native->base.events->message(wire, data, size, true);
-    if (is_ours && wire->session)
+    if (!is_last)
+        vow_flow_message(native, wire, size);
+    native->base.events->message(wire, data, size, is_last);
+    if (is_ours && is_last && wire->session)
         vow_calls_end(native, wire, VOW_ENDING(.status = VOW_STATUS_OK, .metadata = metadata));
     vow_input_free(native, &holder);
+}
+
+/* Streams */
+
+static bool was_answered(const vow_wire *wire)
+{
+    const vow_flow *flow = wire->flow;
+
+    return flow && flow->is_answered;
+}
+
+/* What the other side sends before its messages. False: the call has ended. */
+static bool stream_take_metadata(vow_native *native, vow_wire *wire, const vow_header *header)
+{
+    vow_metadata *metadata = NULL;
+    size_t        block_size = 0;
+    vow_error     error;
+
+    if (header->metadata_count == 0)
+        return true;
+    if (vow_calls_read_metadata(native, header, &metadata, &block_size, &error) != VOW_OK) {
+        vow_calls_fail(native, wire, vow_status_make(VOW_INTERNAL, "%s: the stream's %s", native->base.options.target,
+                                                     error.message));
+        return false;
+    }
+    native->base.events->metadata(wire, metadata);
+    metadata_free(native, metadata, block_size);
+    return true;
+}
+
+/* May the message begin? False: the call has ended. */
+static bool stream_begin_message(vow_native *native, vow_wire *wire, const vow_header *header, vow_payload payload)
+{
+    if (frame_message_size(header, payload) <= native->base.options.max_message_size)
+        return stream_take_metadata(native, wire, header);
+    vow_calls_fail(native, wire, message_too_large(native, frame_message_size(header, payload)));
+    return false;
+}
+
+static void hear_stream(vow_native *native, const vow_header *header, vow_payload payload)
+{
+    vow_wire *wire = calls_find(native, header->call);
+
+    if (!wire && !id_was_begun(native, header->call)) {
+        vow_native_break(native, "STREAM for call %llu, which was never begun", (unsigned long long)header->call);
+        return;
+    }
+    if (wire && !vow_flow_of(native, wire)) {
+        vow_calls_fail(native, wire, vow_status_no_memory());
+        wire = NULL;
+    }
+    if (!vow_flow_receive(native, wire, header, payload.whole))
+        return;
+    if (wire && !was_answered(wire) && (wire->incoming || stream_begin_message(native, wire, header, payload)))
+        vow_input_assemble(native, wire, header, payload);
+    else
+        vow_input_skip(native, payload);
+}
+
+static void hear_end(vow_native *native, const vow_header *header, vow_payload payload)
+{
+    vow_wire *wire = calls_find(native, header->call);
+
+    (void)payload;
+    if (!id_is_peers(native, header->call) || !id_was_begun(native, header->call))
+        vow_native_break(native, "END for call %llu, which its sender has not begun", (unsigned long long)header->call);
+    else if (wire && (wire->has_ended || wire->incoming))
+        vow_native_break(native, "END for call %llu, %s", (unsigned long long)header->call,
+                         wire->has_ended ? "whose messages had ended" : "in the middle of a message");
+    else if (wire) {
+        wire->has_ended = true;
+        if (!was_answered(wire))
+            native->base.events->finished(wire);
+    }
+}
+
+static void hear_credit(vow_native *native, const vow_header *header, vow_payload payload)
+{
+    vow_wire *wire = header->call ? calls_find(native, header->call) : NULL;
+
+    (void)payload;
+    if (header->call && !wire && !id_was_begun(native, header->call))
+        vow_native_break(native, "CREDIT for call %llu, which was never begun", (unsigned long long)header->call);
+    else
+        vow_flow_hear_credit(native, header, wire);
 }
 
 /* The caller of a call that we serve has gone */
@@ -577,7 +684,8 @@ static void hear_pong(vow_native *native, const vow_header *header, vow_payload 
         return;
     }
     native->pongs++;
-    native->base.events->pong(native->base.owner);
+    if (!vow_flow_hear_pong(native, header->ping))
+        native->base.events->pong(native->base.owner);
 }
 
 static void hear_goaway(vow_native *native, const vow_header *header, vow_payload payload)
@@ -598,7 +706,7 @@ static void hear_method(vow_native *native, const vow_header *header, vow_payloa
     vow_methods_hear(native, header);
 }
 
-/* What may come in which state, and who hears it. CREDIT is for streams. */
+/* What may come in which state, and who hears it. */
 static const struct {
     bool in_hello;
     bool in_open;
@@ -615,6 +723,9 @@ static const struct {
     [VOW_FRAME_GOAWAY] = { true, true, false, hear_goaway },
     [VOW_FRAME_HELLO] = { true, false, true, hear_hello },
     [VOW_FRAME_METHOD] = { false, true, false, hear_method },
+    [VOW_FRAME_CREDIT] = { false, true, false, hear_credit },
+    [VOW_FRAME_STREAM] = { false, true, true, hear_stream },
+    [VOW_FRAME_END] = { false, true, false, hear_end },
 };
 
 void vow_calls_frame(vow_native *native, const vow_header *header, vow_payload payload)
@@ -650,7 +761,7 @@ static vow_code begin_check(const vow_native *native, size_t size, vow_status *s
         *status = vow_status_make(VOW_RESOURCE_EXHAUSTED,
                                   "%s: the request has %zu bytes; the server takes %llu (its max_message_size)",
                                   session->options.target, size, (unsigned long long)native->peer_max_message_size);
-    else if (native->output.queued_bytes > session->options.max_queued_bytes)
+    else if (vow_output_pressing(&native->output) > session->options.max_queued_bytes)
         *status = vow_status_make(VOW_RESOURCE_EXHAUSTED,
                                   "%s: %zu bytes wait to be sent; %zu are allowed (max_queued_bytes)",
                                   session->options.target, native->output.queued_bytes,
@@ -660,20 +771,32 @@ static vow_code begin_check(const vow_native *native, size_t size, vow_status *s
     return VOW_RESOURCE_EXHAUSTED;
 }
 
+static vow_code begin_send(vow_native *native, vow_wire *wire, vow_header *header, const ProtobufCMessage *message,
+                           size_t size)
+{
+    if (message)
+        return vow_output_message(&native->output, header, message, size, wire);
+    header->streams = true;
+    if (!vow_flow_of(native, wire))
+        return VOW_RESOURCE_EXHAUSTED;
+    return vow_output_frame(&native->output, header, (vow_bytes){ NULL, 0 });
+}
+
 vow_code vow_calls_begin(vow_session *session, vow_wire *wire, const vow_begin *begin, vow_status *status)
 {
     vow_native *native = vow_native_of(session);
-    size_t      size = vow_message_size(begin->message);
+    size_t      size = begin->message ? vow_message_size(begin->message) : 0;
     vow_header  header = { .kind = VOW_FRAME_CALL, .call = native->next_call, .to_send = begin->metadata };
 
-    assert(begin->ends && native->state == VOW_NATIVE_OPEN);
+    assert(native->state == VOW_NATIVE_OPEN);
     if (begin_check(native, size, status) != VOW_OK)
         return VOW_RESOURCE_EXHAUSTED;
     header.time_left_us = time_left_us(native, begin->deadline_ns);
     header.method = vow_methods_tell(native, begin->method);
     if (header.method == 0)
         header.method_name = (vow_bytes){ (const uint8_t *)begin->method->name, strlen(begin->method->name) };
-    if (vow_output_message(&native->output, &header, begin->message, size, wire) != VOW_OK) {
+    if (begin_send(native, wire, &header, begin->message, size) != VOW_OK) {
+        vow_flow_free(native, wire);
         *status = vow_status_no_memory();
         return VOW_RESOURCE_EXHAUSTED;
     }
@@ -697,26 +820,32 @@ static void answer_with_message(vow_native *native, vow_wire *wire, const Protob
         return;
     else
         status = vow_status_no_memory();
-    calls_send_status(native, header.call, VOW_ENDING(.status = status));
+    vow_calls_send_status(native, NULL, header.call, VOW_ENDING(.status = status));
     vow_status_done(&status);
 }
 
 /* A peer that does not take its answers is not read, until it does. */
 static void answers_queue_up(vow_native *native)
 {
-    if (native->output.queued_bytes > native->base.options.max_queued_bytes)
+    if (vow_output_pressing(&native->output) > native->base.options.max_queued_bytes)
         vow_native_pause(native, VOW_PAUSED_FOR_OUTPUT, true);
 }
 
 void vow_calls_answer(vow_wire *wire, const ProtobufCMessage *message, const vow_ending *ending)
 {
     vow_native *native = vow_native_of(wire->session);
+    vow_flow   *flow = wire->flow;
 
-    if (message)
+    if (message) {
         answer_with_message(native, wire, message, ending);
-    else
-        calls_send_status(native, wire->node.key, ending);
-    calls_remove(native, wire);
+        calls_remove(native, wire);
+    } else if (flow && flow->pace.first && !ending->at_once && vow_native_is_alive(native)) {
+        flow->is_answered = true;
+        vow_calls_send_status(native, wire, wire->node.key, ending);
+    } else {
+        vow_calls_send_status(native, ending->at_once ? NULL : wire, wire->node.key, ending);
+        calls_remove(native, wire);
+    }
     bucket_answered(&native->cancels);
     answers_queue_up(native);
 }
@@ -742,7 +871,7 @@ void vow_calls_cancel(vow_wire *wire)
     vow_native      *native = vow_native_of(wire->session);
     const vow_header cancel = { .kind = VOW_FRAME_CANCEL, .call = wire->node.key };
     bool             is_ours = wire->is_ours;
-    bool             was_sent_whole = !wire->outgoing;
+    bool             was_sent_whole = !wire->outgoing && !wire->flow;
 
     calls_remove(native, wire);
     if (is_ours && vow_native_is_alive(native) && !(was_sent_whole && cancel_leaves_ghost(native, cancel.call)))

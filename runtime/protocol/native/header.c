@@ -18,6 +18,7 @@ static const char *const kind_names[VOW_FRAME_KINDS] = {
     [VOW_FRAME_STATUS] = "STATUS", [VOW_FRAME_CANCEL] = "CANCEL",   [VOW_FRAME_CREDIT] = "CREDIT",
     [VOW_FRAME_PING] = "PING",     [VOW_FRAME_PONG] = "PONG",       [VOW_FRAME_GOAWAY] = "GOAWAY",
     [VOW_FRAME_HELLO] = "HELLO",   [VOW_FRAME_METHOD] = "METHOD",
+    [VOW_FRAME_STREAM] = "STREAM", [VOW_FRAME_END] = "END",
 };
 
 const char *vow_frame_kind_name(vow_frame_kind kind)
@@ -107,10 +108,11 @@ static inline uint8_t *write_fields(uint8_t *at, const vow_header *header)
     if (header->has_last_call)
         at = write_number(at, 12, header->last_call);
     at = write_nonzero(at, 13, header->ping);
+    at = write_nonzero(at, 14, header->credit);
     at = write_nonzero(at, 15, header->one_way);
     if (header->to_send)
         at = write_metadata(at, header->to_send);
-    return at;
+    return write_nonzero(at, 19, header->streams);
 }
 
 static bool header_is_plain(const vow_header *header)
@@ -198,7 +200,9 @@ static void header_set_number(vow_header *header, uint32_t number, uint64_t valu
     case 11: header->push_back_ms = value; header->has_push_back = true; break;
     case 12: header->last_call = value; header->has_last_call = true; break;
     case 13: header->ping = value; break;
+    case 14: header->credit = value; break;
     case 15: header->one_way = value != 0; break;
+    case 19: header->streams = value != 0; break;
     default: break;
     }
 }
@@ -227,7 +231,7 @@ static bool type_is_right(uint32_t number, uint32_t type)
                                      [5] = VARINT,  [6] = VARINT,  [7] = LENGTH_PREFIXED,  [8] = VARINT,
                                      [9] = LENGTH_PREFIXED, [10] = LENGTH_PREFIXED, [11] = VARINT, [12] = VARINT,
                                      [13] = VARINT, [14] = VARINT, [15] = VARINT, [16] = LENGTH_PREFIXED,
-                                     [17] = VARINT, [18] = LENGTH_PREFIXED };
+                                     [17] = VARINT, [18] = LENGTH_PREFIXED, [19] = VARINT };
 
     return number >= sizeof types || types[number] == type;
 }

@@ -26,6 +26,8 @@ typedef enum vow_frame_kind {
     VOW_FRAME_GOAWAY,
     VOW_FRAME_HELLO,
     VOW_FRAME_METHOD,
+    VOW_FRAME_STREAM,
+    VOW_FRAME_END,
     VOW_FRAME_KINDS
 } vow_frame_kind;
 
@@ -42,12 +44,14 @@ typedef struct vow_header {
     uint32_t       metadata_count; /* of a header that was read */
     bool           more;
     bool           one_way;
+    bool           streams;
     bool           has_push_back;
     bool           has_last_call;
     uint64_t       call;
     uint64_t       message_size;
     uint64_t       time_left_us;
     uint64_t       ping;
+    uint64_t       credit;
     uint64_t       push_back_ms;
     uint64_t       last_call;
     vow_bytes      method_name;
@@ -58,7 +62,7 @@ typedef struct vow_header {
 } vow_header;
 
 /* What a frame adds to a payload when its header has nothing of a length: 4, 1, and each number at its longest. */
-#define VOW_HEADER_PLAIN_MAX 96
+#define VOW_HEADER_PLAIN_MAX 112
 
 /* A header is no longer than this, in either direction. */
 #define VOW_HEADER_MAX ((size_t)32 << 10)

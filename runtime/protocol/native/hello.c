@@ -50,6 +50,10 @@ size_t vow_hello_write(uint8_t payload[VOW_HELLO_MAX], const vow_hello *ours)
     hello.max_message_size = ours->max_message_size;
     hello.has_max_calls = 1;
     hello.max_calls = ours->max_calls;
+    hello.has_stream_window = 1;
+    hello.stream_window = ours->stream_window;
+    hello.has_connection_window = 1;
+    hello.connection_window = ours->connection_window;
     hello.agent = (char *)(uintptr_t)("vow/" VOW_VERSION_STRING);
     assert(vow__wire__hello__get_packed_size(&hello) <= VOW_HELLO_MAX);
     return vow__wire__hello__pack(&hello, payload);
@@ -70,6 +74,11 @@ static vow_code hello_agree(vow_hello *agreed, const Vow__Wire__Hello *theirs, v
         agreed->max_frame_size = VOW_FRAME_MAX_LOCAL;
     agreed->max_message_size = theirs->has_max_message_size ? theirs->max_message_size : UINT64_MAX;
     agreed->max_calls = theirs->has_max_calls ? (size_t)theirs->max_calls : DEFAULT_MAX_CALLS;
+    agreed->stream_window = theirs->has_stream_window ? theirs->stream_window : VOW_STREAM_WINDOW;
+    agreed->connection_window = theirs->has_connection_window ? theirs->connection_window : VOW_CONNECTION_WINDOW;
+    if (agreed->stream_window < VOW_WINDOW_LEAST || agreed->connection_window < VOW_WINDOW_LEAST)
+        return vow_error_set(error, VOW_INTERNAL, "its hello gives streams a window of less than %llu bytes",
+                             (unsigned long long)VOW_WINDOW_LEAST);
     return VOW_OK;
 }
 

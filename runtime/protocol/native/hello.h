@@ -22,6 +22,11 @@ extern const uint8_t vow_preface[VOW_PREFACE_SIZE];
 #define VOW_FRAME_MAX_LOCAL ((size_t)256 << 10)
 #define VOW_FRAME_LEAST ((size_t)1 << 10)   /* a peer that takes less can't be spoken to */
 
+/* What a stream's window is at least: a window gives its credit back in halves, and frames are a quarter. */
+#define VOW_WINDOW_LEAST ((uint64_t)4 << 10)
+#define VOW_STREAM_WINDOW ((uint64_t)64 << 10)
+#define VOW_CONNECTION_WINDOW ((uint64_t)1 << 20)
+
 /* A HELLO's payload is no longer than this. */
 #define VOW_HELLO_MAX 1024
 
@@ -30,6 +35,8 @@ typedef struct vow_hello {
     size_t   max_frame_size;
     uint64_t max_message_size; /* UINT64_MAX: not said */
     size_t   max_calls;
+    uint64_t stream_window;     /* the credit that each of our streams begins with */
+    uint64_t connection_window; /* and all of them together */
 } vow_hello;
 
 /* Packs ours; gives its size. */

@@ -183,7 +183,7 @@ static bool assembly_append(vow_native *native, vow_wire *wire, bool more, vow_p
 
 bool vow_input_assemble(vow_native *native, vow_wire *wire, const vow_header *header, vow_payload payload)
 {
-    bool is_first = header->kind != VOW_FRAME_MESSAGE;
+    bool is_first = !wire->incoming;
 
     if (is_first && !header->more && payload.size == payload.whole) {
         vow_calls_message(native, wire, payload.data, payload.size, NULL);
@@ -224,7 +224,8 @@ static size_t read_header_size(const uint8_t *at, size_t size, size_t *header_si
 
 static bool is_payload_carrier(vow_frame_kind kind)
 {
-    return kind == VOW_FRAME_CALL || kind == VOW_FRAME_REPLY || kind == VOW_FRAME_MESSAGE;
+    return kind == VOW_FRAME_CALL || kind == VOW_FRAME_REPLY || kind == VOW_FRAME_MESSAGE ||
+           kind == VOW_FRAME_STREAM;
 }
 
 /* Takes one frame, or its beginning. Gives how many bytes were used; 0: more are needed first, or the session broke. */

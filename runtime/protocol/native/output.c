@@ -12,15 +12,24 @@
 /* A message that is alone leaves so many frames at a time. */
 #define FRAMES_ALONE 4
 
+/* What is taken for the messages of a stream that wait, at least. */
+#define STREAM_BLOCK ((size_t)4 << 10)
+
+/* What one stream may send before others have their turn, in small frames. */
+#define STREAM_TURN ((size_t)64 << 10)
+
 struct vow_outgoing {
-    vow_link  link;  /* in output->large; not listed while a part is lent */
-    vow_wire *wire;  /* NULL: has been forgotten, and needs no telling */
-    size_t    block_size;
-    size_t    frame_size; /* of each but the last, with all headers */
-    size_t    size;
-    size_t    sent;
-    bool      is_dropped;
-    uint8_t   bytes[];
+    vow_link      link; /* in output->large or ->starved; not listed while a part is lent, or credit is missing */
+    vow_wire     *wire; /* NULL: has been forgotten, and needs no telling */
+    vow_pace     *pace; /* of a stream, whose frames cost credit; else NULL */
+    vow_outgoing *next; /* of the same stream */
+    size_t        block_size;
+    size_t        frame_size; /* of each but the last, with all headers */
+    size_t        size;
+    size_t        sent;
+    size_t        free_from; /* frames from here on cost no credit */
+    bool          is_dropped;
+    uint8_t       bytes[];
 };
 
 static vow_scheduler *output_scheduler(const vow_output *output)
@@ -91,6 +100,96 @@ static size_t outgoing_next_size(const vow_outgoing *outgoing, size_t frames)
     return frames * outgoing->frame_size < left ? frames * outgoing->frame_size : left;
 }
 
+/* Credit */
+
+/* Payload and charge of the frame at `at`, which is whole. */
+static uint64_t frame_cost(const uint8_t *at, size_t *whole)
+{
+    size_t length = at[0] | (size_t)at[1] << 8 | (size_t)at[2] << 16 | (size_t)at[3] << 24;
+    size_t header_size = 0;
+    size_t prefix = 0;
+
+    do
+        header_size |= (size_t)(at[4 + prefix] & 0x7f) << (7 * prefix);
+    while (at[4 + prefix++] & 0x80);
+    *whole = 4 + length;
+    return length - prefix - header_size + VOW_STREAM_FRAME_CHARGE;
+}
+
+/* Takes credit for the frames of a stream that may leave now; gives their bytes. */
+static size_t paced_take(vow_output *output, vow_outgoing *outgoing, size_t frames)
+{
+    vow_pace *pace = outgoing->pace;
+    size_t    most = outgoing->frame_size ? frames * outgoing->frame_size : STREAM_TURN;
+    size_t    at = outgoing->sent;
+
+    while (at < outgoing->size && at - outgoing->sent < most) {
+        size_t   whole;
+        uint64_t cost = frame_cost(outgoing->bytes + at, &whole);
+
+        if (at >= outgoing->free_from)
+            cost = 0;
+        if (cost > pace->credit || cost > output->credit)
+            break;
+        pace->credit -= cost;
+        output->credit -= cost;
+        at += whole;
+    }
+    return at - outgoing->sent;
+}
+
+/* A block that can't go on for want of credit waits for that of its stream, or with others for the connection's. */
+static void paced_block(vow_output *output, vow_outgoing *outgoing)
+{
+    size_t whole;
+
+    if (frame_cost(outgoing->bytes + outgoing->sent, &whole) > outgoing->pace->credit)
+        outgoing->pace->is_blocked = true;
+    else
+        vow_list_append(&output->starved, &outgoing->link);
+}
+
+void vow_output_credit(vow_output *output, vow_pace *pace, uint64_t credit)
+{
+    pace->credit += credit;
+    if (pace->credit > pace->window)
+        pace->window = pace->credit;
+    if (!pace->is_blocked)
+        return;
+    pace->is_blocked = false;
+    vow_list_append(&output->large, &pace->first->link);
+    output_flush_later(output);
+}
+
+void vow_output_connection_credit(vow_output *output, uint64_t credit)
+{
+    output->credit += credit;
+    if (vow_list_empty(&output->starved))
+        return;
+    vow_list_splice(&output->large, &output->starved);
+    output_flush_later(output);
+}
+
+/* A block of a stream has left, and the next one has its turn. */
+static void paced_advance(vow_output *output, vow_pace *pace)
+{
+    pace->first = pace->first->next;
+    if (pace->first)
+        vow_list_append(&output->large, &pace->first->link);
+    else
+        pace->last = NULL;
+}
+
+/* The writer is told of room as soon as the last of a stream is on its way: the next message is then packed while the
+ * kernel has this one. */
+static void paced_leaves(vow_output *output, vow_pace *pace, size_t size)
+{
+    pace->wire->queued -= size;
+    output->paced_bytes -= size;
+    if (pace->wire->queued == 0)
+        output->emptied(output, pace);
+}
+
 static size_t output_choose_slices(vow_output *output, vow_slice *slices)
 {
     size_t frames = 1;
@@ -108,8 +207,15 @@ static size_t output_choose_slices(vow_output *output, vow_slice *slices)
         frames = FRAMES_ALONE;
     while (output->sending_count < VOW_WRITE_SLICES - 1 && !vow_list_empty(&output->large)) {
         vow_outgoing *outgoing = VOW_OWNER(vow_list_shift(&output->large), vow_outgoing, link);
-        size_t        size = outgoing_next_size(outgoing, frames);
+        size_t        size =
+            outgoing->pace ? paced_take(output, outgoing, frames) : outgoing_next_size(outgoing, frames);
 
+        if (size == 0) {
+            paced_block(output, outgoing);
+            continue;
+        }
+        if (outgoing->pace)
+            paced_leaves(output, outgoing->pace, size);
         slices[count++] = (vow_slice){ outgoing->bytes + outgoing->sent, size };
         output->sending[output->sending_count] = outgoing;
         output->sending_size[output->sending_count++] = size;
@@ -126,10 +232,13 @@ static void output_has_left(vow_output *output)
 
         outgoing->sent += output->sending_size[i];
         output->queued_bytes -= output->sending_size[i];
-        if (outgoing->sent == outgoing->size || outgoing->is_dropped)
-            outgoing_free(output, outgoing);
-        else
+        if (outgoing->sent < outgoing->size && !outgoing->is_dropped) {
             vow_list_append(&output->large, &outgoing->link);
+            continue;
+        }
+        if (outgoing->pace)
+            paced_advance(output, outgoing->pace);
+        outgoing_free(output, outgoing);
     }
     output->sending_count = 0;
 }
@@ -288,12 +397,13 @@ static void framer_append(ProtobufCBuffer *buffer, size_t size, const uint8_t *d
     }
 }
 
-static vow_outgoing *outgoing_new(vow_output *output, const ProtobufCMessage *message, size_t size, uint64_t call)
+/* Cuts a message into frames of kind `kind`, of no more than `max_frame_size`. */
+static vow_outgoing *outgoing_new(vow_output *output, const ProtobufCMessage *message, size_t size,
+                                  vow_header header, size_t max_frame_size)
 {
-    vow_header header = { .kind = VOW_FRAME_MESSAGE, .call = call, .more = true };
     uint8_t    sample[VOW_HEADER_PLAIN_MAX];
     size_t     prefix = (size_t)(vow_header_write(sample, &header, 0) - sample);
-    size_t     payload_size = output->max_frame_size - (prefix - 4);
+    size_t     payload_size = max_frame_size - (prefix - 4);
     size_t     frames = (size + payload_size - 1) / payload_size;
     size_t     block_size = sizeof(vow_outgoing) + size + frames * prefix;
     framer     framer = { .base = { framer_append }, .header = header, .payload_size = payload_size, .left = size };
@@ -301,7 +411,8 @@ static vow_outgoing *outgoing_new(vow_output *output, const ProtobufCMessage *me
 
     if (!outgoing)
         return NULL;
-    *outgoing = (vow_outgoing){ .block_size = block_size, .frame_size = prefix + payload_size };
+    *outgoing = (vow_outgoing){
+        .block_size = block_size, .frame_size = prefix + payload_size, .free_from = SIZE_MAX };
     vow_link_init(&outgoing->link);
     framer.at = outgoing->bytes;
     if (message->descriptor == &vow_raw_descriptor)
@@ -316,7 +427,8 @@ static vow_outgoing *outgoing_new(vow_output *output, const ProtobufCMessage *me
 static vow_code output_large(vow_output *output, vow_header *header, const ProtobufCMessage *message, size_t size,
                              vow_wire *wire)
 {
-    vow_outgoing *outgoing = outgoing_new(output, message, size, header->call);
+    const vow_header part = { .kind = VOW_FRAME_MESSAGE, .call = header->call, .more = true };
+    vow_outgoing    *outgoing = outgoing_new(output, message, size, part, output->max_frame_size);
 
     if (!outgoing)
         return VOW_RESOURCE_EXHAUSTED;
@@ -350,6 +462,134 @@ vow_code vow_output_message(vow_output *output, vow_header *header, const Protob
     return VOW_OK;
 }
 
+/* Streams */
+
+/* A frame of a stream takes no more than a quarter of its window: half of the window comes back at least, so that a
+ * frame never waits for ever. */
+static size_t stream_max_frame_size(const vow_output *output, const vow_pace *pace)
+{
+    size_t quarter = (size_t)(pace->window / 4);
+
+    return quarter < output->max_frame_size ? quarter : output->max_frame_size;
+}
+
+static void pace_append(vow_output *output, vow_pace *pace, vow_outgoing *outgoing)
+{
+    outgoing->pace = pace;
+    if (pace->last) {
+        pace->last->next = outgoing;
+    } else {
+        pace->first = outgoing;
+        vow_list_append(&output->large, &outgoing->link);
+    }
+    pace->last = outgoing;
+}
+
+/* Room for a small frame at the end of what a stream has queued. NULL: no memory. */
+static uint8_t *pace_make_room(vow_output *output, vow_pace *pace, size_t size)
+{
+    vow_outgoing *last = pace->last;
+    size_t        block_size = sizeof *last + (size < STREAM_BLOCK ? STREAM_BLOCK : size);
+
+    if (last && last->frame_size == 0 && sizeof *last + last->size + size <= last->block_size)
+        return last->bytes + last->size;
+    last = vow_held_take(output->session, &block_size);
+    if (!last)
+        return NULL;
+    *last = (vow_outgoing){ .block_size = block_size, .free_from = SIZE_MAX };
+    vow_link_init(&last->link);
+    pace_append(output, pace, last);
+    return last->bytes;
+}
+
+static void paced_more(vow_output *output, vow_pace *pace, size_t size)
+{
+    pace->wire->queued += size;
+    output->paced_bytes += size;
+    output->queued_bytes += size;
+}
+
+static void pace_filled(vow_output *output, vow_pace *pace, const uint8_t *end)
+{
+    size_t size = (size_t)(end - pace->last->bytes) - pace->last->size;
+
+    pace->last->size += size;
+    paced_more(output, pace, size);
+    output_flush_later(output);
+}
+
+static vow_code stream_small(vow_output *output, vow_pace *pace, const vow_header *header,
+                             const ProtobufCMessage *message, size_t size)
+{
+    uint64_t cost = size + VOW_STREAM_FRAME_CHARGE;
+    size_t   room = vow_header_room(header) + size;
+    bool     waits = pace->first || cost > pace->credit || cost > output->credit;
+    uint8_t *at;
+
+    if (waits) {
+        at = pace_make_room(output, pace, room);
+        if (!at)
+            return VOW_RESOURCE_EXHAUSTED;
+        at = vow_header_write(at, header, size);
+        message_pack(message, at);
+        pace_filled(output, pace, at + size);
+        return VOW_OK;
+    }
+    if (!buffer_make_room(output, room))
+        return VOW_RESOURCE_EXHAUSTED;
+    pace->credit -= cost;
+    output->credit -= cost;
+    at = vow_header_write(output->filling.data + output->filling.size, header, size);
+    message_pack(message, at);
+    output_filled(output, at + size);
+    return VOW_OK;
+}
+
+static const vow_raw no_bytes = VOW_RAW_INIT(NULL, 0);
+
+static vow_code stream_large(vow_output *output, vow_pace *pace, vow_header *header, const ProtobufCMessage *message,
+                             size_t size)
+{
+    const vow_header part = { .kind = VOW_FRAME_STREAM, .call = header->call, .more = true };
+    vow_outgoing    *outgoing = outgoing_new(output, message, size, part, stream_max_frame_size(output, pace));
+
+    if (!outgoing)
+        return VOW_RESOURCE_EXHAUSTED;
+    header->more = true;
+    header->message_size = size;
+    if (stream_small(output, pace, header, &no_bytes.base, 0) != VOW_OK) {
+        vow_held_give(output->session, outgoing, outgoing->block_size);
+        return VOW_RESOURCE_EXHAUSTED;
+    }
+    pace_append(output, pace, outgoing);
+    paced_more(output, pace, outgoing->size);
+    output_flush_later(output);
+    return VOW_OK;
+}
+
+vow_code vow_output_stream(vow_output *output, vow_pace *pace, vow_header *header, const ProtobufCMessage *message,
+                           size_t size)
+{
+    if (size > VOW_LARGE_MESSAGE || size + vow_header_room(header) > stream_max_frame_size(output, pace))
+        return stream_large(output, pace, header, message, size);
+    return stream_small(output, pace, header, message, size);
+}
+
+vow_code vow_output_behind(vow_output *output, vow_pace *pace, const vow_header *header)
+{
+    uint8_t *at;
+
+    if (!pace->first)
+        return vow_output_frame(output, header, (vow_bytes){ NULL, 0 });
+    at = pace_make_room(output, pace, vow_header_room(header));
+    if (!at)
+        return VOW_RESOURCE_EXHAUSTED;
+    if (pace->last->free_from == SIZE_MAX)
+        pace->last->free_from = pace->last->size;
+    pace_filled(output, pace, vow_header_write(at, header, 0));
+    return VOW_OK;
+}
+
 static bool output_is_sending(const vow_output *output, const vow_outgoing *outgoing)
 {
     for (size_t i = 0; i < output->sending_count; i++) {
@@ -372,17 +612,40 @@ void vow_output_forget(vow_output *output, vow_wire *wire)
         outgoing_free(output, outgoing);
 }
 
+void vow_output_forget_stream(vow_output *output, vow_pace *pace)
+{
+    vow_outgoing *outgoing = pace->first;
+
+    output->paced_bytes -= pace->wire->queued;
+    pace->wire->queued = 0;
+    while (outgoing) {
+        vow_outgoing *next = outgoing->next;
+
+        outgoing->pace = NULL;
+        outgoing->is_dropped = true;
+        if (!output_is_sending(output, outgoing))
+            outgoing_free(output, outgoing);
+        outgoing = next;
+    }
+    pace->first = NULL;
+    pace->last = NULL;
+    pace->is_blocked = false;
+}
+
 /* Life */
 
-void vow_output_init(vow_output *output, vow_session *session, void (*drained)(vow_output *output))
+void vow_output_init(vow_output *output, vow_session *session, void (*drained)(vow_output *output),
+                     void (*emptied)(vow_output *output, vow_pace *pace))
 {
     *output = (vow_output){
         .session = session,
         .max_frame_size = VOW_FRAME_UNTIL_HELLO,
         .flush_at = VOW_FLUSH_FIRST,
         .drained = drained,
+        .emptied = emptied,
     };
     vow_list_init(&output->large);
+    vow_list_init(&output->starved);
     vow_task_init(&output->flush, output_flush_task);
 }
 
@@ -395,6 +658,8 @@ void vow_output_done(vow_output *output)
         outgoing_free(output, output->sending[i]);
     output->sending_count = 0;
     while ((link = vow_list_first(&output->large)))
+        outgoing_free(output, VOW_OWNER(link, vow_outgoing, link));
+    while ((link = vow_list_first(&output->starved)))
         outgoing_free(output, VOW_OWNER(link, vow_outgoing, link));
     buffer_give(output, &output->filling);
     buffer_give(output, &output->leaving);

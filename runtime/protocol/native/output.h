@@ -9,6 +9,9 @@
  *     write 1   [ filling: small frames ............ ][ frame of A ][ frame of B ]
  *     write 2   [ what was filled meanwhile ][ next frame of A ][ next frame of B ]
  *
+ * The messages of a stream leave as its credit allows. Those that find no credit wait in blocks of whole frames, in
+ * the order of the stream; a block that may go on is one more large message among the others.
+ *
  * Memory is taken for what is there to send, and given back when it has left.
  */
 #ifndef VOW_PROTOCOL_NATIVE_OUTPUT_H
@@ -29,7 +32,20 @@
 /* Messages of more than this go out of a block of their own. */
 #define VOW_LARGE_MESSAGE ((size_t)16 << 10)
 
-typedef struct vow_outgoing vow_outgoing; /* a large message */
+/* What a frame of a stream costs beyond its payload, in credit: a message of no bytes takes memory, too. */
+#define VOW_STREAM_FRAME_CHARGE 32
+
+typedef struct vow_outgoing vow_outgoing; /* a large message, or a part of a stream */
+
+/* The sending half of a stream. */
+typedef struct vow_pace {
+    vow_wire     *wire;
+    vow_outgoing *first;      /* what waits, in order */
+    vow_outgoing *last;
+    uint64_t      credit;     /* that the peer has given */
+    uint64_t      window;     /* the most that it ever was: it will be half as much again */
+    bool          is_blocked; /* the first block waits for credit of the stream */
+} vow_pace;
 
 typedef struct vow_buffer {
     uint8_t *data; /* a block of the loop's; NULL: none */
@@ -43,22 +59,27 @@ typedef struct vow_output {
     vow_buffer    filling;
     vow_buffer    leaving; /* lent to the stream while `is_writing` */
     vow_list      large;
+    vow_list      starved;   /* of streams: wait for credit of the connection */
+    uint64_t      credit;    /* that the peer has given to all streams together */
     vow_outgoing *sending[VOW_WRITE_SLICES - 1]; /* parts of which are lent to the stream */
     size_t        sending_size[VOW_WRITE_SLICES - 1];
     size_t        sending_count;
     size_t        flush_at;       /* the size of `filling` that flushes it */
     size_t        queued_bytes;
+    size_t        paced_bytes; /* of these, in streams that have not been given their turn */
     size_t        max_frame_size; /* the peer's */
     size_t        pongs;          /* queued since all had left */
     bool          is_writing;
     void (*drained)(struct vow_output *output); /* some of what was queued has left */
+    void (*emptied)(struct vow_output *output, vow_pace *pace); /* all that a stream had queued is on its way */
 } vow_output;
 
 /* Blocks of the loop's that count as held for the session's peer. NULL: no memory. */
 void *vow_held_take(vow_session *session, size_t *size);
 void  vow_held_give(vow_session *session, void *block, size_t size);
 
-void vow_output_init(vow_output *output, vow_session *session, void (*drained)(vow_output *output));
+void vow_output_init(vow_output *output, vow_session *session, void (*drained)(vow_output *output),
+                     void (*emptied)(vow_output *output, vow_pace *pace));
 void vow_output_done(vow_output *output); /* the stream has gone, or was closed */
 
 /* Queues a frame; `payload` is copied. Fails: no memory; nothing is queued. */
@@ -74,8 +95,28 @@ vow_code vow_output_raw(vow_output *output, const void *data, size_t size);
 /* Drops what has not left of a large message; the wire is being forgotten. */
 void vow_output_forget(vow_output *output, vow_wire *wire);
 
+/* Queues a message of a stream behind those that wait. */
+vow_code vow_output_stream(vow_output *output, vow_pace *pace, vow_header *header, const ProtobufCMessage *message,
+                           size_t size);
+
+/* Queues a frame behind the messages of a stream; it costs no credit. */
+vow_code vow_output_behind(vow_output *output, vow_pace *pace, const vow_header *header);
+
+/* The peer gives credit: to one stream, or to all together. */
+void vow_output_credit(vow_output *output, vow_pace *pace, uint64_t credit);
+void vow_output_connection_credit(vow_output *output, uint64_t credit);
+
+/* Drops what has not left of a stream. */
+void vow_output_forget_stream(vow_output *output, vow_pace *pace);
+
 /* The stream has taken what it was lent. */
 void vow_output_written(vow_output *output);
+
+/* What waits for the connection alone, and says whether the peer takes what it is sent. */
+static inline size_t vow_output_pressing(const vow_output *output)
+{
+    return output->queued_bytes - output->paced_bytes;
+}
 
 static inline bool vow_output_empty(const vow_output *output)
 {

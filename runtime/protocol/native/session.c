@@ -73,7 +73,7 @@ static void output_drained(vow_output *output)
     if (native->state == VOW_NATIVE_CLOSED)
         vow_scheduler_soon(vow_native_scheduler(native), &native->end);
     else if ((native->paused & VOW_PAUSED_FOR_OUTPUT) &&
-             output->queued_bytes <= native->base.options.max_queued_bytes / 64)
+             vow_output_pressing(output) <= native->base.options.max_queued_bytes / 64)
         vow_native_pause(native, VOW_PAUSED_FOR_OUTPUT, false);
 }
 
@@ -106,7 +106,9 @@ static void session_say_hello(vow_native *native)
     uint8_t                    payload[VOW_HELLO_MAX];
     const vow_hello            ours = { .max_frame_size = native->max_frame_size,
                                         .max_message_size = options->max_message_size,
-                                        .max_calls = options->max_calls };
+                                        .max_calls = options->max_calls,
+                                        .stream_window = native->stream_window,
+                                        .connection_window = native->connection_window };
     size_t                     size = vow_hello_write(payload, &ours);
 
     if (native->said_hello)
@@ -219,6 +221,8 @@ void vow_native_greet(vow_native *native, vow_bytes payload)
         hello.max_frame_size < native->max_frame_size ? hello.max_frame_size : native->max_frame_size;
     native->peer_max_message_size = hello.max_message_size;
     native->base.peer_max_calls = hello.max_calls;
+    native->peer_stream_window = hello.stream_window;
+    native->output.credit = hello.connection_window;
     native->base.is_ready = true;
     native->state = VOW_NATIVE_OPEN;
     native->base.events->ready(native->base.owner);
@@ -362,7 +366,8 @@ static void native_init(vow_native *native, vow_stream *stream, const vow_sessio
     vow_map_init(&native->base.calls);
     vow_map_init(&native->ghosts);
     vow_methods_init(&native->methods);
-    vow_output_init(&native->output, &native->base, output_drained);
+    vow_output_init(&native->output, &native->base, output_drained, vow_flow_emptied);
+    vow_flow_init(native);
     vow_input_init(native);
     vow_timer_init(&native->hello_timer, hello_timed_out);
     vow_timer_init(&native->cancels_back, NULL);
@@ -482,6 +487,9 @@ const vow_protocol vow_protocol_native = {
     .claims = native_claims,
     .open = native_open,
     .begin = vow_calls_begin,
+    .send = vow_flow_send,
+    .finish = vow_flow_finish,
+    .taken = vow_flow_taken,
     .answer = vow_calls_answer,
     .cancel = vow_calls_cancel,
     .ping = native_ping,

@@ -4,6 +4,7 @@
  *     session.c   a connection from its first byte to its last
  *     input.c     bytes to frames, and frames to whole messages
  *     calls.c     frames to events, and what rpc hands down to frames
+ *     flow.c      streams: their messages, and the credit that paces them
  *     methods.c   the numbers of methods' names, in both directions
  *     output.c    what has still to be sent
  *     header.c, hello.c   the codecs
@@ -72,6 +73,25 @@ typedef struct vow_bucket {
     uint64_t filled_ns;
 } vow_bucket;
 
+/* Measures what a round trip carries: windows grow with it. */
+typedef struct vow_gauge {
+    uint64_t ping;   /* the ping that is on its way; 0: none */
+    uint64_t bytes;  /* came since it left */
+    uint64_t not_before_ns;
+    uint64_t pause_ns; /* until the next; longer when the windows fit */
+} vow_gauge;
+
+/* A call that streams, in either direction. */
+typedef struct vow_flow {
+    vow_pace           pace; /* what this side sends */
+    struct vow_native *native;
+    vow_task           emptied;    /* tells that all that was queued has left */
+    uint64_t           granted;    /* what the peer may still send */
+    uint64_t           held;       /* of messages that have not been taken; they count with their charge */
+    uint64_t           assembling; /* of the message that is coming in */
+    bool               is_answered; /* the wire waits for its last messages to leave */
+} vow_flow;
+
 typedef enum vow_native_state {
     VOW_NATIVE_PREFACE, /* nothing is known of the peer */
     VOW_NATIVE_HELLO,
@@ -97,6 +117,11 @@ typedef struct vow_native {
     uint64_t         pongs;          /* heard */
     vow_map          ghosts;         /* calls of ours that were forgotten and not cancelled: they hold their places */
     vow_bucket       cancels;
+    uint64_t         peer_stream_window; /* the credit that a stream to the peer begins with */
+    uint64_t         stream_window;      /* what one of the peer's streams may have on its way */
+    uint64_t         connection_window;  /* and all of them together */
+    uint64_t         granted;            /* of that, what the peer has left */
+    vow_gauge        gauge;
     uint64_t         stops[3];       /* when reading stopped for cancels, lately */
     vow_timer        cancels_back;
     vow_timer        hello_timer;    /* then: bounds the flush of a closed session */
@@ -184,6 +209,9 @@ void vow_calls_message(vow_native *native, vow_wire *wire, const uint8_t *data, 
 /* Fails one call, at both ends. `status` is given. */
 void vow_calls_fail(vow_native *native, vow_wire *wire, vow_status status);
 
+/* Tells the peer how a call of its ended, behind what was sent of its stream. */
+void vow_calls_send_status(vow_native *native, vow_wire *wire, uint64_t id, const vow_ending *ending);
+
 /* Ends one, as rpc is told. */
 void vow_calls_end(vow_native *native, vow_wire *wire, const vow_ending *ending);
 
@@ -200,6 +228,31 @@ void     vow_calls_cancel(vow_wire *wire);
 /* Builds metadata from a header's, in a block of the loop's: NULL and VOW_OK when there is none. */
 vow_code vow_calls_read_metadata(vow_native *native, const vow_header *header, vow_metadata **metadata,
                                  size_t *block_size, vow_error *error);
+
+/* flow.c */
+
+void vow_flow_init(vow_native *native);
+
+/* Makes the wire one that streams, if it is none yet. NULL: no memory. */
+vow_flow *vow_flow_of(vow_native *native, vow_wire *wire);
+void      vow_flow_free(vow_native *native, vow_wire *wire);
+
+/* Counts a frame of a stream that came, whether its call is still known or not. False: the session was broken. */
+bool vow_flow_receive(vow_native *native, vow_wire *wire, const vow_header *header, size_t payload_size);
+
+/* A message of a stream is complete, and is being handed up. */
+void vow_flow_message(vow_native *native, vow_wire *wire, size_t size);
+
+void vow_flow_hear_credit(vow_native *native, const vow_header *header, vow_wire *wire);
+
+/* A pong came: true, it was for the gauge. */
+bool vow_flow_hear_pong(vow_native *native, uint64_t ping);
+
+void     vow_flow_emptied(vow_output *output, vow_pace *pace);
+vow_code vow_flow_send(vow_wire *wire, const ProtobufCMessage *message, const vow_metadata *metadata,
+                       vow_status *status);
+void     vow_flow_finish(vow_wire *wire);
+void     vow_flow_taken(vow_wire *wire, size_t size);
 
 /* methods.c */
 

@@ -1,0 +1,266 @@
+/*
+ * Streams: their messages, and the credit that paces them.
+ *
+ * The idea: who receives gives credit, and who sends spends it. A frame of a stream costs its payload and a charge, on
+ * its stream and on the connection. What this side gives back to a stream depends on what is held of it:
+ *
+ *     credit out = window - messages not taken - (a message still coming in, if any is not taken)
+ *
+ * so that a reader that stops costs a window and one message, and a message larger than the window goes on as long as
+ * it is the next one to be read. The connection's credit comes back as soon as frames come in: it bounds what is on
+ * its way, and a stream that nobody reads never holds up another (grpc-go does the same).
+ *
+ * Windows grow with the bandwidth-delay product: a ping leaves when bytes come, and when more than two thirds of a
+ * window have come until its pong, the window is doubled (gRPC, "BDP estimation").
+ */
+#include "runtime/protocol/native/session.h"
+
+#include "runtime/base/memory.h"
+
+#define STREAM_WINDOW_MAX ((uint64_t)4 << 20)
+#define CONNECTION_WINDOW_MAX ((uint64_t)16 << 20)
+
+/* Nobody is given more credit than this: the sum would overflow, or nearly. */
+#define CREDIT_MAX ((uint64_t)1 << 62)
+
+#define GAUGE_PAUSE_FIRST_NS ((uint64_t)1000 * 1000)
+#define GAUGE_PAUSE_MOST_NS ((uint64_t)10 * 1000 * 1000 * 1000)
+
+static vow_flow *flow_of_wire(const vow_wire *wire)
+{
+    return wire->flow;
+}
+
+/* Life */
+
+void vow_flow_init(vow_native *native)
+{
+    uint64_t window = native->base.options.stream_window;
+
+    native->stream_window = window < VOW_WINDOW_LEAST ? VOW_WINDOW_LEAST : window;
+    native->connection_window =
+        native->stream_window * 4 < VOW_CONNECTION_WINDOW ? VOW_CONNECTION_WINDOW : native->stream_window * 4;
+    native->granted = native->connection_window;
+    native->gauge = (vow_gauge){ .pause_ns = GAUGE_PAUSE_FIRST_NS };
+}
+
+static void flow_emptied(vow_task *task)
+{
+    vow_flow   *flow = VOW_OWNER(task, vow_flow, emptied);
+    vow_native *native = flow->native;
+    vow_wire   *wire = flow->pace.wire;
+
+    if (!vow_native_is_alive(native) || wire->queued)
+        return; /* more was sent meanwhile; it will leave, too */
+    if (flow->is_answered)
+        vow_calls_end(native, wire, VOW_ENDING(.status = VOW_STATUS_OK));
+    else
+        native->base.events->room(wire);
+}
+
+vow_flow *vow_flow_of(vow_native *native, vow_wire *wire)
+{
+    vow_flow *flow = flow_of_wire(wire);
+
+    if (flow)
+        return flow;
+    flow = vow_alloc_zeroed(sizeof *flow);
+    if (!flow)
+        return NULL;
+    flow->native = native;
+    flow->pace = (vow_pace){
+        .wire = wire, .credit = native->peer_stream_window, .window = native->peer_stream_window };
+    /* What the hello promised, whatever the window has grown to since. */
+    flow->granted = native->base.options.stream_window < VOW_WINDOW_LEAST ? VOW_WINDOW_LEAST
+                                                                          : native->base.options.stream_window;
+    vow_task_init(&flow->emptied, flow_emptied);
+    wire->flow = flow;
+    return flow;
+}
+
+void vow_flow_free(vow_native *native, vow_wire *wire)
+{
+    vow_flow *flow = flow_of_wire(wire);
+
+    if (!flow)
+        return;
+    vow_output_forget_stream(&native->output, &flow->pace);
+    vow_task_cancel(&flow->emptied);
+    wire->flow = NULL;
+    vow_free(flow);
+}
+
+/* Receiving */
+
+static void send_credit(vow_native *native, uint64_t call, uint64_t credit)
+{
+    const vow_header header = { .kind = VOW_FRAME_CREDIT, .call = call, .credit = credit };
+
+    vow_native_send(native, &header);
+}
+
+/* Gives back what has become free, once that is half of a window: not a frame for each message. */
+static void flow_grant(vow_native *native, vow_wire *wire)
+{
+    vow_flow *flow = flow_of_wire(wire);
+    uint64_t  counted = flow->held + (flow->held ? flow->assembling : 0);
+    uint64_t  wanted = counted < native->stream_window ? native->stream_window - counted : 0;
+
+    if (wire->has_ended || wanted < flow->granted + native->stream_window / 2)
+        return;
+    send_credit(native, wire->node.key, wanted - flow->granted);
+    flow->granted = wanted;
+}
+
+static void connection_grant(vow_native *native)
+{
+    if (native->granted > native->connection_window / 2)
+        return;
+    send_credit(native, 0, native->connection_window - native->granted);
+    native->granted = native->connection_window;
+}
+
+static void gauge_count(vow_native *native, uint64_t bytes)
+{
+    vow_gauge *gauge = &native->gauge;
+
+    gauge->bytes += bytes;
+    if (gauge->ping || native->stream_window >= STREAM_WINDOW_MAX ||
+        vow_scheduler_now_ns(vow_native_scheduler(native)) < gauge->not_before_ns)
+        return;
+    gauge->bytes = bytes;
+    gauge->ping = native->pings + 1;
+    native->base.protocol->ping(&native->base);
+}
+
+bool vow_flow_hear_pong(vow_native *native, uint64_t ping)
+{
+    vow_gauge *gauge = &native->gauge;
+    uint64_t   window = native->stream_window;
+
+    if (ping != gauge->ping)
+        return false;
+    gauge->ping = 0;
+    if (gauge->bytes < window / 3 * 2) {
+        if (gauge->pause_ns < GAUGE_PAUSE_MOST_NS)
+            gauge->pause_ns *= 2;
+    } else {
+        gauge->pause_ns = GAUGE_PAUSE_FIRST_NS;
+        window *= 2;
+        native->stream_window = window < STREAM_WINDOW_MAX ? window : STREAM_WINDOW_MAX;
+        window *= 4;
+        if (window > native->connection_window)
+            native->connection_window = window < CONNECTION_WINDOW_MAX ? window : CONNECTION_WINDOW_MAX;
+    }
+    gauge->not_before_ns = vow_scheduler_now_ns(vow_native_scheduler(native)) + gauge->pause_ns;
+    return true;
+}
+
+static bool receive_is_allowed(vow_native *native, vow_wire *wire, const vow_header *header, uint64_t cost)
+{
+    unsigned long long call = header->call;
+
+    if (cost > native->granted)
+        vow_native_break(native, "STREAM for call %llu costs %llu bytes, and the connection had credit for %llu", call,
+                         (unsigned long long)cost, (unsigned long long)native->granted);
+    else if (wire && wire->has_ended)
+        vow_native_break(native, "STREAM for call %llu, whose sender had ended its messages", call);
+    else if (wire && flow_of_wire(wire) && cost > flow_of_wire(wire)->granted)
+        vow_native_break(native, "STREAM for call %llu costs %llu bytes, and the call had credit for %llu", call,
+                         (unsigned long long)cost, (unsigned long long)flow_of_wire(wire)->granted);
+    else
+        return true;
+    return false;
+}
+
+bool vow_flow_receive(vow_native *native, vow_wire *wire, const vow_header *header, size_t payload_size)
+{
+    uint64_t  cost = payload_size + VOW_STREAM_FRAME_CHARGE;
+    vow_flow *flow;
+
+    if (!receive_is_allowed(native, wire, header, cost))
+        return false;
+    native->granted -= cost;
+    gauge_count(native, cost);
+    connection_grant(native);
+    flow = wire && vow_native_is_alive(native) ? flow_of_wire(wire) : NULL;
+    if (flow) {
+        flow->granted -= cost;
+        flow->assembling += cost;
+        flow_grant(native, wire);
+    }
+    return vow_native_is_alive(native);
+}
+
+void vow_flow_message(vow_native *native, vow_wire *wire, size_t size)
+{
+    vow_flow *flow = flow_of_wire(wire);
+
+    (void)native;
+    flow->assembling = 0;
+    flow->held += size + VOW_STREAM_FRAME_CHARGE;
+}
+
+void vow_flow_taken(vow_wire *wire, size_t size)
+{
+    vow_native *native = vow_native_of(wire->session);
+    vow_flow   *flow = flow_of_wire(wire);
+
+    flow->held -= size + VOW_STREAM_FRAME_CHARGE;
+    if (vow_native_is_alive(native))
+        flow_grant(native, wire);
+}
+
+/* Sending */
+
+void vow_flow_hear_credit(vow_native *native, const vow_header *header, vow_wire *wire)
+{
+    vow_flow *flow = wire ? flow_of_wire(wire) : NULL;
+    uint64_t  has = header->call == 0 ? native->output.credit : flow ? flow->pace.credit : 0;
+
+    if (header->credit == 0 || header->credit > CREDIT_MAX - has)
+        vow_native_break(native, "CREDIT of %llu for call %llu, which has %llu", (unsigned long long)header->credit,
+                         (unsigned long long)header->call, (unsigned long long)has);
+    else if (header->call == 0)
+        vow_output_connection_credit(&native->output, header->credit);
+    else if (flow)
+        vow_output_credit(&native->output, &flow->pace, header->credit);
+}
+
+void vow_flow_emptied(vow_output *output, vow_pace *pace)
+{
+    vow_flow *flow = VOW_OWNER(pace, vow_flow, pace);
+
+    vow_scheduler_soon(vow_scheduler_of(output->session->loop), &flow->emptied);
+}
+
+vow_code vow_flow_send(vow_wire *wire, const ProtobufCMessage *message, const vow_metadata *metadata,
+                       vow_status *status)
+{
+    vow_native *native = vow_native_of(wire->session);
+    vow_flow   *flow = vow_flow_of(native, wire);
+    size_t      size = vow_message_size(message);
+    vow_header  header = { .kind = VOW_FRAME_STREAM, .call = wire->node.key, .to_send = metadata };
+
+    if (size > native->peer_max_message_size) {
+        *status = vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                                  "%s: a message has %zu bytes; the peer takes %llu (its max_message_size)",
+                                  native->base.options.target, size,
+                                  (unsigned long long)native->peer_max_message_size);
+        return VOW_RESOURCE_EXHAUSTED;
+    }
+    if (flow && vow_output_stream(&native->output, &flow->pace, &header, message, size) == VOW_OK)
+        return VOW_OK;
+    *status = vow_status_no_memory();
+    return VOW_RESOURCE_EXHAUSTED;
+}
+
+void vow_flow_finish(vow_wire *wire)
+{
+    vow_native      *native = vow_native_of(wire->session);
+    vow_flow        *flow = flow_of_wire(wire);
+    const vow_header end = { .kind = VOW_FRAME_END, .call = wire->node.key };
+
+    if (vow_native_is_alive(native) && vow_output_behind(&native->output, &flow->pace, &end) != VOW_OK)
+        vow_native_lose(native, vow_status_no_memory());
+}

@@ -1,0 +1,335 @@
+#include "runtime/rpc/stream.h"
+
+#include "runtime/base/memory.h"
+#include "runtime/rpc/channel.h"
+#include "runtime/rpc/server.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* What one call may have queued, with its connection or before there is one. */
+#define QUEUED_MAX ((size_t)16 << 20)
+
+/* Before there is a connection there is room for this much. */
+#define UNSENT_ROOM ((size_t)64 << 10)
+
+void vow_call_hold(vow_call *call)
+{
+    if (vow_call_is_callers(call))
+        vow_future_busy(&call->future);
+    else
+        call->side.handling.lent++;
+}
+
+void vow_call_let_go(vow_call *call)
+{
+    if (vow_call_is_callers(call))
+        vow_future_unbusy(&call->future);
+    else
+        vow_handling_let_go(call);
+}
+
+void vow_call_end_with(vow_call *call, vow_status status)
+{
+    if (!vow_call_is_callers(call))
+        vow_handling_fail(call, status);
+    else if (vow_future_pending(&call->future))
+        vow_caller_fail(call, status);
+    else
+        vow_status_done(&status);
+}
+
+/* Parcels */
+
+static vow_parcel *parcel_new(vow_list *list, size_t *bytes, size_t size)
+{
+    vow_parcel *parcel = vow_alloc(sizeof *parcel + size);
+
+    if (!parcel)
+        return NULL;
+    vow_link_init(&parcel->link);
+    parcel->size = size;
+    *bytes += size;
+    vow_list_append(list, &parcel->link);
+    return parcel;
+}
+
+static void parcel_free(vow_parcel *parcel, size_t *bytes)
+{
+    *bytes -= parcel->size;
+    vow_link_remove(&parcel->link);
+    vow_free(parcel);
+}
+
+static void parcels_free(vow_list *list, size_t *bytes)
+{
+    vow_parcel *parcel;
+
+    while ((parcel = vow_parcel_first(list)))
+        parcel_free(parcel, bytes);
+}
+
+/* What waits to be read counts as held for the peer. */
+static void arrived_charge(vow_call *call)
+{
+    if (!vow_call_is_callers(call))
+        vow_handling_charge(call, call->arena.used + call->streaming->arrived_bytes);
+}
+
+void vow_streaming_unpark(vow_streaming *streaming, vow_parcel *parcel)
+{
+    parcel_free(parcel, &streaming->arrived_bytes);
+    arrived_charge(streaming->call);
+}
+
+/* Sending */
+
+bool vow_streaming_has_room(const vow_streaming *streaming)
+{
+    const vow_call *call = streaming->call;
+
+    if (streaming->is_over || streaming->has_ended)
+        return false;
+    if (call->wire.session)
+        return call->wire.queued == 0;
+    return streaming->unsent_bytes < UNSENT_ROOM;
+}
+
+static bool unsent_keep(vow_streaming *streaming, const ProtobufCMessage *message)
+{
+    bool    is_raw = message->descriptor == &vow_raw_descriptor;
+    size_t  size = is_raw ? ((const vow_raw *)message)->data_size : protobuf_c_message_get_packed_size(message);
+    vow_parcel *parcel = parcel_new(&streaming->unsent, &streaming->unsent_bytes, size);
+
+    if (!parcel)
+        return false;
+    if (!is_raw)
+        protobuf_c_message_pack(message, parcel->bytes);
+    else if (size)
+        memcpy(parcel->bytes, ((const vow_raw *)message)->data, size);
+    return true;
+}
+
+static const vow_metadata *first_metadata(vow_call *call)
+{
+    const vow_metadata *metadata = NULL;
+
+    if (!vow_call_is_callers(call) && !call->streaming->has_sent) {
+        metadata = call->side.handling.metadata;
+        call->side.handling.metadata = NULL;
+    }
+    call->streaming->has_sent = true;
+    return metadata;
+}
+
+/* Sends, or keeps, one message. False: the call has been ended. */
+static bool send_message(vow_call *call, const ProtobufCMessage *message)
+{
+    vow_streaming *streaming = call->streaming;
+    vow_status            status;
+    bool                  is_sent;
+
+    if (call->wire.session) {
+        is_sent = call->wire.session->protocol->send(&call->wire, message, first_metadata(call), &status) == VOW_OK;
+    } else {
+        is_sent = unsent_keep(streaming, message);
+        status = is_sent ? VOW_STATUS_OK : vow_status_no_memory();
+    }
+    if (is_sent && call->wire.queued + streaming->unsent_bytes > QUEUED_MAX) {
+        is_sent = false;
+        status = vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                                 "%s: %zu bytes of messages wait to be sent; %zu are allowed: send when there is room "
+                                 "(vow_call_when_room, vow_call_write)",
+                                 call->method->name, call->wire.queued + streaming->unsent_bytes, QUEUED_MAX);
+    }
+    if (!is_sent)
+        vow_call_end_with(call, status);
+    return is_sent;
+}
+
+/* What keeps a message from being sent at all. */
+static bool send_is_allowed(vow_call *call, const ProtobufCMessage *message)
+{
+    bool                              is_callers = vow_call_is_callers(call);
+    const ProtobufCMessageDescriptor *wanted = is_callers ? call->method->request : call->method->reply;
+
+    if (!call->streaming || (!is_callers && !call->method->server_streams))
+        vow_call_end_with(call, vow_status_make(VOW_INTERNAL, "%s is answered once, with vow_call_reply, not vow_call_send",
+                                            call->method->name));
+    else if (message->descriptor != wanted && message->descriptor != &vow_raw_descriptor)
+        vow_call_end_with(call, vow_status_make(is_callers ? VOW_INVALID_ARGUMENT : VOW_INTERNAL,
+                                            "%s streams %s, and was given a %s", call->method->name, wanted->name,
+                                            message->descriptor->name));
+    else
+        return !call->streaming->is_over && !call->streaming->has_ended;
+    return false;
+}
+
+bool vow_call_send(vow_call *call, const ProtobufCMessage *message)
+{
+    VOW_RULE_THREAD(vow_call_scheduler(call));
+    if (vow_call_is_missing(call) || !send_is_allowed(call, message))
+        return false;
+    if (vow_call_is_callers(call) && !call->method->client_streams) {
+        call->streaming->has_ended = true;
+        call->streaming->has_begun = true;
+        vow_caller_start(call, message);
+        return false;
+    }
+    return send_message(call, message) && vow_streaming_has_room(call->streaming);
+}
+
+void vow_call_end(vow_call *call)
+{
+    vow_streaming *streaming = call->streaming;
+
+    VOW_RULE_THREAD(vow_call_scheduler(call));
+    if (vow_call_is_missing(call))
+        return;
+    if (!vow_call_is_callers(call)) {
+        vow_handling_end_stream(call);
+        return;
+    }
+    if (!streaming || streaming->is_over || streaming->has_ended)
+        return;
+    if (!call->method->client_streams) {
+        vow_call_end_with(call, vow_status_make(VOW_INVALID_ARGUMENT,
+                                                "%s takes a message, and was ended before one was sent",
+                                                call->method->name));
+        return;
+    }
+    streaming->has_ended = true;
+    if (call->wire.session)
+        call->wire.session->protocol->finish(&call->wire);
+    vow_streaming_step_soon(streaming);
+}
+
+void vow_streaming_connected(vow_call *call)
+{
+    vow_streaming *streaming = call->streaming;
+    vow_parcel           *parcel;
+
+    while (!streaming->is_over && (parcel = vow_parcel_first(&streaming->unsent))) {
+        const vow_raw raw = VOW_RAW_INIT(parcel->bytes, parcel->size);
+        bool          is_sent = send_message(call, &raw.base);
+
+        parcel_free(parcel, &streaming->unsent_bytes);
+        if (!is_sent)
+            return;
+    }
+    if (streaming->has_ended && call->method->client_streams && call->wire.session)
+        call->wire.session->protocol->finish(&call->wire);
+    vow_streaming_step_soon(streaming);
+}
+
+/* Events */
+
+void vow_streaming_arrived(vow_call *call, const uint8_t *data, size_t size)
+{
+    vow_streaming *streaming = call->streaming;
+    vow_parcel           *parcel;
+
+    streaming->arrived_count++;
+    if (vow_list_empty(&streaming->arrived)) {
+        bool is_taken;
+
+        vow_call_hold(call);
+        is_taken = vow_stream_waits_deliver(streaming, data, size);
+        vow_call_let_go(call);
+        if (is_taken)
+            return;
+    }
+    parcel = parcel_new(&streaming->arrived, &streaming->arrived_bytes, size);
+    if (!parcel) {
+        vow_call_end_with(call, vow_status_no_memory());
+        return;
+    }
+    if (size)
+        memcpy(parcel->bytes, data, size);
+    arrived_charge(call);
+}
+
+void vow_streaming_metadata(vow_wire *wire, const vow_metadata *metadata)
+{
+    vow_call           *call = vow_call_of_wire(wire);
+    bool                failed;
+    const vow_metadata *joined = vow_call_join_metadata(call, call->received, metadata, &failed);
+
+    if (joined)
+        call->received = joined;
+}
+
+void vow_streaming_finished(vow_wire *wire)
+{
+    vow_call *call = vow_call_of_wire(wire);
+
+    call->streaming->has_finished = true;
+    vow_streaming_step_soon(call->streaming);
+}
+
+void vow_streaming_room(vow_wire *wire)
+{
+    vow_call *call = vow_call_of_wire(wire);
+
+    if (call->streaming)
+        vow_streaming_step_soon(call->streaming);
+}
+
+/* Life */
+
+static void streaming_step(vow_task *task)
+{
+    vow_streaming *streaming = VOW_OWNER(task, vow_streaming, step);
+    vow_call      *call = streaming->call;
+
+    vow_call_hold(call);
+    vow_stream_waits_step(streaming);
+    vow_call_let_go(call);
+}
+
+bool vow_streaming_new(vow_call *call)
+{
+    vow_streaming *streaming = vow_arena_alloc(&call->arena, sizeof *streaming);
+
+    if (!streaming)
+        return false;
+    *streaming = (vow_streaming){ .call = call };
+    vow_task_init(&streaming->step, streaming_step);
+    vow_task_init(&streaming->serve, NULL);
+    vow_list_init(&streaming->arrived);
+    vow_list_init(&streaming->unsent);
+    vow_list_init(&streaming->rooms);
+    call->streaming = streaming;
+    return true;
+}
+
+void vow_streaming_done(vow_call *call)
+{
+    vow_streaming *streaming = call->streaming;
+
+    if (!streaming)
+        return;
+    assert(!streaming->reader && !streaming->writer && vow_list_empty(&streaming->rooms));
+    vow_task_cancel(&streaming->step);
+    vow_task_cancel(&streaming->serve);
+    parcels_free(&streaming->arrived, &streaming->arrived_bytes);
+    parcels_free(&streaming->unsent, &streaming->unsent_bytes);
+    vow_status_done(&streaming->why);
+    call->streaming = NULL;
+}
+
+void vow_streaming_over(vow_call *call, const vow_status *why, bool at_once)
+{
+    vow_streaming *streaming = call->streaming;
+
+    if (!streaming || streaming->is_over)
+        return;
+    streaming->is_over = true;
+    streaming->why = vow_status_share(why);
+    parcels_free(&streaming->unsent, &streaming->unsent_bytes);
+    if (at_once) {
+        parcels_free(&streaming->arrived, &streaming->arrived_bytes);
+        arrived_charge(call);
+    }
+    vow_streaming_step_soon(streaming);
+}

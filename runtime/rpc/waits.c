@@ -1,0 +1,399 @@
+/*
+ * The futures of a stream: the next message, all of them, room for one more, and writing while there is room.
+ *
+ * The idea: each is a small future of its own that holds the call and is known to it. It ends with its event, with the
+ * call, or when its last handle is dropped, which the call does not mind.
+ */
+#include "runtime/rpc/channel.h"
+#include "runtime/rpc/stream.h"
+
+#include <string.h>
+
+/* The memory of one message that was unpacked. */
+typedef struct delivery {
+    vow_arena arena;
+    size_t    block_size;
+    _Alignas(VOW_ARENA_ALIGNMENT) uint8_t room[];
+} delivery;
+
+#define DELIVERY_SIZE ((size_t)1 << 10)
+
+struct vow_stream_wait {
+    vow_future future; /* first */
+    vow_link   link;   /* in rooms */
+    vow_call  *call;   /* held */
+    union {
+        vow_message_fn *on_message; /* NULL: vow_call_next */
+        vow_room_fn    *on_room;
+    } function;
+    void       *arg;
+    vow_waiter *waiter; /* for what the function gave */
+    delivery   *delivery;
+    size_t      size; /* of the message in hand */
+    bool        has_message;
+};
+
+_Static_assert(sizeof(vow_stream_wait) <= VOW_FUTURE_ROOM, "a wait fits the pool of futures");
+
+/* Deliveries */
+
+static delivery *delivery_new(vow_call *call)
+{
+    vow_blocks *blocks = &vow_call_scheduler(call)->blocks;
+    size_t      block_size = DELIVERY_SIZE;
+    delivery   *delivery = vow_blocks_take(blocks, &block_size);
+
+    if (!delivery)
+        return NULL;
+    delivery->block_size = block_size;
+    vow_arena_init(&delivery->arena, delivery->room, block_size - offsetof(struct delivery, room), blocks,
+                   call->arena.cap);
+    return delivery;
+}
+
+static void delivery_free(vow_stream_wait *wait)
+{
+    delivery *delivery = wait->delivery;
+
+    wait->delivery = NULL;
+    if (!delivery)
+        return;
+    vow_arena_done(&delivery->arena);
+    vow_blocks_give(&vow_call_scheduler(wait->call)->blocks, delivery, delivery->block_size);
+}
+
+/* Waits */
+
+/* The message in hand is done with: the sender may go on. */
+static void wait_taken(vow_stream_wait *wait)
+{
+    vow_wire *wire = &wait->call->wire;
+
+    if (!wait->has_message)
+        return;
+    wait->has_message = false;
+    if (wire->session && wire->flow)
+        wire->session->protocol->taken(wire, wait->size);
+}
+
+/* The wait has ended, in one way or another, and the call does not know it any more. */
+static void wait_leave(vow_stream_wait *wait)
+{
+    vow_streaming *streaming = wait->call->streaming;
+
+    if (streaming->reader == wait)
+        streaming->reader = NULL;
+    if (streaming->writer == wait)
+        streaming->writer = NULL;
+    vow_link_remove(&wait->link);
+}
+
+static void wait_cancel(vow_future *future)
+{
+    vow_stream_wait   *wait = (vow_stream_wait *)future;
+    vow_waiter *waiter = wait->waiter;
+
+    wait_leave(wait);
+    wait_taken(wait);
+    wait->waiter = NULL;
+    if (waiter)
+        vow_waiter_withdraw(waiter, future); /* what it waits for may still use the message */
+}
+
+static void wait_destroy(vow_future *future)
+{
+    vow_stream_wait *wait = (vow_stream_wait *)future;
+    vow_call *call = wait->call;
+
+    delivery_free(wait);
+    vow_future_give(future);
+    vow_call_let_go(call);
+}
+
+static const vow_future_class wait_class = { .name = "wait", .cancel = wait_cancel, .destroy = wait_destroy };
+
+static vow_stream_wait *wait_new(vow_call *call, void *arg)
+{
+    vow_stream_wait *wait = vow_future_new(vow_call_scheduler(call), &wait_class);
+
+    if (!wait)
+        return NULL;
+    vow_link_init(&wait->link);
+    wait->call = call;
+    wait->arg = arg;
+    wait->waiter = NULL;
+    wait->delivery = NULL;
+    wait->has_message = false;
+    vow_call_hold(call);
+    return wait;
+}
+
+static void wait_succeed(vow_stream_wait *wait, void *value)
+{
+    wait_leave(wait);
+    vow_future_succeed(&wait->future, value, NULL);
+}
+
+static void wait_fail(vow_stream_wait *wait, vow_status status)
+{
+    wait_leave(wait);
+    vow_future_fail(&wait->future, status);
+}
+
+static void wait_end_as_call(vow_stream_wait *wait)
+{
+    const vow_status *why = &wait->call->streaming->why;
+
+    if (why->code == VOW_OK)
+        wait_succeed(wait, NULL);
+    else
+        wait_fail(wait, vow_status_share(why));
+}
+
+/* What a function gave has settled. */
+static void wait_go_on(vow_task *task)
+{
+    vow_waiter *waiter = vow_waiter_of(task);
+    vow_stream_wait   *wait = waiter->arg;
+
+    wait->waiter = NULL;
+    vow_future_busy(&wait->future);
+    wait_taken(wait);
+    if (waiter->source->status.code != VOW_OK)
+        wait_fail(wait, vow_status_share(&waiter->source->status));
+    else
+        vow_streaming_step_soon(wait->call->streaming);
+    vow_waiter_withdraw(waiter, &wait->future);
+    vow_future_unbusy(&wait->future);
+}
+
+/* The function gave `future` (or NULL) to wait for before it is called again. */
+static void wait_for(vow_stream_wait *wait, vow_future *future)
+{
+    vow_waiter *waiter;
+
+    if (!future) {
+        wait_taken(wait);
+        return;
+    }
+    if (!vow_future_pending(&wait->future)) {
+        vow_drop(future);
+        return;
+    }
+    waiter = vow_future_take(future);
+    if (!waiter) {
+        wait_fail(wait, vow_status_no_memory());
+        return;
+    }
+    waiter->arg = wait;
+    wait->waiter = waiter;
+    vow_waiter_wait(waiter, NULL, wait_go_on);
+}
+
+/* Reading */
+
+static const ProtobufCMessageDescriptor *read_descriptor(const vow_call *call)
+{
+    return vow_call_is_callers(call) ? call->method->reply : call->method->request;
+}
+
+static void read_failed(vow_stream_wait *wait, vow_status status)
+{
+    vow_call *call = wait->call;
+
+    if (vow_call_is_callers(call) && status.code == VOW_INVALID_ARGUMENT) {
+        vow_status wrong = status; /* the caller has done nothing wrong: its peer has */
+
+        status = vow_status_make(VOW_INTERNAL, "%s", vow_status_message(&wrong));
+        vow_status_done(&wrong);
+    }
+    wait_fail(wait, vow_status_share(&status));
+    vow_call_end_with(call, status);
+}
+
+/* Hands a message to who waits for one. */
+static void read_deliver(vow_stream_wait *wait, const uint8_t *data, size_t size)
+{
+    vow_call         *call = wait->call;
+    vow_status        status = VOW_STATUS_OK;
+    ProtobufCMessage *message;
+
+    vow_future_busy(&wait->future);
+    delivery_free(wait);
+    wait->delivery = delivery_new(call);
+    wait->has_message = true;
+    wait->size = size;
+    message = wait->delivery ? vow_call_unpack(call, &wait->delivery->arena, read_descriptor(call), data, size,
+                                               "message", &status)
+                             : NULL;
+    if (!message) {
+        wait_taken(wait);
+        read_failed(wait, status.code == VOW_OK ? vow_status_no_memory() : status);
+    } else if (wait->function.on_message) {
+        wait_for(wait, wait->function.on_message(call, message, wait->arg));
+    } else {
+        wait_taken(wait);
+        wait_succeed(wait, message);
+    }
+    vow_future_unbusy(&wait->future);
+}
+
+static bool reader_is_idle(const vow_streaming *streaming)
+{
+    return streaming->reader && !streaming->reader->waiter && !streaming->reader->has_message;
+}
+
+static void read_step(vow_streaming *streaming)
+{
+    while (reader_is_idle(streaming)) {
+        vow_parcel *parcel = vow_parcel_first(&streaming->arrived);
+
+        if (parcel) {
+            vow_link_remove(&parcel->link);
+            read_deliver(streaming->reader, parcel->bytes, parcel->size);
+            vow_streaming_unpark(streaming, parcel);
+        } else if (streaming->is_over) {
+            wait_end_as_call(streaming->reader);
+        } else if (streaming->has_finished) {
+            wait_succeed(streaming->reader, NULL);
+        } else {
+            delivery_free(streaming->reader); /* a stream that is idle holds nothing */
+            break;
+        }
+    }
+}
+
+static vow_future *reader_new(vow_call *call, vow_message_fn *on_message, void *arg)
+{
+    vow_streaming *streaming = call->streaming;
+    vow_scheduler        *scheduler = vow_call_scheduler(call);
+    vow_stream_wait             *wait;
+
+    VOW_RULE_THREAD(scheduler);
+    if (vow_call_is_missing(call))
+        return vow_future_no_memory(scheduler);
+    if (!streaming)
+        return vow_failure_of(scheduler, vow_status_make(VOW_FAILED_PRECONDITION, "%s does not stream",
+                                                         call->method->name));
+    if (streaming->reader)
+        return vow_failure_of(scheduler, vow_status_make(VOW_FAILED_PRECONDITION,
+                                                         "%s: somebody reads this call already", call->method->name));
+    wait = wait_new(call, arg);
+    if (!wait)
+        return vow_future_no_memory(scheduler);
+    wait->function.on_message = on_message;
+    streaming->reader = wait;
+    vow_streaming_step_soon(streaming);
+    return &wait->future;
+}
+
+vow_future *vow_call_next(vow_call *call)
+{
+    return VOW_MADE(reader_new(call, NULL, NULL));
+}
+
+vow_future *vow_call_read(vow_call *call, vow_message_fn *on_message, void *arg)
+{
+    return VOW_MADE(reader_new(call, on_message, arg));
+}
+
+/* Writing */
+
+static void write_step(vow_streaming *streaming)
+{
+    vow_stream_wait   *wait = streaming->writer;
+    vow_future *first;
+
+    if (!wait || wait->waiter)
+        return;
+    if (streaming->has_ended)
+        wait_succeed(wait, NULL);
+    else if (streaming->is_over)
+        wait_end_as_call(wait);
+    else if (vow_streaming_has_room(streaming)) {
+        vow_future_busy(&wait->future);
+        first = wait->function.on_room(streaming->call, wait->arg);
+        wait_for(wait, first);
+        if (streaming->writer == wait && !wait->waiter && (streaming->has_ended || vow_streaming_has_room(streaming)))
+            vow_streaming_step_soon(streaming);
+        vow_future_unbusy(&wait->future);
+    }
+}
+
+static void rooms_step(vow_streaming *streaming)
+{
+    vow_link *link;
+
+    while ((streaming->is_over || streaming->has_ended || vow_streaming_has_room(streaming)) &&
+           (link = vow_list_first(&streaming->rooms))) {
+        vow_stream_wait *wait = VOW_OWNER(link, vow_stream_wait, link);
+
+        if (streaming->is_over)
+            wait_end_as_call(wait);
+        else
+            wait_succeed(wait, NULL);
+    }
+}
+
+vow_future *vow_call_when_room(vow_call *call)
+{
+    vow_scheduler *scheduler = vow_call_scheduler(call);
+    vow_stream_wait      *wait;
+
+    VOW_RULE_THREAD(scheduler);
+    if (vow_call_is_missing(call))
+        return vow_future_no_memory(scheduler);
+    if (!call->streaming)
+        return VOW_MADE(vow_failure_of(scheduler, vow_status_make(VOW_FAILED_PRECONDITION, "%s does not stream",
+                                                                  call->method->name)));
+    wait = wait_new(call, NULL);
+    if (!wait)
+        return vow_future_no_memory(scheduler);
+    vow_list_append(&call->streaming->rooms, &wait->link);
+    vow_streaming_step_soon(call->streaming);
+    return VOW_MADE(&wait->future);
+}
+
+vow_future *vow_call_write(vow_call *call, vow_room_fn *on_room, void *arg)
+{
+    vow_scheduler        *scheduler = vow_call_scheduler(call);
+    vow_streaming *streaming = call->streaming;
+    vow_stream_wait             *wait;
+
+    VOW_RULE_THREAD(scheduler);
+    if (vow_call_is_missing(call))
+        return vow_future_no_memory(scheduler);
+    if (!streaming || streaming->writer || streaming->has_ended)
+        return VOW_MADE(vow_failure_of(
+            scheduler, vow_status_make(VOW_FAILED_PRECONDITION, "%s: %s", call->method->name,
+                                       !streaming          ? "it does not stream"
+                                       : streaming->writer ? "somebody writes this call already"
+                                                           : "vow_call_end has ended the messages of this side")));
+    wait = wait_new(call, arg);
+    if (!wait)
+        return vow_future_no_memory(scheduler);
+    wait->function.on_room = on_room;
+    streaming->writer = wait;
+    vow_streaming_step_soon(streaming);
+    return VOW_MADE(&wait->future);
+}
+
+
+/* Events */
+
+void vow_stream_waits_step(vow_streaming *streaming)
+{
+    read_step(streaming);
+    rooms_step(streaming);
+    write_step(streaming);
+}
+
+bool vow_stream_waits_deliver(vow_streaming *streaming, const uint8_t *data, size_t size)
+{
+    if (!reader_is_idle(streaming))
+        return false;
+    read_deliver(streaming->reader, data, size);
+    if (reader_is_idle(streaming))
+        delivery_free(streaming->reader); /* a stream that is idle holds nothing */
+    return true;
+}

@@ -193,10 +193,6 @@ static void pong_unasked(writer *w)
 {
     write_frame(w, HEADER(.kind = VOW_FRAME_PONG, .ping = 1), NULL, 0);
 }
-static void credit(writer *w)
-{
-    write_frame(w, HEADER(.kind = VOW_FRAME_CREDIT, .call = 1), NULL, 0);
-}
 static void hello_again(writer *w)
 {
     write_hello(w, 1, 1);
@@ -263,7 +259,6 @@ static const fault faults[] = {
     { "reply to its own call", reply_to_own_call, "REPLY for call 1, which this side has not begun" },
     { "status to a server", status_unasked, "STATUS for call 1, which this side has not begun" },
     { "pong unasked", pong_unasked, "PONG 1 answers no ping" },
-    { "credit", credit, "CREDIT is not allowed here" },
     { "hello twice", hello_again, "HELLO is not allowed here" },
     { "cancel of no call", cancel_unbegun, "CANCEL for call 9, which its sender has not begun" },
     { "cancel of the other side's call", cancel_not_its_own, "CANCEL for call 2" },

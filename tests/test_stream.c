@@ -1,5 +1,5 @@
 /* Streams in every direction, on each kind of transport. */
-#include "tests/support/world.h"
+#include "tests/support/streams.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,127 +12,9 @@
 
 #define MESSAGES 1000
 
-static const vow_method count_method = { sizeof count_method, "calls.Streams/Count", &calls__text__descriptor,
-                                         &calls__text__descriptor, false, true, false, NULL };
-static const vow_method join_method = { sizeof join_method, "calls.Streams/Join", &calls__text__descriptor,
-                                        &calls__text__descriptor, true, false, false, NULL };
-static const vow_method chat_method = { sizeof chat_method, "calls.Streams/Chat", &calls__text__descriptor,
-                                        &calls__text__descriptor, true, true, false, NULL };
-
-static const char *text_of(const ProtobufCMessage *message)
-{
-    return ((const Calls__Text *)message)->text;
-}
-
-static bool send_text(vow_call *call, const char *text)
-{
-    Calls__Text message = CALLS__TEXT__INIT;
-
-    message.text = (char *)(uintptr_t)text;
-    return vow_call_send(call, &message.base);
-}
-
-/* The handlers */
-
-struct counting {
-    size_t next;
-    size_t end;
-};
-
-static vow_future *count_more(vow_call *call, void *arg)
-{
-    struct counting *counting = arg;
-    bool             has_room = true;
-    char             text[32];
-
-    while (has_room && counting->next < counting->end) {
-        snprintf(text, sizeof text, "%zu", counting->next++);
-        has_room = send_text(call, text);
-    }
-    if (counting->next == counting->end)
-        vow_call_end(call);
-    return NULL;
-}
-
-/* Sends the numbers up to the one that it is given. */
-static void serve_count(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
-{
-    struct counting *counting = vow_call_alloc(call, sizeof *counting);
-
-    (void)handler;
-    if (!counting)
-        return;
-    counting->end = strtoul(text_of(request), NULL, 10);
-    vow_call_answer(call, vow_call_write(call, count_more, counting));
-}
-
-struct joining {
-    vow_call *call;
-    size_t    size;
-    size_t    count;
-};
-
-static vow_future *join_one(vow_call *call, const ProtobufCMessage *message, void *arg)
-{
-    struct joining *joining = arg;
-
-    (void)call;
-    joining->size += strlen(text_of(message));
-    joining->count++;
-    return NULL;
-}
-
-static vow_future *join_reply(vow_future *end, void *arg)
-{
-    struct joining *joining = arg;
-    Calls__Text     reply = CALLS__TEXT__INIT;
-    char            text[64];
-
-    (void)end;
-    snprintf(text, sizeof text, "%zu messages, %zu bytes", joining->count, joining->size);
-    reply.text = text;
-    vow_call_reply(joining->call, &reply.base);
-    return NULL;
-}
-
-/* Says how much it was sent. */
-static void serve_join(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
-{
-    struct joining *joining = vow_call_alloc(call, sizeof *joining);
-
-    (void)handler;
-    assert_null(request);
-    if (!joining)
-        return;
-    joining->call = call;
-    vow_call_answer(call, vow_then(vow_call_read(call, join_one, joining), join_reply, joining));
-}
-
-static vow_future *chat_echo(vow_call *call, const ProtobufCMessage *message, void *arg)
-{
-    (void)arg;
-    if (strcmp(text_of(message), "fail") == 0)
-        return vow_failure(vow_call_loop(call), VOW_ABORTED, "as you wish");
-    send_text(call, text_of(message));
-    return vow_call_when_room(call);
-}
-
-/* Sends back what it is sent, in order. */
-static void serve_chat(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
-{
-    (void)request;
-    (void)handler;
-    vow_call_answer(call, vow_call_read(call, chat_echo, NULL));
-}
-
 static int open_world(void **state, world_kind kind)
 {
-    world *world = world_new(kind);
-
-    vow_server_handle(world->server, &(vow_handler){ sizeof(vow_handler), &count_method, serve_count, NULL, NULL });
-    vow_server_handle(world->server, &(vow_handler){ sizeof(vow_handler), &join_method, serve_join, NULL, NULL });
-    vow_server_handle(world->server, &(vow_handler){ sizeof(vow_handler), &chat_method, serve_chat, NULL, NULL });
-    *state = world;
+    *state = streams_world(kind);
     return 0;
 }
 
@@ -151,9 +33,9 @@ static int close_world(void **state)
 
 static vow_call *start_count(world *world, const char *end)
 {
-    vow_call *call = vow_call_start(world->channel, &count_method, NULL);
+    vow_call *call = vow_call_start(world->channel, &streams_count, NULL);
 
-    send_text(call, end);
+    streams_send(call, end);
     vow_call_end(call);
     return call;
 }
@@ -168,7 +50,7 @@ static vow_future *read_number(vow_call *call, const ProtobufCMessage *message, 
     struct reading *reading = arg;
 
     (void)call;
-    reading->is_in_order &= strtoul(text_of(message), NULL, 10) == reading->count;
+    reading->is_in_order &= strtoul(streams_text(message), NULL, 10) == reading->count;
     reading->count++;
     return NULL;
 }
@@ -195,7 +77,7 @@ static void the_next_message_is_a_future_until_there_is_none(void **state)
 
         assert_int_equal(vow_wait(next), VOW_OK);
         snprintf(text, sizeof text, "%d", i);
-        assert_string_equal(text_of(vow_future_value(next)), text);
+        assert_string_equal(streams_text(vow_future_value(next)), text);
         vow_drop(next);
     }
     for (int i = 0; i < 2; i++) {
@@ -227,15 +109,15 @@ static void a_stream_of_no_replies_ends_well(void **state)
 static void requests_stream_and_are_answered_once(void **state)
 {
     world      *world = *state;
-    vow_call   *call = vow_call_start(world->channel, &join_method, NULL);
+    vow_call   *call = vow_call_start(world->channel, &streams_join, NULL);
     vow_future *reply = vow_call_next(call);
 
     for (int i = 0; i < MESSAGES; i++)
-        send_text(call, "0123456789");
+        streams_send(call, "0123456789");
     vow_call_end(call);
-    assert_false(send_text(call, "after the end"));
+    assert_false(streams_send(call, "after the end"));
     assert_int_equal(vow_wait(reply), VOW_OK);
-    assert_string_equal(text_of(vow_future_value(reply)), "1000 messages, 10000 bytes");
+    assert_string_equal(streams_text(vow_future_value(reply)), "1000 messages, 10000 bytes");
     vow_drop(reply);
     vow_call_drop(call);
 }
@@ -243,7 +125,7 @@ static void requests_stream_and_are_answered_once(void **state)
 static void messages_larger_than_the_window_pass(void **state)
 {
     world      *world = *state;
-    vow_call   *call = vow_call_start(world->channel, &join_method, NULL);
+    vow_call   *call = vow_call_start(world->channel, &streams_join, NULL);
     vow_future *reply = vow_call_next(call);
     char       *large = malloc(3000001);
 
@@ -252,12 +134,12 @@ static void messages_larger_than_the_window_pass(void **state)
     large[3000000] = '\0';
     for (int i = 0; i < 3; i++) {
         assert_int_equal(world_settle(world, vow_call_when_room(call)), VOW_OK);
-        assert_false(send_text(call, large));
-        send_text(call, "small");
+        assert_false(streams_send(call, large));
+        streams_send(call, "small");
     }
     vow_call_end(call);
     assert_int_equal(vow_wait(reply), VOW_OK);
-    assert_string_equal(text_of(vow_future_value(reply)), "6 messages, 9000015 bytes");
+    assert_string_equal(streams_text(vow_future_value(reply)), "6 messages, 9000015 bytes");
     free(large);
     vow_drop(reply);
     vow_call_drop(call);
@@ -268,16 +150,16 @@ static void messages_larger_than_the_window_pass(void **state)
 static void both_sides_talk_in_turn(void **state)
 {
     world    *world = *state;
-    vow_call *call = vow_call_start(world->channel, &chat_method, NULL);
+    vow_call *call = vow_call_start(world->channel, &streams_chat, NULL);
     char      text[32];
 
     for (int i = 0; i < 100; i++) {
         vow_future *next = vow_call_next(call);
 
         snprintf(text, sizeof text, "message %d", i);
-        send_text(call, text);
+        streams_send(call, text);
         assert_int_equal(vow_wait(next), VOW_OK);
-        assert_string_equal(text_of(vow_future_value(next)), text);
+        assert_string_equal(streams_text(vow_future_value(next)), text);
         vow_drop(next);
     }
     vow_call_end(call);
@@ -288,14 +170,14 @@ static void both_sides_talk_in_turn(void **state)
 static void a_failure_comes_after_the_messages_before_it(void **state)
 {
     world      *world = *state;
-    vow_call   *call = vow_call_start(world->channel, &chat_method, NULL);
+    vow_call   *call = vow_call_start(world->channel, &streams_chat, NULL);
     vow_future *next;
 
-    send_text(call, "one");
-    send_text(call, "fail");
+    streams_send(call, "one");
+    streams_send(call, "fail");
     next = vow_call_next(call);
     assert_int_equal(vow_wait(next), VOW_OK);
-    assert_string_equal(text_of(vow_future_value(next)), "one");
+    assert_string_equal(streams_text(vow_future_value(next)), "one");
     vow_drop(next);
     next = vow_call_next(call);
     assert_int_equal(vow_wait(next), VOW_ABORTED);
@@ -307,10 +189,10 @@ static void a_failure_comes_after_the_messages_before_it(void **state)
 static void a_dropped_call_ends_at_the_handler(void **state)
 {
     world      *world = *state;
-    vow_call   *call = vow_call_start(world->channel, &chat_method, NULL);
+    vow_call   *call = vow_call_start(world->channel, &streams_chat, NULL);
     vow_future *next = vow_call_next(call);
 
-    send_text(call, "one");
+    streams_send(call, "one");
     assert_int_equal(vow_wait(next), VOW_OK);
     vow_drop(next);
     next = vow_call_next(call);
@@ -322,14 +204,14 @@ static void a_dropped_call_ends_at_the_handler(void **state)
 static void dropping_a_wait_leaves_the_call_alone(void **state)
 {
     world      *world = *state;
-    vow_call   *call = vow_call_start(world->channel, &chat_method, NULL);
+    vow_call   *call = vow_call_start(world->channel, &streams_chat, NULL);
     vow_future *next = vow_call_next(call);
 
     vow_drop(next);
-    send_text(call, "one");
+    streams_send(call, "one");
     next = vow_call_next(call);
     assert_int_equal(vow_wait(next), VOW_OK);
-    assert_string_equal(text_of(vow_future_value(next)), "one");
+    assert_string_equal(streams_text(vow_future_value(next)), "one");
     vow_drop(next);
     vow_call_drop(call);
 }
@@ -337,7 +219,7 @@ static void dropping_a_wait_leaves_the_call_alone(void **state)
 static void one_reads_at_a_time(void **state)
 {
     world      *world = *state;
-    vow_call   *call = vow_call_start(world->channel, &chat_method, NULL);
+    vow_call   *call = vow_call_start(world->channel, &streams_chat, NULL);
     vow_future *next = vow_call_next(call);
 
     assert_int_equal(world_settle(world, vow_call_next(call)), VOW_FAILED_PRECONDITION);
@@ -347,15 +229,23 @@ static void one_reads_at_a_time(void **state)
 
 /* Refusals */
 
+static vow_future *never_asked(vow_call *call, void *arg)
+{
+    (void)call;
+    (void)arg;
+    fail_msg("there is room in a call that could not begin");
+    return NULL;
+}
+
 static void a_call_that_cannot_begin_says_so_where_it_is_read(void **state)
 {
     world       *world = *state;
     vow_channel *nowhere = vow_channel_open(world->loop, "nowhere", NULL);
-    vow_call    *call = vow_call_start(nowhere, &chat_method, NULL);
+    vow_call    *call = vow_call_start(nowhere, &streams_chat, NULL);
 
-    assert_false(send_text(call, "one"));
+    assert_false(streams_send(call, "one"));
     assert_int_equal(world_settle(world, vow_call_next(call)), VOW_INVALID_ARGUMENT);
-    assert_int_equal(world_settle(world, vow_call_write(call, count_more, NULL)), VOW_INVALID_ARGUMENT);
+    assert_int_equal(world_settle(world, vow_call_write(call, never_asked, NULL)), VOW_INVALID_ARGUMENT);
     assert_int_equal(world_settle(world, vow_call_when_room(call)), VOW_INVALID_ARGUMENT);
     vow_call_drop(call);
     vow_channel_close(nowhere);
@@ -364,7 +254,7 @@ static void a_call_that_cannot_begin_says_so_where_it_is_read(void **state)
 static void a_message_of_another_type_ends_the_call(void **state)
 {
     world       *world = *state;
-    vow_call    *call = vow_call_start(world->channel, &chat_method, NULL);
+    vow_call    *call = vow_call_start(world->channel, &streams_chat, NULL);
     Calls__Block block = CALLS__BLOCK__INIT;
 
     assert_false(vow_call_send(call, &block.base));
@@ -376,7 +266,7 @@ static void a_message_of_another_type_ends_the_call(void **state)
 static void a_deadline_ends_a_stream(void **state)
 {
     world    *world = *state;
-    vow_call *call = vow_call_start(world->channel, &chat_method, VOW_CALL(.timeout_ms = 20));
+    vow_call *call = vow_call_start(world->channel, &streams_chat, VOW_CALL(.timeout_ms = 20));
 
     assert_int_equal(world_settle(world, vow_call_next(call)), VOW_DEADLINE_EXCEEDED);
     vow_call_drop(call);
@@ -397,15 +287,15 @@ static void a_reader_that_stops_holds_its_sender_back(void **state)
 {
     world         *world = *state;
     struct reading reading = { 0, true };
-    vow_call      *call = vow_call_start(world->channel, &count_method, NULL);
+    vow_call      *call = vow_call_start(world->channel, &streams_count, NULL);
     vow_future    *read = vow_call_read(call, count_and_hold, &reading);
     vow_call      *other;
     vow_future    *next;
 
-    send_text(call, "10000000");
-    other = vow_call_start(world->channel, &chat_method, NULL);
+    streams_send(call, "10000000");
+    other = vow_call_start(world->channel, &streams_chat, NULL);
     next = vow_call_next(other);
-    send_text(other, "beside it");
+    streams_send(other, "beside it");
     assert_int_equal(vow_wait(next), VOW_OK);
     assert_int_equal(reading.count, 1);
     vow_drop(next);
@@ -414,12 +304,8 @@ static void a_reader_that_stops_holds_its_sender_back(void **state)
     vow_call_drop(call);
 }
 
-#define ON_EACH(test)                                                                                                  \
-    { #test " (simulated)", test, open_simulated, close_world, NULL },                                                 \
-        { #test " (tcp)", test, open_tcp, close_world, NULL }, { #test " (unix)", test, open_unix, close_world, NULL }, \
-    {                                                                                                                  \
-        #test " (memory)", test, open_memory, close_world, NULL                                                        \
-    }
+#define ON(world, test) { #test " (" #world ")", test, open_##world, close_world, NULL }
+#define ON_EACH(test) ON(simulated, test), ON(tcp, test), ON(unix, test), ON(memory, test)
 
 int main(void)
 {

@@ -154,12 +154,13 @@ static bool send_is_allowed(vow_call *call, const ProtobufCMessage *message)
     const ProtobufCMessageDescriptor *wanted = is_callers ? call->method->request : call->method->reply;
 
     if (!call->streaming || (!is_callers && !call->method->server_streams))
-        vow_call_end_with(call, vow_status_make(VOW_INTERNAL, "%s is answered once, with vow_call_reply, not vow_call_send",
-                                            call->method->name));
+        vow_call_end_with(call, vow_status_make(VOW_INTERNAL,
+                                                "%s is answered once, with vow_call_reply, not vow_call_send",
+                                                call->method->name));
     else if (message->descriptor != wanted && message->descriptor != &vow_raw_descriptor)
         vow_call_end_with(call, vow_status_make(is_callers ? VOW_INVALID_ARGUMENT : VOW_INTERNAL,
-                                            "%s streams %s, and was given a %s", call->method->name, wanted->name,
-                                            message->descriptor->name));
+                                                "%s streams %s, and was given a %s", call->method->name,
+                                                wanted->name, message->descriptor->name));
     else
         return !call->streaming->is_over && !call->streaming->has_ended;
     return false;

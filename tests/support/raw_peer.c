@@ -221,7 +221,7 @@ bool raw_next(raw_peer *peer, vow_frame_kind kind, vow_header *header, vow_bytes
             peer->at = VOW_PREFACE_SIZE;
         }
         while (peer->at > 0 && peer_take(peer, header, payload)) {
-            if (header->kind == kind)
+            if (kind == 0 || header->kind == kind)
                 return true;
         }
         if (peer->has_ended)

@@ -187,7 +187,8 @@ bool vow_flow_receive(vow_native *native, vow_wire *wire, const vow_header *head
     if (flow) {
         flow->granted -= cost;
         flow->assembling += cost;
-        flow_grant(native, wire);
+        if (header->more) /* else it is complete, and counts until it is taken */
+            flow_grant(native, wire);
     }
     return vow_native_is_alive(native);
 }

@@ -116,7 +116,8 @@ static bool totals_print(const struct options *options, const storm_totals *tota
         if (totals->ended[i])
             printf(" %s %" PRIu64, vow_code_name((vow_code)i), totals->ended[i]);
     }
-    printf(" dropped %" PRIu64 "\n", totals->dropped);
+    printf(" dropped %" PRIu64 "; %" PRIu64 " streams, %" PRIu64 " to their end, %" PRIu64 " messages came back\n",
+           totals->dropped, totals->streams, totals->ended_well, totals->streamed);
     return all_struck;
 }
 

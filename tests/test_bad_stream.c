@@ -164,9 +164,11 @@ static const struct {
     void (*write)(writer *writer);
     const char *says;
 } faults[] = {
-    { "beyond the window", beyond_the_window, "STREAM for call 1 costs 32800 bytes, and the call had credit for 32736" },
+    { "beyond the window", beyond_the_window,
+      "STREAM for call 1 costs 32800 bytes, and the call had credit for 32736" },
     { "messages of nothing", messages_of_nothing, "STREAM for call 1 costs 32 bytes, and the call had credit for 0" },
-    { "a message beyond the window", a_message_beyond_the_window, "STREAM for call 1 costs 40032 bytes, and the call had" },
+    { "a message beyond the window", a_message_beyond_the_window,
+      "STREAM for call 1 costs 40032 bytes, and the call had" },
     { "for no call", for_no_call, "STREAM for call 9, which was never begun" },
     { "end for no call", end_for_no_call, "END for call 9, which its sender has not begun" },
     { "credit for no call", credit_for_no_call, "CREDIT for call 9, which was never begun" },
@@ -261,7 +263,9 @@ static void a_stream_for_one_message(writer *w)
 static void bad_metadata(writer *w)
 {
     begin(w, 1, CHAT);
-    write_frame(w, HEADER(.kind = VOW_FRAME_STREAM, .call = 1, .to_send = VOW_METADATA({ .name = "UPPER", .value = "x" })),
+    write_frame(w,
+                HEADER(.kind = VOW_FRAME_STREAM, .call = 1,
+                       .to_send = VOW_METADATA({ .name = "UPPER", .value = "x" })),
                 NULL, 0);
 }
 
@@ -271,10 +275,13 @@ static const struct {
     vow_code    code;
     const char *says;
 } call_faults[] = {
-    { "too large", too_large, VOW_RESOURCE_EXHAUSTED, "a message of 104857600 bytes came; 4194304 are allowed (max_message_size)" },
+    { "too large", too_large, VOW_RESOURCE_EXHAUSTED,
+      "a message of 104857600 bytes came; 4194304 are allowed (max_message_size)" },
     { "malformed", malformed, VOW_INVALID_ARGUMENT, "calls.Streams/Chat: the message: " },
-    { "one message for a stream", one_message_for_a_stream, VOW_INTERNAL, "takes a stream of messages, and the caller sends one" },
-    { "a stream for one message", a_stream_for_one_message, VOW_INTERNAL, "takes one message, and the caller sends a stream" },
+    { "one message for a stream", one_message_for_a_stream, VOW_INTERNAL,
+      "takes a stream of messages, and the caller sends one" },
+    { "a stream for one message", a_stream_for_one_message, VOW_INTERNAL,
+      "takes one message, and the caller sends a stream" },
     { "bad metadata", bad_metadata, VOW_INTERNAL, "UPPER" },
 };
 

@@ -195,12 +195,12 @@ const vow_metadata *vow_call_copy_metadata(vow_call *call, const vow_metadata *m
 
 const vow_metadata *vow_call_metadata(const vow_call *call)
 {
-    return call->received;
+    return vow_call_is_missing(call) ? no_metadata : call->received;
 }
 
 const char *vow_call_metadata_get(const vow_call *call, const char *name)
 {
-    for (const vow_metadata *entry = call->received; entry->name; entry++) {
+    for (const vow_metadata *entry = vow_call_metadata(call); entry->name; entry++) {
         if (strcmp(entry->name, name) == 0)
             return entry->value;
     }
@@ -209,26 +209,34 @@ const char *vow_call_metadata_get(const vow_call *call, const char *name)
 
 /* --- Asking --------------------------------------------------------------------------------- */
 
+/* Of the call that is given when there is no memory for any other. */
+static const vow_method no_method = {
+    .size = sizeof no_method,
+    .name = "",
+    .request = &vow_raw_descriptor,
+    .reply = &vow_raw_descriptor,
+};
+
 vow_loop *vow_call_loop(const vow_call *call)
 {
-    return call->loop;
+    return vow_call_is_missing(call) ? (vow_loop *)call->future.scheduler : call->loop;
 }
 
 const vow_method *vow_call_method(const vow_call *call)
 {
-    return call->method;
+    return vow_call_is_missing(call) ? &no_method : call->method;
 }
 
 const char *vow_call_peer(const vow_call *call)
 {
-    return call->peer;
+    return vow_call_is_missing(call) ? "" : call->peer;
 }
 
 int64_t vow_call_time_left_ms(const vow_call *call)
 {
-    uint64_t now = vow_scheduler_now_ns(vow_call_scheduler(call));
+    uint64_t now = vow_scheduler_now_ns(vow_call_any_scheduler(call));
 
-    if (call->deadline_ns == VOW_NO_DEADLINE)
+    if (vow_call_is_missing(call) || call->deadline_ns == VOW_NO_DEADLINE)
         return INT64_MAX;
     return call->deadline_ns <= now ? 0 : (int64_t)((call->deadline_ns - now) / NS_PER_MS);
 }

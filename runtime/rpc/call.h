@@ -97,6 +97,23 @@ static inline vow_scheduler *vow_call_scheduler(const vow_call *call)
 
 extern const vow_future_class vow_caller_class;
 
+static inline bool vow_call_is_callers(const vow_call *call)
+{
+    return call->future.class != NULL;
+}
+
+/* The call that is given when there is no memory for any other. */
+static inline bool vow_call_is_missing(const vow_call *call)
+{
+    return call->future.class && call->future.class != &vow_caller_class;
+}
+
+/* Of any call that a program may have. */
+static inline vow_scheduler *vow_call_any_scheduler(const vow_call *call)
+{
+    return vow_call_is_callers(call) ? call->future.scheduler : vow_call_scheduler(call);
+}
+
 static inline bool vow_method_streams(const vow_method *method)
 {
     return method->client_streams || method->server_streams;

@@ -31,12 +31,16 @@ void vow_call_let_go(vow_call *call)
 
 void vow_call_end_with(vow_call *call, vow_status status)
 {
-    if (!vow_call_is_callers(call))
-        vow_handling_fail(call, status);
-    else if (vow_future_pending(&call->future))
-        vow_caller_fail(call, status);
-    else
+    if (!vow_call_is_callers(call) && call->state == VOW_CALL_WAITING) {
+        vow_handling_abandon(call, &status); /* its handler has not seen it */
         vow_status_done(&status);
+    } else if (!vow_call_is_callers(call)) {
+        vow_handling_fail(call, status);
+    } else if (vow_future_pending(&call->future)) {
+        vow_caller_fail(call, status);
+    } else {
+        vow_status_done(&status);
+    }
 }
 
 /* Parcels */
@@ -168,7 +172,7 @@ static bool send_is_allowed(vow_call *call, const ProtobufCMessage *message)
 
 bool vow_call_send(vow_call *call, const ProtobufCMessage *message)
 {
-    VOW_RULE_THREAD(vow_call_scheduler(call));
+    VOW_RULE_THREAD(vow_call_any_scheduler(call));
     if (vow_call_is_missing(call) || !send_is_allowed(call, message))
         return false;
     if (vow_call_is_callers(call) && !call->method->client_streams) {
@@ -182,11 +186,12 @@ bool vow_call_send(vow_call *call, const ProtobufCMessage *message)
 
 void vow_call_end(vow_call *call)
 {
-    vow_streaming *streaming = call->streaming;
+    vow_streaming *streaming;
 
-    VOW_RULE_THREAD(vow_call_scheduler(call));
+    VOW_RULE_THREAD(vow_call_any_scheduler(call));
     if (vow_call_is_missing(call))
         return;
+    streaming = call->streaming;
     if (!vow_call_is_callers(call)) {
         vow_handling_end_stream(call);
         return;
@@ -212,9 +217,12 @@ void vow_streaming_connected(vow_call *call)
 
     while (!streaming->is_over && (parcel = vow_parcel_first(&streaming->unsent))) {
         const vow_raw raw = VOW_RAW_INIT(parcel->bytes, parcel->size);
-        bool          is_sent = send_message(call, &raw.base);
+        bool          is_sent;
 
-        parcel_free(parcel, &streaming->unsent_bytes);
+        vow_link_remove(&parcel->link); /* what ends the call frees all that waits */
+        streaming->unsent_bytes -= parcel->size;
+        is_sent = send_message(call, &raw.base);
+        vow_free(parcel);
         if (!is_sent)
             return;
     }

@@ -53,17 +53,6 @@ static inline vow_parcel *vow_parcel_first(const vow_list *list)
     return link ? VOW_OWNER(link, vow_parcel, link) : NULL;
 }
 
-static inline bool vow_call_is_callers(const vow_call *call)
-{
-    return call->future.class != NULL;
-}
-
-/* The call that is given when there is no memory for any other. */
-static inline bool vow_call_is_missing(const vow_call *call)
-{
-    return call->future.class && call->future.class != &vow_caller_class;
-}
-
 static inline void vow_streaming_step_soon(vow_streaming *streaming)
 {
     vow_scheduler_soon(vow_call_scheduler(streaming->call), &streaming->step);

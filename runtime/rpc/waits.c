@@ -263,27 +263,43 @@ static void read_step(vow_streaming *streaming)
     }
 }
 
-static vow_future *reader_new(vow_call *call, vow_message_fn *on_message, void *arg)
+/* What nothing can wait for; NULL: it is fine. */
+static vow_future *call_refuses(vow_call *call)
 {
-    vow_streaming *streaming = call->streaming;
-    vow_scheduler        *scheduler = vow_call_scheduler(call);
-    vow_stream_wait             *wait;
+    vow_scheduler *scheduler = vow_call_any_scheduler(call);
 
     VOW_RULE_THREAD(scheduler);
     if (vow_call_is_missing(call))
         return vow_future_no_memory(scheduler);
-    if (!streaming)
-        return vow_failure_of(scheduler, vow_status_make(VOW_FAILED_PRECONDITION, "%s does not stream",
-                                                         call->method->name));
-    if (streaming->reader)
-        return vow_failure_of(scheduler, vow_status_make(VOW_FAILED_PRECONDITION,
-                                                         "%s: somebody reads this call already", call->method->name));
+    if (call->streaming)
+        return NULL;
+    if (vow_call_is_callers(call) && call->future.status.code != VOW_OK)
+        return vow_failure_of(scheduler, vow_status_share(&call->future.status));
+    return vow_failure_of(scheduler,
+                          vow_status_make(VOW_FAILED_PRECONDITION, "%s does not stream", call->method->name));
+}
+
+static vow_future *failed_precondition(const vow_call *call, const char *why)
+{
+    return vow_failure_of(vow_call_scheduler(call),
+                          vow_status_make(VOW_FAILED_PRECONDITION, "%s: %s", call->method->name, why));
+}
+
+static vow_future *reader_new(vow_call *call, vow_message_fn *on_message, void *arg)
+{
+    vow_future      *refusal = call_refuses(call);
+    vow_stream_wait *wait;
+
+    if (refusal)
+        return refusal;
+    if (call->streaming->reader)
+        return failed_precondition(call, "somebody reads this call already");
     wait = wait_new(call, arg);
     if (!wait)
-        return vow_future_no_memory(scheduler);
+        return vow_future_no_memory(vow_call_scheduler(call));
     wait->function.on_message = on_message;
-    streaming->reader = wait;
-    vow_streaming_step_soon(streaming);
+    call->streaming->reader = wait;
+    vow_streaming_step_soon(call->streaming);
     return &wait->future;
 }
 
@@ -337,18 +353,14 @@ static void rooms_step(vow_streaming *streaming)
 
 vow_future *vow_call_when_room(vow_call *call)
 {
-    vow_scheduler *scheduler = vow_call_scheduler(call);
-    vow_stream_wait      *wait;
+    vow_future      *refusal = call_refuses(call);
+    vow_stream_wait *wait;
 
-    VOW_RULE_THREAD(scheduler);
-    if (vow_call_is_missing(call))
-        return vow_future_no_memory(scheduler);
-    if (!call->streaming)
-        return VOW_MADE(vow_failure_of(scheduler, vow_status_make(VOW_FAILED_PRECONDITION, "%s does not stream",
-                                                                  call->method->name)));
+    if (refusal)
+        return VOW_MADE(refusal);
     wait = wait_new(call, NULL);
     if (!wait)
-        return vow_future_no_memory(scheduler);
+        return vow_future_no_memory(vow_call_scheduler(call));
     vow_list_append(&call->streaming->rooms, &wait->link);
     vow_streaming_step_soon(call->streaming);
     return VOW_MADE(&wait->future);
@@ -356,28 +368,23 @@ vow_future *vow_call_when_room(vow_call *call)
 
 vow_future *vow_call_write(vow_call *call, vow_room_fn *on_room, void *arg)
 {
-    vow_scheduler        *scheduler = vow_call_scheduler(call);
-    vow_streaming *streaming = call->streaming;
-    vow_stream_wait             *wait;
+    vow_future      *refusal = call_refuses(call);
+    vow_stream_wait *wait;
 
-    VOW_RULE_THREAD(scheduler);
-    if (vow_call_is_missing(call))
-        return vow_future_no_memory(scheduler);
-    if (!streaming || streaming->writer || streaming->has_ended)
-        return VOW_MADE(vow_failure_of(
-            scheduler, vow_status_make(VOW_FAILED_PRECONDITION, "%s: %s", call->method->name,
-                                       !streaming          ? "it does not stream"
-                                       : streaming->writer ? "somebody writes this call already"
-                                                           : "vow_call_end has ended the messages of this side")));
+    if (refusal)
+        return VOW_MADE(refusal);
+    if (call->streaming->writer)
+        return VOW_MADE(failed_precondition(call, "somebody writes this call already"));
+    if (call->streaming->has_ended)
+        return VOW_MADE(failed_precondition(call, "vow_call_end has ended the messages of this side"));
     wait = wait_new(call, arg);
     if (!wait)
-        return vow_future_no_memory(scheduler);
+        return vow_future_no_memory(vow_call_scheduler(call));
     wait->function.on_room = on_room;
-    streaming->writer = wait;
-    vow_streaming_step_soon(streaming);
+    call->streaming->writer = wait;
+    vow_streaming_step_soon(call->streaming);
     return VOW_MADE(&wait->future);
 }
-
 
 /* Events */
 

@@ -42,7 +42,8 @@ void raw_turn(raw_peer *peer, int wait_ms);
 /* Runs until the other side has closed, or fails the test. */
 void raw_run_to_end(raw_peer *peer);
 
-/* Runs until a frame of `kind` (0: any) comes, and gives it; what comes before is dropped. False: the connection has ended. */
+/* Runs until a frame of `kind` (0: any) comes, and gives it; what comes before is dropped.
+ * False: the connection has ended. */
 bool raw_next(raw_peer *peer, vow_frame_kind kind, vow_header *header, vow_bytes *payload);
 
 /* Writing */

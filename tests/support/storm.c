@@ -4,6 +4,7 @@
 #include "runtime/transport/simulated.h"
 #include "tests/support/failing.h"
 #include "tests/support/storm_service.h"
+#include "tests/support/storm_streams.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -15,6 +16,7 @@
 #define CHANNELS        4 /* of callers, two to each server */
 #define PER_CHANNEL     2 /* connections, at most */
 #define CALLS           220
+#define STREAMS         40
 #define MS              1000000u
 #define SLACK_NS        (2u * MS)
 #define TIMEOUT_MAX_MS  3000
@@ -61,6 +63,7 @@ struct storm {
     vow_server    *servers[SERVERS];
     vow_channel   *channels[CHANNELS];
     storm_service  service;
+    storm_streams  streams;
     uint64_t       random;
     size_t         block_max;
     storm_call     calls[STORM_CALLS_MAX];
@@ -293,6 +296,7 @@ static bool server_open(storm *storm, size_t index)
     snprintf(address, sizeof address, "tcp://10.0.0.%zu:7000", index + 1);
     storm->servers[index] = vow_server_open(storm->loop, NULL);
     storm_serve(storm->servers[index], &storm->service);
+    storm_streams_serve(storm->servers[index], &storm->streams);
     if (vow_server_listen(storm->servers[index], address, &error) == VOW_OK)
         return true;
     storm_fail(storm, error.message, index);
@@ -323,6 +327,11 @@ static void storm_something_happens(storm *storm)
 
     if (drawn < 120)
         storm_drop_or_cancel(storm);
+    else if (drawn >= 140 && drawn < 200 && storm->streams.count < STREAMS)
+        storm_streams_begin(&storm->streams, storm->channels[storm_below(storm, CHANNELS)],
+                            1 + (int64_t)storm_below(storm, TIMEOUT_MAX_MS), false);
+    else if (drawn >= 200 && drawn < 215)
+        storm_streams_drop_one(&storm->streams);
     else if (drawn < 130)
         storm_restart_server(storm);
     else if (drawn < 140)
@@ -357,6 +366,7 @@ static void storm_draw_faults(storm *storm)
     faults.one_byte = rates[STORM_ONE_BYTE];
     /* A byte at a time takes its time, which the seed has not. */
     storm->block_max = rates[STORM_ONE_BYTE] ? (size_t)4 << 10 : STORM_BLOCK_MAX;
+    storm->streams.size_max = rates[STORM_ONE_BYTE] ? (size_t)4 << 10 : (size_t)150 << 10;
     for (int i = 0; i < STORM_FAULTS; i++) {
         if (rates[i])
             storm_say(storm, "%s: %u of 1000 connections", storm_fault_names[i], rates[i]);
@@ -379,6 +389,8 @@ static void storm_open(storm *storm)
     storm->network = vow_network_of(storm->loop);
     storm->service = (storm_service){ .loop = storm->loop, .random = storm->random ^ 77, .owner = storm,
                                       .fail = storm_fail, .tell = storm_tell };
+    storm->streams = (storm_streams){ .loop = storm->loop, .random = storm->random ^ 99, .owner = storm,
+                                      .fail = storm_fail, .tell = storm_tell };
     storm_draw_faults(storm);
     for (size_t i = 0; i < SERVERS; i++)
         server_open(storm, i);
@@ -391,16 +403,16 @@ static void storm_open(storm *storm)
 static void storm_end(storm *storm)
 {
     vow_loop_advance(storm->loop, TIMEOUT_MAX_MS + 2);
-    if (storm->pending)
-        storm_fail(storm, "so many calls have not settled in time", storm->pending);
+    if (storm->pending + storm->streams.pending)
+        storm_fail(storm, "so many calls have not settled in time", storm->pending + storm->streams.pending);
     for (size_t i = 0; i < storm->count; i++) {
         if (storm->calls[i].was_dropped && storm->calls[i].future && !vow_future_settled(storm->calls[i].future))
             storm_fail(storm, "it was held only, and has not settled in time", i);
     }
     vow_loop_advance(storm->loop, 5 * TIMEOUT_MAX_MS);
-    if (storm->service.held != storm->service.let_go)
+    if (storm->service.held != storm->service.let_go || storm->streams.held != storm->streams.let_go)
         storm_fail(storm, "so many handlers have not heard that their callers have gone",
-                   storm->service.held - storm->service.let_go);
+                   storm->service.held - storm->service.let_go + storm->streams.held - storm->streams.let_go);
     if (storm->service.jobs)
         storm_fail(storm, "so many jobs have not ended", storm->service.jobs);
 }
@@ -418,9 +430,10 @@ static void storm_calm(storm *storm)
 
         call->is_calm = true;
         call_await(call);
+        storm_streams_begin(&storm->streams, storm->channels[i], CALM_TIMEOUT_MS, true);
     }
     vow_loop_advance(storm->loop, CALM_TIMEOUT_MS + 1);
-    if (storm->pending)
+    if (storm->pending + storm->streams.pending)
         storm_fail(storm, "so many calls of fair weather have not settled", storm->pending);
 }
 
@@ -438,6 +451,9 @@ static void storm_count(storm *storm)
     totals->struck[STORM_ONE_BYTE] += counts.one_byte;
     totals->connections += counts.connections;
     totals->served += storm->service.ran;
+    totals->streams += storm->streams.count;
+    totals->streamed += storm->streams.messages;
+    totals->ended_well += storm->streams.ended_well;
     if (counts.connections < 4)
         storm_fail(storm, "so few connections came about", counts.connections);
     trace_add(storm, vow_network_trace(storm->network));
@@ -453,6 +469,7 @@ static void storm_close(storm *storm)
             storm_fail(storm, "it did not settle once", i);
         vow_drop(call->future);
     }
+    storm_streams_close(&storm->streams);
     storm_count(storm);
     for (size_t i = 0; i < CHANNELS; i++)
         vow_channel_close(storm->channels[i]);

@@ -31,6 +31,9 @@ typedef struct storm_totals {
     uint64_t ended[STORM_CODES];   /* calls, by their code */
     uint64_t dropped;              /* calls that nobody waited for to the end */
     uint64_t served;               /* handlers that ran */
+    uint64_t streams;              /* that were begun */
+    uint64_t ended_well;           /* of these */
+    uint64_t streamed;             /* messages that came back */
     uint64_t connections;
 } storm_totals;
 

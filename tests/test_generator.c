@@ -195,12 +195,22 @@ static void a_program_of_everything_links_and_runs(void **state)
     succeed(folder, "./program files.bin");
 
     assert_string_equal(folder->output, "weather.Station/GetReport is called with weather.ReportRequest\n"
+                                        "weather.Station/Watch is begun\n"
+                                        "weather.Station/Watch is sent weather.WatchRequest\n"
+                                        "weather.Station/Watch is ended\n"
+                                        "weather.Station/Upload is begun\n"
+                                        "weather.Station/Upload is sent weather.Report\n"
+                                        "weather.Station/Watch is sent weather.Report\n"
                                         "the result is the value\n"
                                         "the cast is the message\n"
                                         "weather.Station/GetReport is served and idempotent\n"
                                         "the handler has the city \"\" and its argument\n"
                                         "weather.Station/GetReport is answered with weather.Report\n"
                                         "weather.Station/PutReport is unimplemented\n"
+                                        "weather.Station/Watch is unimplemented\n"
+                                        "weather.Station/Upload is served\n"
+                                        "the handler of a stream has its argument\n"
+                                        "weather.Station/Upload is answered with weather.Report\n"
                                         "nothing takes 0 bytes\n"
                                         "an optional zero takes 2 bytes, and is there alone\n");
 }
@@ -314,14 +324,21 @@ static void comments_are_carried_over_and_stay_comments(void **state)
     assert_does_not_say(folder, "opens again");
 }
 
-static void methods_with_streams_are_named_as_not_there_yet(void **state)
+static void methods_with_streams_send_one_message_at_a_time(void **state)
 {
     struct folder *folder = *state;
 
     succeed(folder, PROTOC " --vow_out=. weather.proto");
     succeed(folder, "cat weather.vow.h weather.vow.c");
-    assert_says(folder, "/*\n * rpc Watch(WatchRequest) returns (stream Report)\n *\n * Not here yet: ");
-    assert_does_not_say(folder, "weather_station_watch");
+    assert_says(folder, "vow_call *weather_station_watch(vow_channel *channel, const Weather__WatchRequest *request,");
+    assert_says(folder, "bool weather_station_watch_send_reply(vow_call *call, const Weather__Report *reply)");
+    assert_says(folder, "vow_call *weather_station_upload(vow_channel *channel, const vow_call_options *options)");
+    assert_says(folder, "bool weather_station_upload_send_request(vow_call *call, const Weather__Report *request)");
+    assert_says(folder, "    void (*upload)(vow_call *call, void *arg);\n");
+    assert_says(folder, "    service->upload(call, handler->arg);\n");
+    assert_does_not_say(folder, "weather_station_watch_send_request");
+    assert_does_not_say(folder, "weather_station_watch_reply(");
+    assert_does_not_say(folder, "weather_station_upload_send_reply");
 }
 
 /* What of a file is in the way. */
@@ -594,7 +611,7 @@ int main(void)
         folder_test(the_options_of_protobuf_c_are_followed),
         folder_test(of_a_file_without_messages_to_build_on_nothing_is_generated),
         folder_test(comments_are_carried_over_and_stay_comments),
-        folder_test(methods_with_streams_are_named_as_not_there_yet),
+        folder_test(methods_with_streams_send_one_message_at_a_time),
         folder_test(a_file_that_protoc_c_cannot_take_is_refused_with_its_place_and_the_reason),
         folder_test(what_is_wrong_with_protoc_c_s_services_alone_is_no_hindrance_with_messages),
         folder_test(every_refusal_still_has_its_reason),

@@ -1,6 +1,6 @@
 /*
- * Every allocation made to fail in turn, through a stream's whole life on both sides: reading and writing settle, nothing
- * is lost, and a fresh stream succeeds as soon as there is memory again.
+ * Every allocation made to fail in turn, through a stream's whole life on both sides: reading and writing settle,
+ * nothing is lost, and a fresh stream succeeds as soon as there is memory again.
  */
 #include "tests/support/failing.h"
 

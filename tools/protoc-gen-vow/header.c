@@ -2,19 +2,65 @@
 
 #include "comments.h"
 
-static void method_write_streams(vow_text *text, const vow_model_method *method)
-{
-    const vow_text_value values[] = { { "rpc", method->rpc }, { NULL, NULL } };
+/* How a call begins: with its request, or before its messages. */
+static const char unary_stub[] =
+    "VOW_MUST_USE\n"
+    "static inline vow_future *$stub$(vow_channel *channel, const $Request$ *request,\n"
+    "        const vow_call_options *options)\n"
+    "{\n"
+    "    return vow_call_unary(channel, &$stub$_method, &request->$request_base$, options);\n"
+    "}\n"
+    "\n";
 
-    vow_text_fill(text,
-                  "/*\n"
-                  " * $rpc$\n"
-                  " *\n"
-                  " * Not here yet: vow does not generate methods with streams. Who calls this one gets\n"
-                  " * VOW_UNIMPLEMENTED.\n"
-                  " */\n"
-                  "\n",
-                  values);
+static const char server_stream_stub[] =
+    "VOW_MUST_USE\n"
+    "static inline vow_call *$stub$(vow_channel *channel, const $Request$ *request,\n"
+    "        const vow_call_options *options)\n"
+    "{\n"
+    "    vow_call *call = vow_call_start(channel, &$stub$_method, options);\n"
+    "\n"
+    "    vow_call_send(call, &request->$request_base$);\n"
+    "    vow_call_end(call);\n"
+    "    return call;\n"
+    "}\n"
+    "\n";
+
+static const char client_stream_stub[] =
+    "VOW_MUST_USE\n"
+    "static inline vow_call *$stub$(vow_channel *channel, const vow_call_options *options)\n"
+    "{\n"
+    "    return vow_call_start(channel, &$stub$_method, options);\n"
+    "}\n"
+    "\n"
+    "static inline bool $stub$_send_request(vow_call *call, const $Request$ *request)\n"
+    "{\n"
+    "    return vow_call_send(call, &request->$request_base$);\n"
+    "}\n"
+    "\n";
+
+static const char result_stub[] = "static inline const $Reply$ *$stub$_result(const vow_future *reply)\n"
+                                  "{\n"
+                                  "    return (const $Reply$ *)vow_future_value(reply);\n"
+                                  "}\n"
+                                  "\n";
+
+static const char reply_stub[] = "static inline void $stub$_reply(vow_call *call, const $Reply$ *reply)\n"
+                                 "{\n"
+                                 "    vow_call_reply(call, &reply->$reply_base$);\n"
+                                 "}\n"
+                                 "\n";
+
+static const char send_reply_stub[] = "static inline bool $stub$_send_reply(vow_call *call, const $Reply$ *reply)\n"
+                                      "{\n"
+                                      "    return vow_call_send(call, &reply->$reply_base$);\n"
+                                      "}\n"
+                                      "\n";
+
+static const char *method_begin_stub(const vow_model_method *method)
+{
+    if (method->client_streams)
+        return client_stream_stub;
+    return method->server_streams ? server_stream_stub : unary_stub;
 }
 
 static void method_write(vow_text *text, const vow_model_method *method)
@@ -28,30 +74,10 @@ static void method_write(vow_text *text, const vow_model_method *method)
         { NULL, NULL },
     };
 
-    if (method->streams) {
-        method_write_streams(text, method);
-        return;
-    }
     vow_comment_write(text, method->comment, method->rpc);
-    vow_text_fill(text,
-                  "VOW_MUST_USE\n"
-                  "static inline vow_future *$stub$(vow_channel *channel, const $Request$ *request,\n"
-                  "        const vow_call_options *options)\n"
-                  "{\n"
-                  "    return vow_call_unary(channel, &$stub$_method, &request->$request_base$, options);\n"
-                  "}\n"
-                  "\n"
-                  "static inline const $Reply$ *$stub$_result(const vow_future *reply)\n"
-                  "{\n"
-                  "    return (const $Reply$ *)vow_future_value(reply);\n"
-                  "}\n"
-                  "\n"
-                  "static inline void $stub$_reply(vow_call *call, const $Reply$ *reply)\n"
-                  "{\n"
-                  "    vow_call_reply(call, &reply->$reply_base$);\n"
-                  "}\n"
-                  "\n",
-                  values);
+    vow_text_fill(text, method_begin_stub(method), values);
+    vow_text_fill(text, result_stub, values);
+    vow_text_fill(text, method->server_streams ? send_reply_stub : reply_stub, values);
 }
 
 static void service_write_struct(vow_text *text, const vow_model_service *service)
@@ -64,7 +90,9 @@ static void service_write_struct(vow_text *text, const vow_model_service *servic
     for (size_t i = 0; i < service->method_count; i++) {
         const vow_model_method *method = &service->methods[i];
 
-        if (!method->streams)
+        if (method->client_streams)
+            vow_text_print(text, "    void (*%s)(vow_call *call, void *arg);\n", method->member);
+        else
             vow_text_print(text, "    void (*%s)(vow_call *call, const %s *request, void *arg);\n",
                            method->member, vow_message_type(method->request));
     }
@@ -79,17 +107,15 @@ static void service_write_struct(vow_text *text, const vow_model_service *servic
 
 static void service_write(vow_text *text, const vow_model_service *service)
 {
-    for (size_t i = 0; i < service->method_count; i++) {
-        if (!service->methods[i].streams)
-            vow_text_print(text, "extern const vow_method %s_method;\n", service->methods[i].function);
-    }
-    vow_text_print(text, "%s", service->unary_count > 0 ? "\n" : "");
+    for (size_t i = 0; i < service->method_count; i++)
+        vow_text_print(text, "extern const vow_method %s_method;\n", service->methods[i].function);
+    vow_text_print(text, "%s", service->method_count > 0 ? "\n" : "");
     for (size_t i = 0; i < service->method_count; i++)
         method_write(text, &service->methods[i]);
-    if (service->unary_count > 0)
+    if (service->method_count > 0)
         service_write_struct(text, service);
     else
-        vow_text_print(text, "/* There is nothing yet to serve of %s. */\n\n", service->full_name);
+        vow_text_print(text, "/* There is nothing to serve of %s. */\n\n", service->full_name);
 }
 
 static void messages_write(vow_text *text, const vow_model *model)

@@ -4,8 +4,7 @@
 
 #include <string.h>
 
-/* What a stub's functions and objects end in, after their common part. The last ones are for streams: they
- * keep their place, so that stubs for streams will rename nothing. */
+/* What a stub's functions and objects end in, after their common part. */
 static const char *const unary_ends[] = { "", "_method", "_result", "_reply", "_serve", NULL };
 static const char *const stream_ends[] = { "",       "_method",       "_result",     "_reply",
                                            "_serve", "_send_request", "_send_reply", NULL };
@@ -104,13 +103,15 @@ static const char *model_build_method(const vow_model *model, const vow_model_se
     if (wrong)
         return wrong;
 
-    method->streams = proto->client_streaming || proto->server_streaming;
+    method->client_streams = proto->client_streaming;
+    method->server_streams = proto->server_streaming;
     method->idempotent = method_is_idempotent(proto);
     method->path = vow_scratch_format("%s/%s", service->full_name, proto->name);
     method->rpc = method_rpc(model->file, method);
     method->comment = vow_file_comment(model->file, path);
     method->function = names_claim(taken, vow_scratch_format("%s_%s", service->function, lower),
-                                   method->streams ? stream_ends : unary_ends, owner);
+                                   method->client_streams || method->server_streams ? stream_ends : unary_ends,
+                                   owner);
     method->member = member_claim(taken, service->function, lower, owner);
     return NULL;
 }
@@ -134,9 +135,8 @@ static const char *model_build_service(vow_model *model, size_t index, vow_symbo
 
         if (wrong)
             return wrong;
-        service->unary_count += !service->methods[i].streams;
     }
-    model->unary_count += service->unary_count;
+    model->method_count += service->method_count;
     return NULL;
 }
 

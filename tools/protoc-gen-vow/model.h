@@ -28,7 +28,8 @@ typedef struct vow_model_method {
     const char             *member;   /* of the service struct: get_report */
     const char             *rpc;      /* "rpc GetReport(ReportRequest) returns (Report)" */
     const char             *comment;  /* NULL: none */
-    bool                    streams;
+    bool                    client_streams;
+    bool                    server_streams;
     bool                    idempotent;
 } vow_model_method;
 
@@ -38,7 +39,6 @@ typedef struct vow_model_service {
     const char       *comment;  /* NULL: none */
     vow_model_method *methods;
     size_t            method_count;
-    size_t            unary_count;
 } vow_model_service;
 
 typedef struct vow_model {
@@ -50,7 +50,7 @@ typedef struct vow_model {
     size_t             message_count;
     vow_model_service *services;
     size_t             service_count;
-    size_t             unary_count;
+    size_t             method_count; /* of all services */
     const char       **cpp_words; /* what protoc-c's headers call members and C++ does not allow */
     size_t             cpp_word_count;
 } vow_model;

@@ -1,5 +1,7 @@
 #include "source.h"
 
+#include "scratch.h"
+
 #include <string.h>
 
 /* The file and all its imports as a FileDescriptorSet, imports first, as protoc orders them. */
@@ -46,6 +48,15 @@ static void files_write(vow_text *text, const vow_model *model)
                    model->file->proto->name);
 }
 
+/* How the handler of the service is called. */
+static const char *method_serve(const vow_model_method *method)
+{
+    if (method->client_streams)
+        return vow_scratch_format("    (void)request;\n    service->%s(call, handler->arg);\n", method->member);
+    return vow_scratch_format("    service->%s(call, (const %s *)request, handler->arg);\n", method->member,
+                              vow_message_type(method->request));
+}
+
 static void method_write(vow_text *text, const vow_model_service *service, const vow_model_method *method)
 {
     const vow_text_value values[] = {
@@ -53,10 +64,11 @@ static void method_write(vow_text *text, const vow_model_service *service, const
         { "path", method->path },
         { "request", vow_message_descriptor(method->request) },
         { "reply", vow_message_descriptor(method->reply) },
+        { "client_streams", method->client_streams ? "    .client_streams = true,\n" : "" },
+        { "server_streams", method->server_streams ? "    .server_streams = true,\n" : "" },
         { "idempotent", method->idempotent ? "    .idempotent = true,\n" : "" },
-        { "Request", vow_message_type(method->request) },
         { "service", service->function },
-        { "member", method->member },
+        { "serve", method_serve(method) },
         { NULL, NULL },
     };
 
@@ -66,7 +78,7 @@ static void method_write(vow_text *text, const vow_model_service *service, const
                   "    .name = \"$path$\",\n"
                   "    .request = &$request$,\n"
                   "    .reply = &$reply$,\n"
-                  "$idempotent$"
+                  "$client_streams$$server_streams$$idempotent$"
                   "    .files = &vow_files,\n"
                   "};\n"
                   "\n"
@@ -75,7 +87,7 @@ static void method_write(vow_text *text, const vow_model_service *service, const
                   "{\n"
                   "    const $service$_service *service = (const $service$_service *)handler->service;\n"
                   "\n"
-                  "    service->$member$(call, (const $Request$ *)request, handler->arg);\n"
+                  "$serve$"
                   "}\n"
                   "\n",
                   values);
@@ -98,23 +110,20 @@ static void service_write_serve(vow_text *text, const vow_model_service *service
             { NULL, NULL },
         };
 
-        if (!service->methods[i].streams)
-            vow_text_fill(text,
-                          "    handler.method = &$stub$_method;\n"
-                          "    handler.serve = service->$member$ ? $stub$_serve : NULL;\n"
-                          "    vow_server_handle(server, &handler);\n",
-                          method);
+        vow_text_fill(text,
+                      "    handler.method = &$stub$_method;\n"
+                      "    handler.serve = service->$member$ ? $stub$_serve : NULL;\n"
+                      "    vow_server_handle(server, &handler);\n",
+                      method);
     }
     vow_text_print(text, "}\n\n");
 }
 
 static void service_write(vow_text *text, const vow_model_service *service)
 {
-    for (size_t i = 0; i < service->method_count; i++) {
-        if (!service->methods[i].streams)
-            method_write(text, service, &service->methods[i]);
-    }
-    if (service->unary_count > 0)
+    for (size_t i = 0; i < service->method_count; i++)
+        method_write(text, service, &service->methods[i]);
+    if (service->method_count > 0)
         service_write_serve(text, service);
 }
 
@@ -125,7 +134,7 @@ void vow_source_write(vow_text *text, const vow_model *model)
                    "#include \"%s.vow.h\"\n"
                    "\n",
                    model->file->proto->name, model->stem);
-    if (model->unary_count > 0)
+    if (model->method_count > 0)
         files_write(text, model);
     for (size_t i = 0; i < model->service_count; i++)
         service_write(text, &model->services[i]);

@@ -15,15 +15,29 @@ static void get_report(vow_call *call, const Weather__ReportRequest *request, vo
     weather_station_get_report_reply(call, &report);
 }
 
+static void upload(vow_call *call, void *arg)
+{
+    Weather__Report report = WEATHER__REPORT__INIT;
+
+    printf("the handler of a stream has %s\n", (const char *)arg);
+    weather_station_upload_reply(call, &report);
+}
+
 static void call_and_serve(void)
 {
-    static const weather_station_service service = { .get_report = get_report };
+    static const weather_station_service service = { .get_report = get_report, .upload = upload };
     static char                          arg[] = "its argument";
     Weather__ReportRequest               request = WEATHER__REPORT_REQUEST__INIT;
     Weather__Report                      report = WEATHER__REPORT__INIT;
     vow_future                          *reply = weather_station_get_report(NULL, &request, NULL);
 
+    Weather__WatchRequest                watch = WEATHER__WATCH_REQUEST__INIT;
+    vow_call                            *call = weather_station_watch(NULL, &watch, NULL);
+
     (void)reply;
+    (void)call;
+    weather_station_upload_send_request(weather_station_upload(NULL, NULL), &report);
+    weather_station_watch_send_reply(call, &report);
     printf("the result is %s\n", weather_station_get_report_result((const vow_future *)&report) == &report
                                      ? "the value"
                                      : "another");

@@ -12,6 +12,25 @@ vow_future *vow_call_unary(vow_channel *channel, const vow_method *method, const
     return (vow_future *)request;
 }
 
+vow_call *vow_call_start(vow_channel *channel, const vow_method *method, const vow_call_options *options)
+{
+    (void)channel;
+    (void)options;
+    printf("%s is begun\n", method->name);
+    return (vow_call *)method;
+}
+
+bool vow_call_send(vow_call *call, const ProtobufCMessage *message)
+{
+    printf("%s is sent %s\n", vow_call_method(call)->name, message->descriptor->name);
+    return true;
+}
+
+void vow_call_end(vow_call *call)
+{
+    printf("%s is ended\n", vow_call_method(call)->name);
+}
+
 void *vow_future_value(const vow_future *future)
 {
     return (void *)future;
@@ -30,14 +49,16 @@ const vow_method *vow_call_method(const vow_call *call)
 /* Serves one call at once, from an empty request. */
 void vow_server_handle(vow_server *server, const vow_handler *handler)
 {
-    ProtobufCMessage *request;
+    ProtobufCMessage *request = NULL;
 
     (void)server;
     printf("%s %s%s\n", handler->method->name, handler->serve ? "is served" : "is unimplemented",
            handler->method->idempotent ? " and idempotent" : "");
     if (!handler->serve)
         return;
-    request = protobuf_c_message_unpack(handler->method->request, NULL, 0, NULL);
+    if (!handler->method->client_streams)
+        request = protobuf_c_message_unpack(handler->method->request, NULL, 0, NULL);
     handler->serve((vow_call *)handler->method, request, handler);
-    protobuf_c_message_free_unpacked(request, NULL);
+    if (request)
+        protobuf_c_message_free_unpacked(request, NULL);
 }

@@ -1,0 +1,132 @@
+/*
+ * chat-client TARGET NAME: says what it reads on standard input, and prints what it hears, until one of both
+ * ends.
+ */
+#include "chat.vow.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <uv.h>
+
+struct client {
+    vow_loop    *loop;
+    vow_call    *call;
+    char        *name;
+    uv_pipe_t    pipe; /* standard input is one of these two */
+    uv_tty_t     tty;
+    uv_stream_t *input;
+    char         line[1000];
+    size_t       size;
+    int          status;
+};
+
+static vow_future *heard(vow_call *call, const ProtobufCMessage *message, void *arg)
+{
+    const Chat__Line *line = chat_line_of(message);
+
+    (void)call;
+    (void)arg;
+    printf("%s: %s\n", line->who, line->text);
+    fflush(stdout);
+    return NULL;
+}
+
+static void left(vow_future *end, void *arg)
+{
+    struct client *client = arg;
+
+    if (vow_future_code(end) != VOW_OK) {
+        fprintf(stderr, "chat-client: %s\n", vow_future_error(end));
+        client->status = 1;
+    }
+    if (!uv_is_closing((uv_handle_t *)client->input))
+        uv_close((uv_handle_t *)client->input, NULL);
+    vow_call_drop(client->call);
+    vow_loop_close(client->loop);
+}
+
+static void client_say(struct client *client, char *text)
+{
+    Chat__Line line = CHAT__LINE__INIT;
+
+    line.who = client->name;
+    line.text = text;
+    chat_room_join_send_request(client->call, &line);
+}
+
+/* Whole lines of what was read; one that is too long is said in parts. */
+static void client_say_lines(struct client *client)
+{
+    char *end;
+
+    while ((end = memchr(client->line, '\n', client->size)) || client->size == sizeof client->line - 1) {
+        size_t taken = end ? (size_t)(end - client->line) + 1 : client->size;
+
+        client->line[end ? taken - 1 : taken] = '\0';
+        client_say(client, client->line);
+        client->size -= taken;
+        memmove(client->line, client->line + taken, client->size);
+    }
+}
+
+static void room_to_read(uv_handle_t *handle, size_t suggested, uv_buf_t *room)
+{
+    struct client *client = handle->data;
+
+    (void)suggested;
+    *room = uv_buf_init(client->line + client->size, (unsigned)(sizeof client->line - 1 - client->size));
+}
+
+static void read_some(uv_stream_t *input, ssize_t size, const uv_buf_t *room)
+{
+    struct client *client = input->data;
+
+    (void)room;
+    if (size < 0) {
+        uv_close((uv_handle_t *)input, NULL);
+        vow_call_end(client->call); /* what the others say meanwhile is still heard */
+        return;
+    }
+    client->size += (size_t)size;
+    client_say_lines(client);
+}
+
+static bool client_open_input(struct client *client)
+{
+    uv_loop_t *uv = uv_default_loop();
+    int        failed;
+
+    if (uv_guess_handle(0) == UV_TTY) {
+        failed = uv_tty_init(uv, &client->tty, 0, 0);
+        client->input = (uv_stream_t *)&client->tty;
+    } else {
+        failed = uv_pipe_init(uv, &client->pipe, 0) || uv_pipe_open(&client->pipe, 0);
+        client->input = (uv_stream_t *)&client->pipe;
+    }
+    client->input->data = client;
+    return !failed && uv_read_start(client->input, room_to_read, read_some) == 0;
+}
+
+int main(int argc, char **argv)
+{
+    static struct client client;
+    static char          nothing[] = "";
+    vow_channel         *channel;
+
+    client.loop = vow_loop_attach(uv_default_loop());
+    if (argc != 3 || !client.loop) {
+        fprintf(stderr, "usage: chat-client TARGET NAME\n");
+        return 2;
+    }
+    client.name = argv[2];
+    channel = vow_channel_open(client.loop, argv[1], NULL);
+    client.call = chat_room_join(channel, NULL);
+    if (!client_open_input(&client)) {
+        fprintf(stderr, "chat-client: standard input is neither a terminal nor a pipe\n");
+        return 2;
+    }
+    client_say(&client, nothing); /* "here I am" */
+    vow_done(vow_call_read(client.call, heard, &client), left, &client);
+    uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+    return client.status;
+}

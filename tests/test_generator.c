@@ -33,7 +33,7 @@
                     " --plugin=protoc-gen-vow=" VOW_TEST_GENERATOR                                           \
                     " --plugin=protoc-gen-c=" VOW_TEST_PROTOC_GEN_C
 #define WITH_MESSAGES PROTOC " --vow_out=messages=" VOW_TEST_PROTOC_GEN_C ":. "
-#define WARNINGS      " -Wall -Wextra -Wshadow -Wconversion -Werror -I. " VOW_TEST_INCLUDES " "
+#define WARNINGS " -Wall -Wextra -Wshadow -Wconversion -Werror -I. " VOW_TEST_INCLUDES " "
 
 /* A folder of its own for each test, and what the last command in it has printed. */
 struct folder {
@@ -201,6 +201,9 @@ static void a_program_of_everything_links_and_runs(void **state)
                                         "weather.Station/Upload is begun\n"
                                         "weather.Station/Upload is sent weather.Report\n"
                                         "weather.Station/Watch is sent weather.Report\n"
+                                        "a report of the city \"\" comes to its argument\n"
+                                        "weather.Station/Watch is read\n"
+                                        "the request is the value\n"
                                         "the result is the value\n"
                                         "the cast is the message\n"
                                         "weather.Station/GetReport is served and idempotent\n"
@@ -210,7 +213,10 @@ static void a_program_of_everything_links_and_runs(void **state)
                                         "weather.Station/Watch is unimplemented\n"
                                         "weather.Station/Upload is served\n"
                                         "the handler of a stream has its argument\n"
+                                        "a report of the city \"\" comes to its argument\n"
+                                        "weather.Station/Upload is read\n"
                                         "weather.Station/Upload is answered with weather.Report\n"
+                                        "weather.Station/Follow is unimplemented\n"
                                         "nothing takes 0 bytes\n"
                                         "an optional zero takes 2 bytes, and is there alone\n");
 }
@@ -330,12 +336,28 @@ static void methods_with_streams_send_one_message_at_a_time(void **state)
 
     succeed(folder, PROTOC " --vow_out=. weather.proto");
     succeed(folder, "cat weather.vow.h weather.vow.c");
-    assert_says(folder, "vow_call *weather_station_watch(vow_channel *channel, const Weather__WatchRequest *request,");
-    assert_says(folder, "bool weather_station_watch_send_reply(vow_call *call, const Weather__Report *reply)");
-    assert_says(folder, "vow_call *weather_station_upload(vow_channel *channel, const vow_call_options *options)");
-    assert_says(folder, "bool weather_station_upload_send_request(vow_call *call, const Weather__Report *request)");
+    assert_says(
+        folder,
+        "vow_call *weather_station_watch(vow_channel *channel, const Weather__WatchRequest *request,");
+    assert_says(folder,
+                "bool weather_station_watch_send_reply(vow_call *call, const Weather__Report *reply)");
+    assert_says(folder,
+                "vow_call *weather_station_upload(vow_channel *channel, const vow_call_options *options)");
+    assert_says(folder,
+                "bool weather_station_upload_send_request(vow_call *call, const Weather__Report *request)");
     assert_says(folder, "    void (*upload)(vow_call *call, void *arg);\n");
     assert_says(folder, "    service->upload(call, handler->arg);\n");
+    assert_says(folder, "typedef vow_future *weather_station_upload_request_fn(vow_call *call, "
+                        "const Weather__Report *request, void *arg);");
+    assert_says(folder, "weather_station_upload_read_requests(vow_call *call, "
+                        "weather_station_upload_request_fn *on_request, void *arg)");
+    assert_says(folder, "const Weather__Report *weather_station_upload_request(const vow_future *next)");
+    assert_says(folder, "weather_station_watch_read_replies(vow_call *call, "
+                        "weather_station_watch_reply_fn *on_reply, void *arg)");
+    assert_says(folder, "weather_station_follow_read_requests");
+    assert_says(folder, "weather_station_follow_read_replies");
+    assert_does_not_say(folder, "weather_station_upload_read_replies");
+    assert_does_not_say(folder, "weather_station_watch_read_requests");
     assert_does_not_say(folder, "weather_station_watch_send_request");
     assert_does_not_say(folder, "weather_station_watch_reply(");
     assert_does_not_say(folder, "weather_station_upload_send_reply");

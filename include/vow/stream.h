@@ -90,6 +90,19 @@ typedef vow_future *vow_message_fn(vow_call *call, const ProtobufCMessage *messa
  */
 VOW_API vow_future *vow_call_read(vow_call *call, vow_message_fn *on_message, void *arg) VOW_MUST_USE;
 
+/* --- For generated code, whose functions take messages as what they are ---------- */
+
+/** A function of any type. */
+typedef void vow_any_fn(void);
+
+/** Calls `on_message` as what it is. */
+typedef vow_future *vow_deliver_fn(vow_call *call, const ProtobufCMessage *message, vow_any_fn *on_message,
+                                   void *arg);
+
+/** vow_call_read, with `deliver` between a message and `on_message`. */
+VOW_API vow_future *vow_call_read_as(vow_call *call, vow_deliver_fn *deliver, vow_any_fn *on_message,
+                                     void *arg) VOW_MUST_USE;
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,8 +1,8 @@
 /*
  * The futures of a stream: the next message, all of them, room for one more, and writing while there is room.
  *
- * The idea: each is a small future of its own that holds the call and is known to it. It ends with its event, with the
- * call, or when its last handle is dropped, which the call does not mind.
+ * The idea: each is a small future of its own that holds the call and is known to it. It ends with its event,
+ * with the call, or when its last handle is dropped, which the call does not mind.
  */
 #include "runtime/rpc/channel.h"
 #include "runtime/rpc/stream.h"
@@ -19,12 +19,13 @@ typedef struct delivery {
 #define DELIVERY_SIZE ((size_t)1 << 10)
 
 struct vow_stream_wait {
-    vow_future future; /* first */
-    vow_link   link;   /* in rooms */
-    vow_call  *call;   /* held */
+    vow_future      future;  /* first */
+    vow_link        link;    /* in rooms */
+    vow_call       *call;    /* held */
+    vow_deliver_fn *deliver; /* calls on_message; NULL: vow_call_next */
     union {
-        vow_message_fn *on_message; /* NULL: vow_call_next */
-        vow_room_fn    *on_room;
+        vow_any_fn  *on_message;
+        vow_room_fn *on_room;
     } function;
     void       *arg;
     vow_waiter *waiter; /* for what the function gave */
@@ -90,8 +91,8 @@ static void wait_leave(vow_stream_wait *wait)
 
 static void wait_cancel(vow_future *future)
 {
-    vow_stream_wait   *wait = (vow_stream_wait *)future;
-    vow_waiter *waiter = wait->waiter;
+    vow_stream_wait *wait = (vow_stream_wait *)future;
+    vow_waiter      *waiter = wait->waiter;
 
     wait_leave(wait);
     wait_taken(wait);
@@ -103,7 +104,7 @@ static void wait_cancel(vow_future *future)
 static void wait_destroy(vow_future *future)
 {
     vow_stream_wait *wait = (vow_stream_wait *)future;
-    vow_call *call = wait->call;
+    vow_call        *call = wait->call;
 
     delivery_free(wait);
     vow_future_give(future);
@@ -121,6 +122,7 @@ static vow_stream_wait *wait_new(vow_call *call, void *arg)
     vow_link_init(&wait->link);
     wait->call = call;
     wait->arg = arg;
+    wait->deliver = NULL;
     wait->waiter = NULL;
     wait->delivery = NULL;
     wait->has_message = false;
@@ -153,8 +155,8 @@ static void wait_end_as_call(vow_stream_wait *wait)
 /* What a function gave has settled. */
 static void wait_go_on(vow_task *task)
 {
-    vow_waiter *waiter = vow_waiter_of(task);
-    vow_stream_wait   *wait = waiter->arg;
+    vow_waiter      *waiter = vow_waiter_of(task);
+    vow_stream_wait *wait = waiter->arg;
 
     wait->waiter = NULL;
     vow_future_busy(&wait->future);
@@ -223,14 +225,14 @@ static void read_deliver(vow_stream_wait *wait, const uint8_t *data, size_t size
     wait->delivery = delivery_new(call);
     wait->has_message = true;
     wait->size = size;
-    message = wait->delivery ? vow_call_unpack(call, &wait->delivery->arena, read_descriptor(call), data, size,
-                                               "message", &status)
+    message = wait->delivery ? vow_call_unpack(call, &wait->delivery->arena, read_descriptor(call), data,
+                                               size, "message", &status)
                              : NULL;
     if (!message) {
         wait_taken(wait);
         read_failed(wait, status.code == VOW_OK ? vow_status_no_memory() : status);
-    } else if (wait->function.on_message) {
-        wait_for(wait, wait->function.on_message(call, message, wait->arg));
+    } else if (wait->deliver) {
+        wait_for(wait, wait->deliver(call, message, wait->function.on_message, wait->arg));
     } else {
         wait_taken(wait);
         wait_succeed(wait, message);
@@ -285,7 +287,7 @@ static vow_future *failed_precondition(const vow_call *call, const char *why)
                           vow_status_make(VOW_FAILED_PRECONDITION, "%s: %s", call->method->name, why));
 }
 
-static vow_future *reader_new(vow_call *call, vow_message_fn *on_message, void *arg)
+static vow_future *reader_new(vow_call *call, vow_deliver_fn *deliver, vow_any_fn *on_message, void *arg)
 {
     vow_future      *refusal = call_refuses(call);
     vow_stream_wait *wait;
@@ -297,6 +299,7 @@ static vow_future *reader_new(vow_call *call, vow_message_fn *on_message, void *
     wait = wait_new(call, arg);
     if (!wait)
         return vow_future_no_memory(vow_call_scheduler(call));
+    wait->deliver = deliver;
     wait->function.on_message = on_message;
     call->streaming->reader = wait;
     vow_streaming_step_soon(call->streaming);
@@ -305,20 +308,31 @@ static vow_future *reader_new(vow_call *call, vow_message_fn *on_message, void *
 
 vow_future *vow_call_next(vow_call *call)
 {
-    return VOW_MADE(reader_new(call, NULL, NULL));
+    return VOW_MADE(reader_new(call, NULL, NULL, NULL));
+}
+
+static vow_future *deliver_as_it_is(vow_call *call, const ProtobufCMessage *message, vow_any_fn *on_message,
+                                    void *arg)
+{
+    return ((vow_message_fn *)on_message)(call, message, arg);
 }
 
 vow_future *vow_call_read(vow_call *call, vow_message_fn *on_message, void *arg)
 {
-    return VOW_MADE(reader_new(call, on_message, arg));
+    return VOW_MADE(reader_new(call, deliver_as_it_is, (vow_any_fn *)on_message, arg));
+}
+
+vow_future *vow_call_read_as(vow_call *call, vow_deliver_fn *deliver, vow_any_fn *on_message, void *arg)
+{
+    return VOW_MADE(reader_new(call, deliver, on_message, arg));
 }
 
 /* Writing */
 
 static void write_step(vow_streaming *streaming)
 {
-    vow_stream_wait   *wait = streaming->writer;
-    vow_future *first;
+    vow_stream_wait *wait = streaming->writer;
+    vow_future      *first;
 
     if (!wait || wait->waiter)
         return;
@@ -330,7 +344,8 @@ static void write_step(vow_streaming *streaming)
         vow_future_busy(&wait->future);
         first = wait->function.on_room(streaming->call, wait->arg);
         wait_for(wait, first);
-        if (streaming->writer == wait && !wait->waiter && (streaming->has_ended || vow_streaming_has_room(streaming)))
+        if (streaming->writer == wait && !wait->waiter &&
+            (streaming->has_ended || vow_streaming_has_room(streaming)))
             vow_streaming_step_soon(streaming);
         vow_future_unbusy(&wait->future);
     }

@@ -38,6 +38,29 @@ static const char client_stream_stub[] =
     "}\n"
     "\n";
 
+/* What a handler reads, and what a caller does. */
+static const char requests_stub[] =
+    "/* What vow_call_next gave in a handler; NULL: the last has come, or it failed. */\n"
+    "static inline const $Request$ *$stub$_request(const vow_future *next)\n"
+    "{\n"
+    "    return (const $Request$ *)vow_future_value(next);\n"
+    "}\n"
+    "\n"
+    "typedef vow_future *$stub$_request_fn(vow_call *call, const $Request$ *request, void *arg);\n"
+    "\n"
+    "/* As vow_call_read, in a handler. */\n"
+    "VOW_MUST_USE\n"
+    "vow_future *$stub$_read_requests(vow_call *call, $stub$_request_fn *on_request, void *arg);\n"
+    "\n";
+
+static const char replies_stub[] =
+    "typedef vow_future *$stub$_reply_fn(vow_call *call, const $Reply$ *reply, void *arg);\n"
+    "\n"
+    "/* As vow_call_read, for a caller. */\n"
+    "VOW_MUST_USE\n"
+    "vow_future *$stub$_read_replies(vow_call *call, $stub$_reply_fn *on_reply, void *arg);\n"
+    "\n";
+
 static const char result_stub[] = "static inline const $Reply$ *$stub$_result(const vow_future *reply)\n"
                                   "{\n"
                                   "    return (const $Reply$ *)vow_future_value(reply);\n"
@@ -50,11 +73,12 @@ static const char reply_stub[] = "static inline void $stub$_reply(vow_call *call
                                  "}\n"
                                  "\n";
 
-static const char send_reply_stub[] = "static inline bool $stub$_send_reply(vow_call *call, const $Reply$ *reply)\n"
-                                      "{\n"
-                                      "    return vow_call_send(call, &reply->$reply_base$);\n"
-                                      "}\n"
-                                      "\n";
+static const char send_reply_stub[] =
+    "static inline bool $stub$_send_reply(vow_call *call, const $Reply$ *reply)\n"
+    "{\n"
+    "    return vow_call_send(call, &reply->$reply_base$);\n"
+    "}\n"
+    "\n";
 
 static const char *method_begin_stub(const vow_model_method *method)
 {
@@ -76,7 +100,11 @@ static void method_write(vow_text *text, const vow_model_method *method)
 
     vow_comment_write(text, method->comment, method->rpc);
     vow_text_fill(text, method_begin_stub(method), values);
+    if (method->client_streams)
+        vow_text_fill(text, requests_stub, values);
     vow_text_fill(text, result_stub, values);
+    if (method->server_streams)
+        vow_text_fill(text, replies_stub, values);
     vow_text_fill(text, method->server_streams ? send_reply_stub : reply_stub, values);
 }
 

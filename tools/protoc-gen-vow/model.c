@@ -6,8 +6,23 @@
 
 /* What a stub's functions and objects end in, after their common part. */
 static const char *const unary_ends[] = { "", "_method", "_result", "_reply", "_serve", NULL };
-static const char *const stream_ends[] = { "",       "_method",       "_result",     "_reply",
-                                           "_serve", "_send_request", "_send_reply", NULL };
+static const char *const stream_ends[] = {
+    "",
+    "_method",
+    "_result",
+    "_reply",
+    "_serve",
+    "_send_request",
+    "_send_reply",
+    "_request",
+    "_request_fn",
+    "_reply_fn",
+    "_read_requests",
+    "_read_replies",
+    "_deliver_request",
+    "_deliver_reply",
+    NULL,
+};
 static const char *const service_ends[] = { "_service", "_serve", NULL };
 static const char *const message_ends[] = { "_of", NULL };
 
@@ -109,9 +124,9 @@ static const char *model_build_method(const vow_model *model, const vow_model_se
     method->path = vow_scratch_format("%s/%s", service->full_name, proto->name);
     method->rpc = method_rpc(model->file, method);
     method->comment = vow_file_comment(model->file, path);
-    method->function = names_claim(taken, vow_scratch_format("%s_%s", service->function, lower),
-                                   method->client_streams || method->server_streams ? stream_ends : unary_ends,
-                                   owner);
+    method->function =
+        names_claim(taken, vow_scratch_format("%s_%s", service->function, lower),
+                    method->client_streams || method->server_streams ? stream_ends : unary_ends, owner);
     method->member = member_claim(taken, service->function, lower, owner);
     return NULL;
 }

@@ -52,9 +52,38 @@ static void files_write(vow_text *text, const vow_model *model)
 static const char *method_serve(const vow_model_method *method)
 {
     if (method->client_streams)
-        return vow_scratch_format("    (void)request;\n    service->%s(call, handler->arg);\n", method->member);
+        return vow_scratch_format("    (void)request;\n    service->%s(call, handler->arg);\n",
+                                  method->member);
     return vow_scratch_format("    service->%s(call, (const %s *)request, handler->arg);\n", method->member,
                               vow_message_type(method->request));
+}
+
+/* Reads messages of one side as what they are: a function pointer may be kept as any other, and is called as
+ * what it was. */
+static void method_write_read(vow_text *text, const vow_model_method *method, const char *one,
+                              const char *many, const vow_message *message)
+{
+    const vow_text_value values[] = {
+        { "stub", method->function },
+        { "one", one },
+        { "many", many },
+        { "Message", vow_message_type(message) },
+        { NULL, NULL },
+    };
+
+    vow_text_fill(text,
+                  "static vow_future *$stub$_deliver_$one$(vow_call *call, const ProtobufCMessage *message,\n"
+                  "        vow_any_fn *on_message, void *arg)\n"
+                  "{\n"
+                  "    return (($stub$_$one$_fn *)on_message)(call, (const $Message$ *)message, arg);\n"
+                  "}\n"
+                  "\n"
+                  "vow_future *$stub$_read_$many$(vow_call *call, $stub$_$one$_fn *on_$one$, void *arg)\n"
+                  "{\n"
+                  "    return vow_call_read_as(call, $stub$_deliver_$one$, (vow_any_fn *)on_$one$, arg);\n"
+                  "}\n"
+                  "\n",
+                  values);
 }
 
 static void method_write(vow_text *text, const vow_model_service *service, const vow_model_method *method)
@@ -91,6 +120,10 @@ static void method_write(vow_text *text, const vow_model_service *service, const
                   "}\n"
                   "\n",
                   values);
+    if (method->client_streams)
+        method_write_read(text, method, "request", "requests", method->request);
+    if (method->server_streams)
+        method_write_read(text, method, "reply", "replies", method->reply);
 }
 
 static void service_write_serve(vow_text *text, const vow_model_service *service)

@@ -15,11 +15,19 @@ static void get_report(vow_call *call, const Weather__ReportRequest *request, vo
     weather_station_get_report_reply(call, &report);
 }
 
+static vow_future *read_report(vow_call *call, const Weather__Report *report, void *arg)
+{
+    (void)call;
+    printf("a report of the city \"%s\" comes to %s\n", report->city, (const char *)arg);
+    return NULL;
+}
+
 static void upload(vow_call *call, void *arg)
 {
     Weather__Report report = WEATHER__REPORT__INIT;
 
     printf("the handler of a stream has %s\n", (const char *)arg);
+    (void)!weather_station_upload_read_requests(call, read_report, arg);
     weather_station_upload_reply(call, &report);
 }
 
@@ -31,13 +39,16 @@ static void call_and_serve(void)
     Weather__Report                      report = WEATHER__REPORT__INIT;
     vow_future                          *reply = weather_station_get_report(NULL, &request, NULL);
 
-    Weather__WatchRequest                watch = WEATHER__WATCH_REQUEST__INIT;
-    vow_call                            *call = weather_station_watch(NULL, &watch, NULL);
+    Weather__WatchRequest watch = WEATHER__WATCH_REQUEST__INIT;
+    vow_call             *call = weather_station_watch(NULL, &watch, NULL);
 
     (void)reply;
     (void)call;
     weather_station_upload_send_request(weather_station_upload(NULL, NULL), &report);
     weather_station_watch_send_reply(call, &report);
+    (void)!weather_station_watch_read_replies(call, read_report, arg);
+    printf("the request is %s\n",
+           weather_station_upload_request((const vow_future *)&report) == &report ? "the value" : "another");
     printf("the result is %s\n", weather_station_get_report_result((const vow_future *)&report) == &report
                                      ? "the value"
                                      : "another");

@@ -31,6 +31,19 @@ void vow_call_end(vow_call *call)
     printf("%s is ended\n", vow_call_method(call)->name);
 }
 
+/* Hands over one empty message. */
+vow_future *vow_call_read_as(vow_call *call, vow_deliver_fn *deliver, vow_any_fn *on_message, void *arg)
+{
+    const vow_method                 *method = vow_call_method(call);
+    const ProtobufCMessageDescriptor *type = method->server_streams ? method->reply : method->request;
+    ProtobufCMessage                 *message = protobuf_c_message_unpack(type, NULL, 0, NULL);
+    vow_future                       *given = deliver(call, message, on_message, arg);
+
+    printf("%s is read\n", method->name);
+    protobuf_c_message_free_unpacked(message, NULL);
+    return given;
+}
+
 void *vow_future_value(const vow_future *future)
 {
     return (void *)future;

@@ -7,6 +7,8 @@
 #include "runtime/base/random.h"
 #include "tests/support/failing.h"
 
+#include <vow/status.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -42,6 +44,17 @@ static void memory_comes_from_the_programs_allocator_and_goes_back_to_it(void **
     assert_int_equal(failing_outstanding(), 1);
     vow_free(memory);
     vow_free(NULL);
+    assert_int_equal(failing_outstanding(), 0);
+}
+
+static void a_program_may_use_the_allocator_that_is_in_force(void **state)
+{
+    const vow_allocator *in_force = vow_allocator_get();
+    void                *memory = in_force->alloc(10, in_force->context);
+
+    (void)state;
+    assert_int_equal(failing_outstanding(), 1);
+    in_force->release(memory, in_force->context);
     assert_int_equal(failing_outstanding(), 0);
 }
 
@@ -465,6 +478,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(memory_comes_from_the_programs_allocator_and_goes_back_to_it),
+        TEST(a_program_may_use_the_allocator_that_is_in_force),
         TEST(zeroed_memory_is_zero_and_the_lack_of_it_is_said),
         TEST(a_pool_uses_objects_again_and_asks_for_no_more),
         TEST(a_pool_keeps_no_more_than_its_bound),

@@ -346,6 +346,50 @@ static void a_refused_connection_names_the_target_and_the_cause(void **state)
 
 /* --- Draining --------------------------------------------------------------------------------------- */
 
+/* Objects that say in which order they were released. */
+struct released {
+    char   order[8];
+    size_t count;
+};
+
+struct object {
+    struct released *released;
+    char             name;
+};
+
+static void object_release(void *arg)
+{
+    struct object *object = arg;
+
+    object->released->order[object->released->count++] = object->name;
+}
+
+static void what_is_attached_to_a_call_goes_with_its_memory_last_one_first(void **state)
+{
+    world          *world = *state;
+    struct released served = { "", 0 };
+    struct released called = { "", 0 };
+    struct object   objects[] = { { &served, 'a' }, { &served, 'b' }, { &called, 'c' }, { &called, 'd' } };
+    vow_future     *reply = world_hold(world, "", NULL);
+    vow_call       *call = vow_future_call(reply);
+
+    assert_true(vow_call_attach(call, &objects[2], object_release));
+    assert_true(vow_call_attach(call, &objects[3], object_release));
+    assert_false(vow_call_is_served(call));
+    world_wait_for_held(world, 1);
+    assert_true(vow_call_is_served(world->held[0]));
+    assert_true(vow_call_attach(world->held[0], &objects[0], object_release));
+    assert_true(vow_call_attach(world->held[0], &objects[1], object_release));
+    assert_int_equal(served.count, 0);
+    world_answer_held(world, "done");
+    assert_int_equal(vow_wait(reply), VOW_OK);
+    world_advance_ms(world, 10);
+    assert_string_equal(served.order, "ba");
+    assert_int_equal(called.count, 0);
+    vow_drop(reply);
+    assert_string_equal(called.order, "dc");
+}
+
 static void a_drain_lets_running_calls_finish(void **state)
 {
     world      *world = *state;
@@ -399,6 +443,7 @@ int main(void)
         ON_ALL(a_handler_may_answer_later_and_answers_are_not_mixed_up),
         ON(tcp, a_target_that_makes_no_sense_fails_every_call_and_says_so),
         ON_ALL(a_refused_connection_names_the_target_and_the_cause),
+        ON_ALL(what_is_attached_to_a_call_goes_with_its_memory_last_one_first),
         ON_ALL(a_drain_lets_running_calls_finish),
         ON_ALL(a_drain_whose_grace_is_over_cancels_the_rest),
     };

@@ -82,6 +82,9 @@ VOW_API const char *vow_call_peer(const vow_call *call);
 /** Milliseconds until the deadline, 0 once it has passed; INT64_MAX: there is none. */
 VOW_API int64_t vow_call_time_left_ms(const vow_call *call);
 
+/** Is this the call that a handler has? False: a caller's. For what serves both sides, as interceptors do. */
+VOW_API bool vow_call_is_served(const vow_call *call);
+
 /** What the other side sent, in its order, ended by a NULL name; never NULL. Lives as long as the call. */
 VOW_API const vow_metadata *vow_call_metadata(const vow_call *call);
 
@@ -92,6 +95,15 @@ VOW_API const char *vow_call_metadata_get(const vow_call *call, const char *name
  * Fails: a name or value that is not allowed, or too much of it in all, fails the call with VOW_INTERNAL, which says
  * what is wrong. */
 VOW_API void vow_call_send_metadata(vow_call *call, const vow_metadata *metadata);
+
+/**
+ * Releases `object` when the memory of the call ends: nobody has the call any more. The last one attached goes first.
+ *
+ * Owns    takes `object`.
+ * Fails   false: no memory; it has been released.
+ * See     vow_attach() for what belongs to a future.
+ */
+VOW_API bool vow_call_attach(vow_call *call, void *object, vow_release_fn *release) VOW_MUST_USE;
 
 #ifdef __cplusplus
 }

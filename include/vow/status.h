@@ -93,6 +93,9 @@ typedef struct vow_allocator {
  */
 VOW_API void vow_allocator_set(const vow_allocator *allocator);
 
+/** The allocator in force, for what a program keeps beside vow and wants counted with it. Lent until the next set. */
+VOW_API const vow_allocator *vow_allocator_get(void);
+
 /** What vow has to tell an operator: a handler that does not end, a rule that was broken. */
 typedef void vow_report_fn(const char *text, void *arg);
 

@@ -31,6 +31,11 @@ void vow_allocator_set(const vow_allocator *chosen)
     allocator = chosen ? *chosen : system_allocator;
 }
 
+const vow_allocator *vow_allocator_get(void)
+{
+    return &allocator;
+}
+
 void *vow_alloc(size_t size)
 {
     return allocator.alloc(size, allocator.context);

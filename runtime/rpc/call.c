@@ -19,6 +19,12 @@ const ProtobufCMessageDescriptor vow_raw_descriptor = {
 
 static const vow_metadata no_metadata[] = { { NULL, NULL, 0 } };
 
+struct vow_attachment {
+    vow_attachment *next;
+    void           *object;
+    vow_release_fn *release;
+};
+
 /* --- Life ----------------------------------------------------------------------------- */
 
 vow_call *vow_call_new(vow_loop *loop, const vow_method *method, size_t max_memory, void (*fire)(vow_timer *timer))
@@ -31,6 +37,7 @@ vow_call *vow_call_new(vow_loop *loop, const vow_method *method, size_t max_memo
     call->future.class = NULL;
     call->wire = (vow_wire){ .session = NULL };
     call->streaming = NULL;
+    call->attachments = NULL;
     call->loop = loop;
     call->method = method;
     call->deadline_ns = VOW_NO_DEADLINE;
@@ -46,12 +53,39 @@ vow_call *vow_call_new(vow_loop *loop, const vow_method *method, size_t max_memo
     return call;
 }
 
+/* What is released may let go of other calls, and so of what is attached to them. */
+static void call_release_attachments(vow_call *call)
+{
+    vow_attachment *attachment;
+
+    while ((attachment = call->attachments)) {
+        call->attachments = attachment->next;
+        attachment->release(attachment->object);
+    }
+}
+
+bool vow_call_attach(vow_call *call, void *object, vow_release_fn *release)
+{
+    vow_attachment *attachment;
+
+    VOW_RULE_THREAD(vow_call_any_scheduler(call));
+    attachment = vow_call_is_missing(call) ? NULL : vow_arena_alloc(&call->arena, sizeof *attachment);
+    if (!attachment) {
+        release(object);
+        return false;
+    }
+    *attachment = (vow_attachment){ call->attachments, object, release };
+    call->attachments = attachment;
+    return true;
+}
+
 void vow_call_free(vow_call *call)
 {
     vow_scheduler *scheduler = vow_call_scheduler(call);
     vow_link      *child;
 
     assert(!call->wire.session && !vow_link_listed(&call->link) && !vow_timer_armed(&call->timer));
+    call_release_attachments(call);
     vow_streaming_done(call);
     vow_link_remove(&call->sibling);
     while ((child = vow_list_shift(&call->children)))
@@ -230,6 +264,11 @@ const vow_method *vow_call_method(const vow_call *call)
 const char *vow_call_peer(const vow_call *call)
 {
     return vow_call_is_missing(call) ? "" : call->peer;
+}
+
+bool vow_call_is_served(const vow_call *call)
+{
+    return !vow_call_is_callers(call);
 }
 
 int64_t vow_call_time_left_ms(const vow_call *call)

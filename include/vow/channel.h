@@ -5,7 +5,11 @@
  * growing pauses, keeps what each call needs (deadline, cancellation, limits), and gives a future
  * for every call. Generated stubs call vow_call_unary for you.
  *
- * Targets: tcp://host:port, unix:///path, memory://name.
+ * Targets: tcp://host:port, unix:///path, memory://name. Several servers behind one channel, of which any will do:
+ * tcp://host:port,host:port,… (up to 16). They are tried in this order, and a name's addresses in turn of their
+ * families. The next one is tried when the last has failed, or has not answered for 250 ms; the first to connect is
+ * used (RFC 8305). When it drains or dies, the channel goes over the whole list again. vow_call_peer says which
+ * address a call went to.
  */
 #ifndef VOW_CHANNEL_H
 #define VOW_CHANNEL_H
@@ -23,7 +27,7 @@ typedef struct vow_channel vow_channel;
 /** Zero is the default of every field. */
 typedef struct vow_channel_options {
     size_t  size;                 /* of this struct; VOW_CHANNEL fills it in */
-    int64_t connect_timeout_ms;   /* one attempt: name, connection and hello; 10,000 */
+    int64_t connect_timeout_ms;   /* one attempt, see docs/limits.md; 10,000 */
     int64_t call_timeout_ms;      /* of a unary call that sets none; 10,000, or VOW_NO_TIMEOUT */
     size_t  connections;          /* opened as calls need them, at most; 1, up to 256 */
     size_t  max_message_size;     /* bytes of a reply as it is sent; 4 MiB */

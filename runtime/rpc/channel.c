@@ -62,7 +62,7 @@ vow_channel *vow_channel_open(vow_loop *loop, const char *target, const vow_chan
     channel->references = 1;
     channel->pause_ms = (uint64_t)channel->options.backoff_min_ms;
     channel->protocol = vow_target_protocol(target, &error);
-    if (!channel->protocol)
+    if (!channel->protocol || vow_dial_check(target, &error) != VOW_OK)
         channel->fault = vow_status_of_error(&error);
     vow_list_init(&channel->connections);
     vow_list_init(&channel->waiting);

@@ -13,6 +13,7 @@
 #define VOW_RPC_CHANNEL_H
 
 #include "runtime/rpc/call.h"
+#include "runtime/transport/dial.h"
 
 struct vow_channel {
     vow_anchor          anchor; /* first */
@@ -43,7 +44,7 @@ struct vow_connection {
     vow_channel         *channel;
     vow_link             link;
     vow_connection_state state;
-    vow_stream          *stream;  /* until there is a session */
+    vow_dial            *dial;    /* until the session is ready: a server that is of no use is left for another */
     vow_session         *session; /* NULL: not yet, or gone */
     vow_timer            timer;   /* bounds the time to connect */
     char                *peer;    /* "tcp://127.0.0.1:7000" */

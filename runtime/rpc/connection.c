@@ -14,7 +14,7 @@ void vow_connection_drop(vow_connection *connection)
     vow_free(connection);
 }
 
-/* The channel lets go of a connection that has neither stream nor session any more. */
+/* The channel lets go of a connection that has neither dial nor session any more. */
 static void connection_leave(vow_connection *connection)
 {
     vow_channel *channel = connection->channel;
@@ -42,9 +42,8 @@ static void connection_end_session(vow_connection *connection)
 
 void vow_connection_close(vow_connection *connection)
 {
-    if (connection->stream)
-        vow_stream_close(connection->stream);
-    connection->stream = NULL;
+    vow_dial_stop(connection->dial);
+    connection->dial = NULL;
     connection_end_session(connection);
     connection_leave(connection);
 }
@@ -57,6 +56,7 @@ void vow_connection_call_ended(vow_connection *connection)
         vow_connection_close(connection);
 }
 
+/* No address could be reached. Takes `why`. */
 static void connection_failed(vow_connection *connection, vow_status why)
 {
     vow_channel *channel = connection->channel;
@@ -68,6 +68,16 @@ static void connection_failed(vow_connection *connection, vow_status why)
     vow_channel_drop(channel);
 }
 
+/* The server that was reached is of no use: to the next. Takes `why`. */
+static void connection_try_next(vow_connection *connection, vow_status why)
+{
+    connection_end_session(connection);
+    vow_free(connection->peer);
+    connection->peer = NULL;
+    vow_dial_go_on(connection->dial, &why);
+    vow_status_done(&why);
+}
+
 /* --- Events of the session -------------------------------------------------------------------- */
 
 static void session_ready(void *owner)
@@ -76,6 +86,8 @@ static void session_ready(void *owner)
     vow_channel    *channel = connection->channel;
 
     vow_timers_disarm(&vow_scheduler_of(channel->anchor.loop)->timers, &connection->timer);
+    vow_dial_stop(connection->dial);
+    connection->dial = NULL;
     connection->state = VOW_CONNECTION_READY;
     channel->connecting--;
     vow_channel_connected(channel);
@@ -114,10 +126,11 @@ static void session_closed(void *owner, const vow_status *why)
 
     if (connection->state == VOW_CONNECTION_CONNECTING) {
         if (why->code == VOW_OK)
-            connection_failed(connection, vow_status_make(VOW_UNAVAILABLE, "%s: the server closed the connection",
-                                                          connection->channel->target));
+            connection_try_next(connection,
+                                vow_status_make(VOW_UNAVAILABLE, "%s: the server closed the connection",
+                                                connection->channel->target));
         else
-            connection_failed(connection, vow_status_share(why));
+            connection_try_next(connection, vow_status_share(why));
         return;
     }
     connection->channel->references++;
@@ -181,67 +194,58 @@ static vow_session_options connection_session_options(const vow_connection *conn
     };
 }
 
-static void stream_opened(void *owner)
+static void dial_opened(void *owner, vow_stream *stream)
 {
     vow_connection     *connection = owner;
-    vow_stream         *stream = connection->stream;
     vow_session_options options = connection_session_options(connection);
 
     connection->peer = vow_text_copy(vow_stream_peer(stream));
-    connection->stream = NULL;
     connection->session =
         connection->channel->protocol->open(stream, true, &options, &session_events, connection);
     if (!connection->session || !connection->peer)
-        connection_failed(connection, vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s: no memory for a connection",
-                                                      connection->channel->target));
+        connection_failed(connection,
+                          vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s: no memory for a connection",
+                                          connection->channel->target));
 }
 
-static vow_room stream_room(void *owner)
+static void dial_failed(void *owner, const vow_status *why)
 {
-    (void)owner;
-    return (vow_room){ NULL, 0 }; /* nothing is read before there is a session */
+    connection_failed(owner, vow_status_share(why));
 }
 
-static void stream_read(void *owner, size_t size)
+static const vow_dial_events dial_events = { .opened = dial_opened, .failed = dial_failed };
+
+static void connection_arm(vow_connection *connection)
 {
-    (void)owner;
-    (void)size;
+    const vow_channel *channel = connection->channel;
+    vow_scheduler     *scheduler = vow_scheduler_of(channel->anchor.loop);
+
+    vow_timers_arm(&scheduler->timers, &connection->timer,
+                   vow_scheduler_after_ms(scheduler, channel->options.connect_timeout_ms));
 }
 
-static void stream_written(void *owner)
-{
-    (void)owner;
-}
-
-static void stream_closed(void *owner, const vow_status *why)
-{
-    vow_connection *connection = owner;
-
-    connection->stream = NULL;
-    connection_failed(connection, why->code == VOW_OK
-                                      ? vow_status_make(VOW_UNAVAILABLE, "%s: the server closed the connection",
-                                                        connection->channel->target)
-                                      : vow_status_share(why));
-}
-
-/* Those of a stream that is not open yet. */
-static const vow_stream_events stream_events = {
-    .opened = stream_opened,
-    .room = stream_room,
-    .read = stream_read,
-    .written = stream_written,
-    .closed = stream_closed,
-};
-
+/* A server that accepts and says nothing is left for the next, which has as long. */
 static void connection_timed_out(vow_timer *timer)
 {
     vow_connection *connection = VOW_OWNER(timer, vow_connection, timer);
-    vow_channel    *channel = connection->channel;
-    const char     *doing = connection->session ? "waiting for the server's hello" : "connecting";
+    const char     *target = connection->channel->target;
+    long long       timeout_ms = connection->channel->options.connect_timeout_ms;
+    char            so_far[VOW_DIAL_CAUSES_MAX];
 
-    connection_failed(connection, vow_status_make(VOW_UNAVAILABLE, "%s: still %s after %lld ms (connect_timeout_ms)",
-                                                  channel->target, doing,
-                                                  (long long)channel->options.connect_timeout_ms));
+    if (connection->session) {
+        connection_arm(connection);
+        connection_try_next(connection,
+                            vow_status_make(VOW_UNAVAILABLE,
+                                            "%s: still waiting for the server's hello after %lld ms "
+                                            "(connect_timeout_ms)",
+                                            target, timeout_ms));
+        return;
+    }
+    vow_dial_tell(connection->dial, so_far, sizeof so_far);
+    connection_failed(connection, vow_status_make(VOW_UNAVAILABLE,
+                                                  "%s: still connecting after %lld ms "
+                                                  "(connect_timeout_ms)%s",
+                                                  target, timeout_ms, so_far));
 }
 
 static vow_connection *connection_new(vow_channel *channel)
@@ -263,7 +267,6 @@ static vow_connection *connection_new(vow_channel *channel)
 
 void vow_connection_open(vow_channel *channel)
 {
-    vow_scheduler  *scheduler = vow_scheduler_of(channel->anchor.loop);
     vow_connection *connection = connection_new(channel);
     vow_error       error;
     vow_status      status;
@@ -273,10 +276,9 @@ void vow_connection_open(vow_channel *channel)
         vow_channel_connect_failed(channel, &status);
         return;
     }
-    vow_timers_arm(&scheduler->timers, &connection->timer,
-                   vow_scheduler_after_ms(scheduler, channel->options.connect_timeout_ms));
-    connection->stream =
-        vow_stream_connect(channel->anchor.loop, channel->target, &stream_events, connection, &error);
-    if (!connection->stream)
+    connection_arm(connection);
+    connection->dial =
+        vow_dial_start(channel->anchor.loop, channel->target, &dial_events, connection, &error);
+    if (!connection->dial)
         connection_failed(connection, vow_status_of_error(&error));
 }

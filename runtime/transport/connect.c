@@ -1,9 +1,8 @@
 /*
- * From a target to a connected socket.
+ * From one address to a connected socket; dial.c chooses the address.
  *
- * The idea: a name is resolved on libuv's pool; its addresses are tried in turn, in the order in which the
- * resolver gives them (RFC 6724). The caller bounds the time. Sockets are connected here and not by libuv, which
- * knows no second address and gives up on a Unix socket whose listener is busy.
+ * The idea: the caller bounds the time. Sockets are connected here and not by libuv, which gives up on a Unix
+ * socket whose listener is busy.
  */
 #include "runtime/base/memory.h"
 #include "runtime/transport/address.h"
@@ -19,7 +18,7 @@
 /* Before a Unix socket whose listener has no place in its queue is asked again. */
 #define AGAIN_MS 5
 
-/* One address that is being tried; libuv's handle outlives it until libuv is done. */
+/* Waits until the socket can be written to; libuv's handle outlives it until libuv is done. */
 typedef struct attempt {
     uv_poll_t   poll; /* first */
     vow_socket *socket;
@@ -27,15 +26,12 @@ typedef struct attempt {
 } attempt;
 
 struct vow_connector {
-    vow_socket        *socket;
-    uv_getaddrinfo_t   resolve;
-    struct addrinfo   *addresses; /* NULL for a Unix socket */
-    struct addrinfo   *next;      /* to be tried after the one under way */
-    struct sockaddr_un path;      /* of a Unix socket */
-    attempt           *attempt;   /* NULL: none is under way */
-    int                last_error; /* errno of the last attempt */
-    vow_task           step;
-    vow_timer          again;
+    vow_socket             *socket;
+    struct sockaddr_storage address;
+    socklen_t               address_size;
+    attempt                *attempt; /* NULL: none is under way */
+    vow_task                step;
+    vow_timer               again;
 };
 
 static vow_scheduler *socket_scheduler(const vow_socket *socket)
@@ -70,14 +66,8 @@ static vow_socket *connecting_new(vow_loop *loop, const vow_transport *transport
 
 void vow_connector_free(vow_socket *socket)
 {
-    vow_connector *connector = socket->connector;
-
+    vow_free(socket->connector);
     socket->connector = NULL;
-    if (!connector)
-        return;
-    if (connector->addresses)
-        freeaddrinfo(connector->addresses);
-    vow_free(connector);
 }
 
 static void attempt_closed(uv_handle_t *handle)
@@ -108,7 +98,6 @@ void vow_connector_end(vow_socket *socket)
         return;
     vow_task_cancel(&connector->step);
     vow_timers_disarm(&socket_scheduler(socket)->timers, &connector->again);
-    uv_cancel((uv_req_t *)&connector->resolve); /* what can't be stopped holds a pin until it ends */
     if (connector->attempt)
         close(attempt_end(connector->attempt));
 }
@@ -120,10 +109,11 @@ static vow_status connect_status(const char *target, int error)
     if (error == ECONNREFUSED)
         return vow_status_make(VOW_UNAVAILABLE, "%s: connection refused (is the server running?)", target);
     if (error == ENOENT)
-        return vow_status_make(VOW_UNAVAILABLE, "%s: there is no such socket (is the server running?)", target);
-    if (error == EMFILE || error == ENFILE)
-        return vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s: cannot connect: out of file descriptors (see ulimit -n)",
+        return vow_status_make(VOW_UNAVAILABLE, "%s: there is no such socket (is the server running?)",
                                target);
+    if (error == EMFILE || error == ENFILE)
+        return vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                               "%s: cannot connect: out of file descriptors (see ulimit -n)", target);
     if (error == ENOMEM || error == ENOBUFS)
         return vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s: cannot connect: no memory", target);
     return vow_status_make(VOW_UNAVAILABLE, "%s: cannot connect: %s", target, strerror(error));
@@ -148,15 +138,6 @@ static void connector_connected(vow_connector *connector, int descriptor)
     socket->stream.events->opened(socket->stream.owner);
 }
 
-static void connector_try_next(vow_connector *connector, int error)
-{
-    connector->last_error = error;
-    if (connector->next)
-        vow_scheduler_soon(socket_scheduler(connector->socket), &connector->step);
-    else
-        connector_fail(connector, error);
-}
-
 static void attempt_writable(uv_poll_t *poll, int status, int events)
 {
     attempt       *attempt = poll->data;
@@ -179,7 +160,7 @@ static void attempt_writable(uv_poll_t *poll, int status, int events)
         connector_connected(connector, descriptor);
     } else {
         close(descriptor);
-        connector_try_next(connector, error);
+        connector_fail(connector, error);
     }
     vow_scheduler_leave(scheduler);
 }
@@ -217,17 +198,18 @@ static bool connector_asks_again(vow_connector *connector, int error)
     return true;
 }
 
-static void connector_try(vow_connector *connector, const struct sockaddr *address, socklen_t size)
+static void connector_step(vow_task *task)
 {
+    vow_connector         *connector = VOW_OWNER(task, vow_connector, step);
+    const struct sockaddr *address = (const struct sockaddr *)&connector->address;
     int descriptor = socket(address->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int error = 0;
 
-    connector->socket->state = VOW_SOCKET_CONNECTING;
     if (descriptor < 0) {
-        connector_try_next(connector, errno);
+        connector_fail(connector, errno);
         return;
     }
-    if (connect(descriptor, address, size) == 0) {
+    if (connect(descriptor, address, connector->address_size) == 0) {
         connector_connected(connector, descriptor);
         return;
     }
@@ -238,20 +220,7 @@ static void connector_try(vow_connector *connector, const struct sockaddr *addre
         return;
     close(descriptor);
     if (!connector_asks_again(connector, error))
-        connector_try_next(connector, error);
-}
-
-static void connector_step(vow_task *task)
-{
-    vow_connector   *connector = VOW_OWNER(task, vow_connector, step);
-    struct addrinfo *address = connector->next;
-
-    if (connector->socket->is_unix) {
-        connector_try(connector, (const struct sockaddr *)&connector->path, sizeof connector->path);
-        return;
-    }
-    connector->next = address->ai_next;
-    connector_try(connector, address->ai_addr, address->ai_addrlen);
+        connector_fail(connector, error);
 }
 
 static void connector_again(vow_timer *timer)
@@ -261,96 +230,71 @@ static void connector_again(vow_timer *timer)
     vow_scheduler_soon(socket_scheduler(connector->socket), &connector->step);
 }
 
-/* --- Resolving -------------------------------------------------------------------------------------------- */
+/* --- Connecting
+ * --------------------------------------------------------------------------------------------- */
 
-static void resolve_done(uv_getaddrinfo_t *resolve, int status, struct addrinfo *addresses)
+static vow_stream *connect_begin(vow_loop *loop, const vow_transport *transport, const char *target,
+                                 const struct sockaddr *address, socklen_t size,
+                                 const vow_stream_events *events, void *owner, vow_error *error)
 {
-    vow_connector *connector = resolve->data;
-    vow_socket    *socket = connector->socket;
-    vow_scheduler *scheduler = socket_scheduler(socket);
+    vow_socket *socket = connecting_new(loop, transport, target);
 
-    vow_scheduler_enter(scheduler);
-    connector->addresses = addresses;
-    connector->next = addresses;
-    if (socket->state == VOW_SOCKET_RESOLVING) {
-        if (status == 0)
-            vow_scheduler_soon(scheduler, &connector->step);
-        else
-            vow_socket_fail(socket, vow_status_make(VOW_UNAVAILABLE, "%s: the name cannot be resolved: %s",
-                                                    socket->target, uv_strerror(status)));
-    }
-    vow_socket_unpin(socket);
-    vow_scheduler_leave(scheduler);
-}
-
-/* An address in figures asks nobody, so it does not take the way over libuv's pool. */
-static bool resolve_at_once(vow_connector *connector, const vow_tcp_address *address)
-{
-    const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
-
-    return getaddrinfo(address->host, address->port, &hints, &connector->addresses) == 0;
-}
-
-static int resolve_begin(vow_socket *socket, const vow_tcp_address *address)
-{
-    const struct addrinfo hints = { .ai_flags = AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
-    vow_connector        *connector = socket->connector;
-
-    if (resolve_at_once(connector, address)) {
-        connector->next = connector->addresses;
-        vow_scheduler_soon(socket_scheduler(socket), &connector->step);
-        return 0;
-    }
-    connector->resolve.data = connector;
-    socket->state = VOW_SOCKET_RESOLVING;
-    socket->pins++;
-    return uv_getaddrinfo(vow_loop_uv(socket->stream.loop), &connector->resolve, resolve_done, address->host,
-                          address->port, &hints);
-}
-
-/* --- Connecting --------------------------------------------------------------------------------------------- */
-
-static vow_stream *connect_refuse(const char *target, vow_error *error)
-{
-    vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "%.160s: no memory to connect", target);
-    return NULL;
-}
-
-vow_stream *vow_socket_connect_tcp(vow_loop *loop, const char *target, const vow_stream_events *events, void *owner,
-                                   vow_error *error)
-{
-    vow_tcp_address address;
-    vow_socket     *socket;
-
-    if (vow_tcp_address_parse(target, &address, error) != VOW_OK)
+    if (!socket) {
+        vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "%.160s: no memory to connect", target);
         return NULL;
-    socket = connecting_new(loop, &vow_transport_tcp, target);
-    if (!socket)
-        return connect_refuse(target, error);
+    }
     socket->stream.events = events;
     socket->stream.owner = owner;
-    if (resolve_begin(socket, &address) == 0)
-        return &socket->stream;
-    socket->pins--;
-    vow_stream_close(&socket->stream);
-    return connect_refuse(target, error);
+    memcpy(&socket->connector->address, address, size);
+    socket->connector->address_size = size;
+    vow_scheduler_soon(socket_scheduler(socket), &socket->connector->step);
+    return &socket->stream;
 }
 
-vow_stream *vow_socket_connect_unix(vow_loop *loop, const char *target, const vow_stream_events *events, void *owner,
-                                    vow_error *error)
+/* Reads an address in figures, which asks nobody; names are looked up by then. */
+static vow_code figures_read(const char *target, struct sockaddr_storage *address, socklen_t *size,
+                             vow_error *error)
 {
-    const char *path = vow_unix_address_path(target, error);
-    vow_socket *socket;
+    const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV, .ai_socktype = SOCK_STREAM };
+    vow_tcp_address       parsed;
+    struct addrinfo      *found;
+    int                   failed;
+
+    if (vow_tcp_address_parse(target, &parsed, error) != VOW_OK)
+        return VOW_INVALID_ARGUMENT;
+    failed = getaddrinfo(parsed.host, parsed.port, &hints, &found);
+    if (failed == EAI_MEMORY)
+        return vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "%.160s: no memory to connect", target);
+    if (failed)
+        return vow_error_set(error, VOW_INVALID_ARGUMENT, "%.160s: this is no address in figures: %s", target,
+                             gai_strerror(failed));
+    memcpy(address, found->ai_addr, found->ai_addrlen);
+    *size = found->ai_addrlen;
+    freeaddrinfo(found);
+    return VOW_OK;
+}
+
+vow_stream *vow_socket_connect_tcp(vow_loop *loop, const char *target, const vow_stream_events *events,
+                                   void *owner, vow_error *error)
+{
+    struct sockaddr_storage address;
+    socklen_t               size;
+
+    if (figures_read(target, &address, &size, error) != VOW_OK)
+        return NULL;
+    return connect_begin(loop, &vow_transport_tcp, target, (const struct sockaddr *)&address, size, events,
+                         owner, error);
+}
+
+vow_stream *vow_socket_connect_unix(vow_loop *loop, const char *target, const vow_stream_events *events,
+                                    void *owner, vow_error *error)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    const char        *path = vow_unix_address_path(target, error);
 
     if (!path)
         return NULL;
-    socket = connecting_new(loop, &vow_transport_unix, target);
-    if (!socket)
-        return connect_refuse(target, error);
-    socket->stream.events = events;
-    socket->stream.owner = owner;
-    socket->connector->path.sun_family = AF_UNIX;
-    strcpy(socket->connector->path.sun_path, path);
-    vow_scheduler_soon(socket_scheduler(socket), &socket->connector->step);
-    return &socket->stream;
+    strcpy(address.sun_path, path);
+    return connect_begin(loop, &vow_transport_unix, target, (const struct sockaddr *)&address, sizeof address,
+                         events, owner, error);
 }

@@ -18,7 +18,7 @@ static uint64_t attempt_ends_ns(vow_cable *cable)
     cable->is_refused = refused < network->faults.refused;
     if (!vow_place_is_numeric(&cable->place))
         ends += resolving;
-    if (cable->is_refused || hung >= network->faults.hung)
+    if (!vow_network_swallows(network, cable->place.name) && (cable->is_refused || hung >= network->faults.hung))
         return ends;
     network->counts.hung++;
     return VOW_NEVER;

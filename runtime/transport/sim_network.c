@@ -18,6 +18,8 @@ vow_network *vow_network_new(vow_loop *loop, uint64_t seed)
     network->random = seed;
     vow_list_init(&network->cables);
     vow_list_init(&network->listeners);
+    vow_list_init(&network->names);
+    vow_list_init(&network->swallowed);
     vow_pool_init(&network->rings, VOW_PIPE_BYTES);
     return network;
 }
@@ -27,6 +29,8 @@ void vow_network_free(vow_network *network)
     vow_link *link;
 
     vow_network_free_listeners(network);
+    vow_network_forget_name(network, NULL);
+    vow_network_forget_swallowed(network);
     while ((link = vow_list_first(&network->cables)))
         vow_cable_free(VOW_OWNER(link, vow_cable, link));
     vow_pool_done(&network->rings);
@@ -116,5 +120,6 @@ void vow_network_heal(vow_network *network)
 {
     network->is_cut = false;
     network->is_refusing = false;
+    vow_network_forget_swallowed(network);
     network_silence(network, 0);
 }

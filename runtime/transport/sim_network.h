@@ -13,6 +13,7 @@
  *     sim_connect.c   an end's first steps: the attempt, and being accepted
  *     sim_stream.c    an end that is open: sending, receiving, its close
  *     sim_listener.c  places, and who listens there
+ *     sim_lookup.c    names, and hosts that answer nobody
  *     sim_pipe.c      the bytes under way in one direction
  */
 #ifndef VOW_TRANSPORT_SIM_NETWORK_H
@@ -44,6 +45,8 @@ struct vow_network {
     vow_network_counts counts;
     vow_list           cables; /* in the order in which they were made */
     vow_list           listeners;
+    vow_list           names;     /* that a test has given, each with one address */
+    vow_list           swallowed; /* hosts that no attempt ever reaches */
     vow_pool           rings; /* of pipes */
     unsigned           last_port;
     bool               is_cut;
@@ -95,6 +98,10 @@ bool vow_place_is_on_this_machine(const vow_place *place);
 /* Who listens at `place`, or NULL. */
 vow_listener *vow_network_listener_at(const vow_network *network, const vow_place *place);
 void          vow_network_free_listeners(vow_network *network);
+
+/* Do attempts to reach `host` never end? */
+bool vow_network_swallows(const vow_network *network, const char *host);
+void vow_network_forget_swallowed(vow_network *network);
 
 vow_code    vow_simulated_listen(vow_loop *loop, const char *address, const vow_listener_options *options,
                                  vow_accept_fn *accept, void *owner, vow_listener **opened, vow_error *error);

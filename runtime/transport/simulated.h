@@ -6,7 +6,8 @@
  * the loop's seed, so that a run that failed can be had again.
  *
  * Hosts are names only: a listener on "tcp://10.0.0.2:7000" is found under exactly that host and port.
- * "localhost", "[::1]" and names nobody listens on stand for 127.0.0.1, and 0.0.0.0 for every host.
+ * "localhost", "[::1]" and names nobody listens on stand for 127.0.0.1, and 0.0.0.0 for every host. A name can be
+ * given addresses.
  */
 #ifndef VOW_TRANSPORT_SIMULATED_H
 #define VOW_TRANSPORT_SIMULATED_H
@@ -55,6 +56,16 @@ vow_network_counts vow_network_count(const vow_network *network);
 
 /* A hash of all that happened so far: when, what, on which connection, how many bytes. */
 uint64_t vow_network_trace(const vow_network *network);
+
+/* Gives `name` one more address, `host` in figures, as a resolver would: a channel looks such a name up, and tries
+ * all that it finds. Fails: no memory. */
+vow_code vow_network_add_name(vow_network *network, const char *name, const char *host);
+
+/* Forgets the addresses of `name`; NULL: of all names. */
+void vow_network_forget_name(vow_network *network, const char *name);
+
+/* Attempts to connect to `host` never end from now on, until vow_network_heal. Fails: no memory. */
+vow_code vow_network_swallow(vow_network *network, const char *host);
 
 /* All connections, attempts included, are reset now: both ends are told when time passes. */
 void vow_network_reset(vow_network *network);

@@ -2,7 +2,8 @@
  * tcp:// and unix://: streams and listeners on sockets.
  *
  *     socket_stream.c  a connected socket on libuv: reading within a budget, writing, ending
- *     connect.c        from a target to a connected socket: names, addresses in turn
+ *     connect.c        from one address to a connected socket
+ *     lookup.c         the addresses of a name
  *     bind.c           from an address to a listening descriptor
  *     listener.c       accepting on a loop, alone or as one of an acceptor's members
  */

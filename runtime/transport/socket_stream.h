@@ -1,7 +1,7 @@
 /*
  * The inside of a stream on a socket; connect.c brings it into being, socket_stream.c does the rest.
  *
- *     FRESH -> RESOLVING -> CONNECTING -> OPEN -> FINISHING -> CLOSED
+ *     FRESH -> OPEN -> FINISHING -> CLOSED
  *
  * A stream is freed when it is CLOSED and nothing of libuv's points at it any more (`pins`).
  */
@@ -13,9 +13,7 @@
 #include <uv.h>
 
 typedef enum vow_socket_state {
-    VOW_SOCKET_FRESH,
-    VOW_SOCKET_RESOLVING,
-    VOW_SOCKET_CONNECTING,
+    VOW_SOCKET_FRESH, /* connecting, or just accepted */
     VOW_SOCKET_OPEN,
     VOW_SOCKET_FINISHING, /* our side has ended; what the peer still sends is thrown away */
     VOW_SOCKET_CLOSED

@@ -46,13 +46,13 @@ typedef struct vow_stream_events {
     void (*closed)(void *owner, const vow_status *why); /* gone; `why` is lent. OK: the peer ended it in order */
 } vow_stream_events;
 
-/* Connects to `target` ("tcp://host:port", "unix:///path", "memory://name"); reading starts once it is open.
- * Names are resolved without blocking. The caller bounds the time: vow_stream_close ends an attempt, too.
+/* Connects to one address ("tcp://127.0.0.1:7000", "unix:///path", "memory://name"); reading starts once it is
+ * adopted. dial.h does so for names and lists. The caller bounds the time: vow_stream_close ends an attempt, too.
  * Gives the stream, or NULL and fills `error` when it could not even begin. */
 vow_stream *vow_stream_connect(vow_loop *loop, const char *target, const vow_stream_events *events, void *owner,
                                vow_error *error);
 
-/* An accepted stream has no owner yet: sets it, and starts reading. */
+/* Sets the owner of a stream that is open, and starts reading: one that was accepted has none before. */
 void vow_stream_adopt(vow_stream *stream, const vow_stream_events *events, void *owner);
 
 /* Writes `count` slices (1 … VOW_WRITE_SLICES, none empty). True: all have left. False: they are lent until

@@ -28,6 +28,22 @@ static int open_unix(void **state)
     return 0;
 }
 
+static int open_for_pings(void **state, world_kind kind)
+{
+    *state = world_new_with(kind, VOW_SERVER(.min_ping_interval_ms = VOW_NO_TIMEOUT), NULL);
+    return 0;
+}
+
+static int open_tcp_for_pings(void **state)
+{
+    return open_for_pings(state, WORLD_TCP);
+}
+
+static int open_unix_for_pings(void **state)
+{
+    return open_for_pings(state, WORLD_UNIX);
+}
+
 static int close_world(void **state)
 {
     world_free(*state);
@@ -549,7 +565,7 @@ static void a_flood_of_pings_whose_answers_are_not_taken_ends(void **state)
     assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
 }
 
-static void a_peer_may_ping_as_often_as_it_takes_the_answers(void **state)
+static void without_min_ping_interval_ms_a_peer_may_ping_as_often_as_it_takes_the_answers(void **state)
 {
     world     *world = *state;
     raw_peer  *peer = connect_greeted(world);
@@ -671,6 +687,10 @@ static void an_idle_connection_that_said_hello_is_left_alone(void **state)
     world_free(world);
 }
 
+#define PINGS_ON_SOCKETS(test)                                                                               \
+    { #test " (tcp)", test, open_tcp_for_pings, close_world, NULL },                                         \
+    { #test " (unix)", test, open_unix_for_pings, close_world, NULL }
+
 #define ON_SOCKETS(test)                                                                                     \
     { #test " (tcp)", test, open_tcp, close_world, NULL },                                                   \
     {                                                                                                        \
@@ -687,8 +707,8 @@ int main(void)
         ON_SOCKETS(a_conversation_may_come_byte_by_byte),
         ON_SOCKETS(a_peer_that_resets_in_mid_frame_takes_its_calls_along),
         ON_SOCKETS(a_peer_may_vanish_anywhere),
-        ON_SOCKETS(a_flood_of_pings_whose_answers_are_not_taken_ends),
-        ON_SOCKETS(a_peer_may_ping_as_often_as_it_takes_the_answers),
+        PINGS_ON_SOCKETS(a_flood_of_pings_whose_answers_are_not_taken_ends),
+        PINGS_ON_SOCKETS(without_min_ping_interval_ms_a_peer_may_ping_as_often_as_it_takes_the_answers),
         cmocka_unit_test_setup_teardown(a_flood_of_cancelled_calls_is_slowed_down_then_ends, open_tcp,
                                         close_world),
         cmocka_unit_test(a_peer_that_does_not_go_on_is_closed_in_time),

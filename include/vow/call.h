@@ -17,6 +17,9 @@ extern "C" {
 
 typedef struct vow_call vow_call;
 
+/* In options whose default is some time: none at all. */
+#define VOW_NO_TIMEOUT (-1)
+
 /** One entry of an ordered multimap; an array of these ends with a NULL name. */
 typedef struct vow_metadata {
     const char *name;       /* lower case: a-z 0-9 _ - .; ends in "-bin" where the value is bytes */

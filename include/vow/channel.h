@@ -37,6 +37,9 @@ typedef struct vow_channel_options {
     int64_t backoff_max_ms;       /* longest; 120,000 */
     size_t  max_queued_bytes;     /* of output per connection; beyond it calls fail; 64 MiB */
     size_t  stream_window;        /* bytes of a stream that may be on their way to the reader, at first; 64 KiB */
+    int64_t keepalive_ms;         /* of silence, with calls open, before a ping asks whether the server is there;
+                                     0: never; at least 10,000 */
+    int64_t keepalive_timeout_ms; /* for anything to come after that ping; 20,000 */
 } vow_channel_options;
 
 #define VOW_CHANNEL(...) VOW_OPTIONS(vow_channel_options, __VA_ARGS__)
@@ -54,8 +57,6 @@ VOW_API vow_channel *vow_channel_open(vow_loop *loop, const char *target, const 
 VOW_API void vow_channel_close(vow_channel *channel);
 
 VOW_API vow_loop *vow_channel_loop(const vow_channel *channel);
-
-#define VOW_NO_TIMEOUT (-1)
 
 /** Zero is the default of every field. */
 typedef struct vow_call_options {

@@ -32,6 +32,11 @@ typedef struct vow_server_options {
     int64_t  hello_timeout_ms;         /* for a new connection to say what it speaks, and for a begun message; 10,000 */
     unsigned unix_mode;                /* permissions of a Unix socket's file; 0600 */
     size_t   stream_window;            /* bytes of a stream that may be on their way to the reader, at first; 64 KiB */
+    int64_t  keepalive_ms;             /* of silence before a ping asks whether the client is there; 7,200,000 (2 h);
+                                          VOW_NO_TIMEOUT: never; at least 10,000 */
+    int64_t  keepalive_timeout_ms;     /* for anything to come after that ping; 20,000 */
+    int64_t  min_ping_interval_ms;     /* between a client's pings while it has no calls; 300,000 (5 min);
+                                          VOW_NO_TIMEOUT: as it likes */
 } vow_server_options;
 
 #define VOW_SERVER(...) VOW_OPTIONS(vow_server_options, __VA_ARGS__)

@@ -120,8 +120,8 @@ typedef struct vow_session_events {
     /* The peer takes no new calls on this session; what it has goes on. */
     void (*goaway)(void *owner);
 
-    /* The answer to vow_session_ping. */
-    void (*pong)(void *owner);
+    /* The answer to the ping of this number. */
+    void (*pong)(void *owner, uint64_t ping);
 
     /* The last event. Every wire has had its `ended` before. `why` is lent; OK: closed in good order. The session
      * is still to be freed with vow_session_close. */
@@ -139,6 +139,7 @@ typedef struct vow_session_options {
     size_t       max_queued_bytes;     /* of output; beyond it the session stops reading, then fails what begins */
     uint64_t     stream_window;        /* bytes of a stream that may be on their way to this side, at first */
     int64_t      message_timeout_ms;   /* for the hello, and from a message's first frame to its last */
+    int64_t      min_ping_interval_ms; /* of the peer's pings while it has no calls; 0: it may ping as it likes */
     vow_account *account;              /* NULL: not counted */
 } vow_session_options;
 
@@ -153,7 +154,9 @@ struct vow_session {
     vow_map                   calls;      /* vow_wire by id */
     size_t                    our_calls;  /* in the table and begun by us */
     size_t                    peer_max_calls;
+    uint64_t                  heard_ns;   /* when something came last, whatever it was */
     bool                      is_ready;
+    bool                      is_paused;  /* nothing is read, so nothing can be heard */
     bool                      goes_away;  /* the peer said so, or ran out of ids: begin nothing new */
     size_t                    held_bytes; /* memory held for this peer: assemblies and queued output */
 };
@@ -193,7 +196,12 @@ struct vow_protocol {
     /* Ends a call of ours before its answer, or one of the peer's without a word. */
     void (*cancel)(vow_wire *wire);
 
-    void (*ping)(vow_session *session);
+    /* Gives the ping's number, which comes back with `pong`; 0: none was sent. */
+    uint64_t (*ping)(vow_session *session);
+
+    /* Ends the session as if the connection had been lost: each wire gets its `ended`, and `closed` comes, from the
+     * queue. `why` is told to the peer, too. */
+    void (*lose)(vow_session *session, const vow_status *why);
 
     /* Step 1: begin nothing new, what is on its way is still taken. Step 2: this was the last. */
     void (*goaway)(vow_session *session, int step);

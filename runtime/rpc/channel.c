@@ -41,6 +41,9 @@ static vow_channel_options options_read(const vow_channel_options *given)
         options.max_queued_bytes = (size_t)64 << 20;
     if (options.stream_window == 0)
         options.stream_window = (size_t)64 << 10;
+    options.keepalive_ms = vow_keepalive_interval(options.keepalive_ms, 0);
+    if (options.keepalive_timeout_ms <= 0)
+        options.keepalive_timeout_ms = 20000;
     return options;
 }
 

@@ -13,6 +13,7 @@
 #define VOW_RPC_CHANNEL_H
 
 #include "runtime/rpc/call.h"
+#include "runtime/rpc/keepalive.h"
 #include "runtime/transport/dial.h"
 
 struct vow_channel {
@@ -47,6 +48,7 @@ struct vow_connection {
     vow_dial            *dial;    /* until the session is ready: a server that is of no use is left for another */
     vow_session         *session; /* NULL: not yet, or gone */
     vow_timer            timer;   /* bounds the time to connect */
+    vow_keepalive        keepalive;
     char                *peer;    /* "tcp://127.0.0.1:7000" */
     size_t               references; /* the channel's, and each call's that went over it */
 };

@@ -35,6 +35,7 @@ static void connection_end_session(vow_connection *connection)
 {
     vow_session *session = connection->session;
 
+    vow_keepalive_stop(&connection->keepalive);
     connection->session = NULL;
     if (session)
         session->protocol->close(session, NULL);
@@ -90,6 +91,8 @@ static void session_ready(void *owner)
     connection->dial = NULL;
     connection->state = VOW_CONNECTION_READY;
     channel->connecting--;
+    vow_keepalive_start(&connection->keepalive, connection->session, channel->options.keepalive_ms,
+                        channel->options.keepalive_timeout_ms);
     vow_channel_connected(channel);
 }
 
@@ -155,9 +158,11 @@ static vow_wire *session_began(void *owner, vow_arrival *arrival)
     return NULL;
 }
 
-static void session_pong(void *owner)
+/* Whatever comes is a sign of life; a pong is nothing more. */
+static void session_pong(void *owner, uint64_t ping)
 {
     (void)owner;
+    (void)ping;
 }
 
 static const vow_session_events session_events = {
@@ -258,6 +263,7 @@ static vow_connection *connection_new(vow_channel *channel)
     connection->state = VOW_CONNECTION_CONNECTING;
     connection->references = 1;
     vow_timer_init(&connection->timer, connection_timed_out);
+    vow_keepalive_init(&connection->keepalive);
     vow_list_append(&channel->connections, &connection->link);
     channel->references++;
     channel->usable++;

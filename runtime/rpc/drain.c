@@ -69,9 +69,9 @@ void vow_drain_progress(vow_server *server)
         vow_scheduler_soon(vow_scheduler_of(server->anchor.loop), &server->drain->look);
 }
 
-void vow_drain_pong(vow_peer *peer)
+void vow_drain_pong(vow_peer *peer, uint64_t ping)
 {
-    if (!peer->server->drain || peer->has_heard)
+    if (ping != peer->farewell || peer->has_heard)
         return;
     peer->has_heard = true;
     peer->session->protocol->goaway(peer->session, 2);
@@ -128,7 +128,7 @@ static void drain_tell_peers(vow_server *server)
             continue;
         }
         peer->session->protocol->goaway(peer->session, 1);
-        peer->session->protocol->ping(peer->session);
+        peer->farewell = peer->session->protocol->ping(peer->session);
     }
     vow_status_done(&why);
 }

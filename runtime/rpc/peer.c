@@ -28,6 +28,7 @@ void vow_peer_close(vow_peer *peer, const vow_status *why)
     if (!session)
         return;
     peer->session = NULL;
+    vow_keepalive_stop(&peer->keepalive);
     server->paused -= peer->is_paused;
     if (peer->listener)
         peer->listener->peers--;
@@ -41,7 +42,10 @@ void vow_peer_close(vow_peer *peer, const vow_status *why)
 
 static void peer_ready(void *owner)
 {
-    (void)owner;
+    vow_peer                 *peer = owner;
+    const vow_server_options *options = &peer->server->options;
+
+    vow_keepalive_start(&peer->keepalive, peer->session, options->keepalive_ms, options->keepalive_timeout_ms);
 }
 
 static const void *peer_resolve(void *owner, const char *method)
@@ -59,9 +63,9 @@ static void peer_nothing(void *owner)
     (void)owner;
 }
 
-static void peer_pong(void *owner)
+static void peer_pong(void *owner, uint64_t ping)
 {
-    vow_drain_pong(owner);
+    vow_drain_pong(owner, ping);
 }
 
 static void peer_closed(void *owner, const vow_status *why)
@@ -133,6 +137,7 @@ static vow_peer *peer_new(vow_server_listener *listener, const vow_stream *strea
     peer->listener = listener;
     peer->references = 1;
     vow_link_init(&peer->link);
+    vow_keepalive_init(&peer->keepalive);
     peer->name = vow_text_copy(vow_stream_peer(stream));
     peer->host = is_local ? NULL : vow_text_copy(vow_stream_peer_host(stream));
     if (peer->name && (is_local || peer->host))
@@ -155,6 +160,7 @@ static vow_session_options peer_session_options(const vow_peer *peer)
         .max_queued_bytes = VOW_MAX_QUEUED_BYTES,
         .stream_window = options->stream_window,
         .message_timeout_ms = options->hello_timeout_ms,
+        .min_ping_interval_ms = options->min_ping_interval_ms < 0 ? 0 : options->min_ping_interval_ms,
         .account = &peer->server->account,
     };
 }

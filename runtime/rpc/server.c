@@ -6,6 +6,9 @@
 #include <assert.h>
 #include <string.h>
 
+#define KEEPALIVE_MS (2 * 60 * 60 * 1000)
+#define MIN_PING_INTERVAL_MS (5 * 60 * 1000)
+
 /* --- Life ------------------------------------------------------------------------------------- */
 
 static void size_default(size_t *value, size_t fallback)
@@ -31,6 +34,11 @@ static vow_server_options options_read(const vow_server_options *given)
         options.hello_timeout_ms = 10000;
     if (options.stream_window == 0)
         options.stream_window = (size_t)64 << 10;
+    options.keepalive_ms = vow_keepalive_interval(options.keepalive_ms, KEEPALIVE_MS);
+    if (options.keepalive_timeout_ms <= 0)
+        options.keepalive_timeout_ms = 20000;
+    if (options.min_ping_interval_ms == 0)
+        options.min_ping_interval_ms = MIN_PING_INTERVAL_MS;
     return options;
 }
 

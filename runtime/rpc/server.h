@@ -14,6 +14,7 @@
 #define VOW_RPC_SERVER_H
 
 #include "runtime/rpc/call.h"
+#include "runtime/rpc/keepalive.h"
 
 /* A handler that was registered. */
 struct vow_entry {
@@ -59,6 +60,8 @@ struct vow_peer {
     size_t               running;  /* calls that its handlers still have */
     size_t               arenas;   /* bytes of their memory */
     bool                 is_paused;
+    vow_keepalive        keepalive;
+    uint64_t             farewell;  /* the ping behind the first goaway; 0: none was sent */
     bool                 has_heard; /* that the server drains */
     size_t               references;
 };
@@ -112,7 +115,7 @@ void vow_handling_abandon(vow_call *call, const vow_status *why);
 
 /* A call was answered, a connection has gone, the peer has heard the first goaway. */
 void vow_drain_progress(vow_server *server);
-void vow_drain_pong(vow_peer *peer);
+void vow_drain_pong(vow_peer *peer, uint64_t ping);
 
 /* The server closes before its drain has ended. */
 void vow_drain_abandon(vow_server *server);

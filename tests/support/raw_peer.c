@@ -191,14 +191,20 @@ void raw_run_to_end(raw_peer *peer)
 
 /* Reading */
 
-static bool peer_take(raw_peer *peer, vow_header *header, vow_bytes *payload)
+bool take_frame(const writer *got, size_t *taken, vow_header *header, vow_bytes *payload)
 {
-    const uint8_t *at = peer->got.data + peer->at;
-    size_t         left = peer->got.size - peer->at;
+    const uint8_t *at;
+    size_t         left;
     size_t         length, prefix = 0, size = 0;
 
-    if (left < 5)
+    if (*taken == 0 && got->size >= VOW_PREFACE_SIZE) {
+        assert_memory_equal(got->data, vow_preface, VOW_PREFACE_SIZE);
+        *taken = VOW_PREFACE_SIZE;
+    }
+    left = got->size - *taken;
+    if (*taken == 0 || left < 5)
         return false;
+    at = got->data + *taken;
     length = at[0] | (size_t)at[1] << 8 | (size_t)at[2] << 16 | (size_t)at[3] << 24;
     if (left < 4 + length)
         return false;
@@ -207,7 +213,7 @@ static bool peer_take(raw_peer *peer, vow_header *header, vow_bytes *payload)
     while (at[4 + prefix++] & 0x80);
     assert_null(vow_header_read(header, at + 4 + prefix, size));
     *payload = (vow_bytes){ at + 4 + prefix + size, length - prefix - size };
-    peer->at += 4 + length;
+    *taken += 4 + length;
     return true;
 }
 
@@ -216,11 +222,7 @@ bool raw_next(raw_peer *peer, vow_frame_kind kind, vow_header *header, vow_bytes
     uint64_t end = uv_hrtime() + PATIENCE_NS;
 
     for (;;) {
-        if (peer->at == 0 && peer->got.size >= VOW_PREFACE_SIZE) {
-            assert_memory_equal(peer->got.data, vow_preface, VOW_PREFACE_SIZE);
-            peer->at = VOW_PREFACE_SIZE;
-        }
-        while (peer->at > 0 && peer_take(peer, header, payload)) {
+        while (take_frame(&peer->got, &peer->at, header, payload)) {
             if (kind == 0 || header->kind == kind)
                 return true;
         }

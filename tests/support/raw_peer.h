@@ -46,6 +46,9 @@ void raw_run_to_end(raw_peer *peer);
  * False: the connection has ended. */
 bool raw_next(raw_peer *peer, vow_frame_kind kind, vow_header *header, vow_bytes *payload);
 
+/* Takes the frame behind the first `*taken` bytes, the preface included. False: it is not all there. */
+bool take_frame(const writer *got, size_t *taken, vow_header *header, vow_bytes *payload);
+
 /* Writing */
 
 void write_frame(writer *writer, const vow_header *header, const void *payload, size_t size);

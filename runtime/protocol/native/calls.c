@@ -22,10 +22,6 @@
 #define CANCELS_TO_GO_ON 100
 #define STOPS_WITHIN_S 30
 
-/* Pongs that the peer has not taken: then it must take them before it is read again; then it is a flood. */
-#define PONGS_TO_STOP 100
-#define PONGS_MAX 1000
-
 /* A call of ours that was forgotten without a word, and still has its place at the peer. */
 typedef struct ghost {
     vow_map_node node;
@@ -214,6 +210,7 @@ void vow_calls_send_status(vow_native *native, vow_wire *wire, uint64_t id, cons
     };
     vow_flow *flow = wire ? wire->flow : NULL;
 
+    native->output.has_sent_of_calls = true;
     if (!flow)
         vow_native_send(native, &header);
     else if (vow_native_is_alive(native) &&
@@ -664,28 +661,14 @@ static void hear_cancel(vow_native *native, const vow_header *header, vow_payloa
 
 static void hear_ping(vow_native *native, const vow_header *header, vow_payload payload)
 {
-    const vow_header pong = { .kind = VOW_FRAME_PONG, .ping = header->ping };
-
     (void)payload;
-    if (++native->output.pongs > PONGS_MAX) {
-        vow_native_break(native, "%d pings came whose answers were not taken", PONGS_MAX);
-        return;
-    }
-    vow_native_send(native, &pong);
-    if (native->output.pongs >= PONGS_TO_STOP && vow_native_is_alive(native))
-        vow_native_pause(native, VOW_PAUSED_FOR_OUTPUT, true);
+    vow_pings_hear_ping(native, header);
 }
 
 static void hear_pong(vow_native *native, const vow_header *header, vow_payload payload)
 {
     (void)payload;
-    if (header->ping != native->pongs + 1 || header->ping > native->pings) {
-        vow_native_break(native, "PONG %llu answers no ping", (unsigned long long)header->ping);
-        return;
-    }
-    native->pongs++;
-    if (!vow_flow_hear_pong(native, header->ping))
-        native->base.events->pong(native->base.owner);
+    vow_pings_hear_pong(native, header);
 }
 
 static void hear_goaway(vow_native *native, const vow_header *header, vow_payload payload)

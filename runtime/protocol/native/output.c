@@ -186,6 +186,7 @@ static void paced_leaves(vow_output *output, vow_pace *pace, size_t size)
 {
     pace->wire->queued -= size;
     output->paced_bytes -= size;
+    output->has_sent_of_calls = true;
     if (pace->wire->queued == 0)
         output->emptied(output, pace);
 }
@@ -452,6 +453,7 @@ vow_code vow_output_message(vow_output *output, vow_header *header, const Protob
 {
     uint8_t *at;
 
+    output->has_sent_of_calls = true;
     if (size > VOW_LARGE_MESSAGE || size + vow_header_room(header) > output->max_frame_size)
         return output_large(output, header, message, size, wire);
     if (!buffer_make_room(output, vow_header_room(header) + size))
@@ -539,6 +541,7 @@ static vow_code stream_small(vow_output *output, vow_pace *pace, const vow_heade
         return VOW_RESOURCE_EXHAUSTED;
     pace->credit -= cost;
     output->credit -= cost;
+    output->has_sent_of_calls = true;
     at = vow_header_write(output->filling.data + output->filling.size, header, size);
     message_pack(message, at);
     output_filled(output, at + size);

@@ -70,6 +70,7 @@ typedef struct vow_output {
     size_t        max_frame_size; /* the peer's */
     size_t        pongs;          /* queued since all had left */
     bool          is_writing;
+    bool          has_sent_of_calls; /* a frame of a call, since the peer's last ping */
     void (*drained)(struct vow_output *output); /* some of what was queued has left */
     void (*emptied)(struct vow_output *output, vow_pace *pace); /* all that a stream had queued is on its way */
 } vow_output;

@@ -82,6 +82,9 @@ void vow_native_pause(vow_native *native, unsigned reason, bool paused)
     unsigned before = native->paused;
 
     native->paused = paused ? before | reason : before & ~reason;
+    native->base.is_paused = native->paused != 0;
+    if (!native->paused) /* what it had no chance to say is not held against the peer */
+        native->base.heard_ns = vow_scheduler_now_ns(vow_native_scheduler(native));
     if (!native->base.stream || !before == !native->paused)
         return;
     if (native->paused)
@@ -174,6 +177,20 @@ void vow_native_break(vow_native *native, const char *format, ...)
     session_send_goaway(native, VOW_INTERNAL, wrong.message);
     vow_native_lose(native, vow_status_make(VOW_INTERNAL, "%s: the peer broke vow's protocol: %s",
                                             native->base.options.target, wrong.message));
+}
+
+void vow_native_refuse(vow_native *native, vow_code code, const char *format, ...)
+{
+    vow_error wrong;
+    va_list   arguments;
+
+    if (!vow_native_is_alive(native))
+        return;
+    va_start(arguments, format);
+    vsnprintf(wrong.message, sizeof wrong.message, format, arguments);
+    va_end(arguments);
+    session_send_goaway(native, code, wrong.message);
+    vow_native_lose(native, vow_status_make(code, "%s: %s", native->base.options.target, wrong.message));
 }
 
 void vow_native_give_up(vow_native *native, const char *format, ...)
@@ -302,6 +319,7 @@ static void stream_read(void *owner, size_t size)
     if (!vow_native_is_alive(native))
         return;
     session_enter(native);
+    native->base.heard_ns = vow_scheduler_now_ns(vow_native_scheduler(native));
     vow_input_read(native, size);
     session_leave(native);
 }
@@ -397,15 +415,14 @@ static vow_session *native_open(vow_stream *stream, bool is_connected, const vow
     return &native->base;
 }
 
-static void native_ping(vow_session *session)
+static void native_lose(vow_session *session, const vow_status *why)
 {
-    vow_native      *native = vow_native_of(session);
-    const vow_header ping = { .kind = VOW_FRAME_PING, .ping = native->pings + 1 };
+    vow_native *native = vow_native_of(session);
 
-    if (native->state != VOW_NATIVE_OPEN)
+    if (!vow_native_is_alive(native))
         return;
-    native->pings++;
-    vow_native_send(native, &ping);
+    session_send_goaway(native, why->code, vow_status_message(why));
+    vow_native_lose(native, vow_status_share(why));
 }
 
 static void native_goaway(vow_session *session, int step)
@@ -492,7 +509,8 @@ const vow_protocol vow_protocol_native = {
     .taken = vow_flow_taken,
     .answer = vow_calls_answer,
     .cancel = vow_calls_cancel,
-    .ping = native_ping,
+    .ping = vow_pings_send,
+    .lose = native_lose,
     .goaway = native_goaway,
     .pause = native_pause,
     .close = native_close,

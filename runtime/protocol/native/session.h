@@ -6,6 +6,7 @@
  *     calls.c     frames to events, and what rpc hands down to frames
  *     flow.c      streams: their messages, and the credit that paces them
  *     methods.c   the numbers of methods' names, in both directions
+ *     pings.c     pings, and how many are too many
  *     output.c    what has still to be sent
  *     header.c, hello.c   the codecs
  *
@@ -115,6 +116,8 @@ typedef struct vow_native {
     uint64_t         last_peer_call; /* the highest id that the peer has begun */
     uint64_t         pings;          /* sent; the number of the last */
     uint64_t         pongs;          /* heard */
+    uint64_t         ping_heard_ns;  /* when the peer's last ping came; 0: none yet */
+    unsigned         ping_strikes;   /* pings that came too soon */
     vow_map          ghosts;         /* calls of ours that were forgotten and not cancelled: they hold their places */
     vow_bucket       cancels;
     uint64_t         peer_stream_window; /* the credit that a stream to the peer begins with */
@@ -160,6 +163,9 @@ static inline bool vow_native_is_alive(const vow_native *native)
 
 /* The peer broke the protocol: tells it so, and ends the session. */
 void vow_native_break(vow_native *native, const char *format, ...) VOW_PRINTF(2, 3);
+
+/* The same with another code, and with `format` alone as what the peer is told. */
+void vow_native_refuse(vow_native *native, vow_code code, const char *format, ...) VOW_PRINTF(3, 4);
 
 /* The same for what did not come in time, which may be the network's doing: the calls end as VOW_UNAVAILABLE. */
 void vow_native_give_up(vow_native *native, const char *format, ...) VOW_PRINTF(2, 3);
@@ -253,6 +259,12 @@ vow_code vow_flow_send(vow_wire *wire, const ProtobufCMessage *message, const vo
                        vow_status *status);
 void     vow_flow_finish(vow_wire *wire);
 void     vow_flow_taken(vow_wire *wire, size_t size);
+
+/* pings.c */
+
+uint64_t vow_pings_send(vow_session *session);
+void     vow_pings_hear_ping(vow_native *native, const vow_header *header);
+void     vow_pings_hear_pong(vow_native *native, const vow_header *header);
 
 /* methods.c */
 

@@ -1,0 +1,88 @@
+/*
+ * Pings, and how many are too many.
+ *
+ * The idea: a ping costs its sender as much as us, so what is refused is a habit, not a ping. One that comes
+ * after we have sent a frame of a call is free: with those a peer measures what a round trip carries, and it
+ * has just been given more than it asks for. Others must be some time apart, more of it while the peer has no
+ * calls; two that are not are forgiven.
+ *
+ * Source  gRFC A8, "Server-side Connection Management": ping strikes.
+ */
+#include "runtime/protocol/native/session.h"
+
+#define NS_PER_MS 1000000u
+
+/* Pongs that the peer has not taken: then it must take them before it is read again; then it is a flood. */
+#define PONGS_TO_STOP 100
+#define PONGS_MAX 1000
+
+/* Half of the shortest keepalive_ms that a client has: networks bring pings closer together than they left.
+ */
+#define INTERVAL_WITH_CALLS_MS 5000
+#define STRIKES_MAX 2
+
+uint64_t vow_pings_send(vow_session *session)
+{
+    vow_native      *native = vow_native_of(session);
+    const vow_header ping = { .kind = VOW_FRAME_PING, .ping = native->pings + 1 };
+
+    if (native->state != VOW_NATIVE_OPEN)
+        return 0;
+    native->pings++;
+    vow_native_send(native, &ping);
+    return native->pings;
+}
+
+static int64_t least_interval_ms(const vow_native *native)
+{
+    int64_t least = native->base.options.min_ping_interval_ms;
+    bool    has_calls = native->base.calls.count > native->base.our_calls;
+
+    return has_calls && least > INTERVAL_WITH_CALLS_MS ? INTERVAL_WITH_CALLS_MS : least;
+}
+
+/* Notes the ping. False: it was one too many. */
+static bool ping_is_allowed(vow_native *native)
+{
+    uint64_t now = vow_scheduler_now_ns(vow_native_scheduler(native));
+    uint64_t before = native->ping_heard_ns;
+    bool     is_free = native->output.has_sent_of_calls;
+
+    native->ping_heard_ns = now;
+    native->output.has_sent_of_calls = false;
+    if (is_free)
+        native->ping_strikes = 0;
+    else if (before && (now - before) / NS_PER_MS < (uint64_t)least_interval_ms(native))
+        native->ping_strikes++;
+    return native->ping_strikes <= STRIKES_MAX;
+}
+
+void vow_pings_hear_ping(vow_native *native, const vow_header *header)
+{
+    const vow_header pong = { .kind = VOW_FRAME_PONG, .ping = header->ping };
+
+    if (native->base.options.min_ping_interval_ms > 0 && !ping_is_allowed(native)) {
+        vow_native_refuse(native, VOW_RESOURCE_EXHAUSTED,
+                          "too_many_pings: they must be %lld ms apart (min_ping_interval_ms)",
+                          (long long)least_interval_ms(native));
+        return;
+    }
+    if (++native->output.pongs > PONGS_MAX) {
+        vow_native_break(native, "%d pings came whose answers were not taken", PONGS_MAX);
+        return;
+    }
+    vow_native_send(native, &pong);
+    if (native->output.pongs >= PONGS_TO_STOP && vow_native_is_alive(native))
+        vow_native_pause(native, VOW_PAUSED_FOR_OUTPUT, true);
+}
+
+void vow_pings_hear_pong(vow_native *native, const vow_header *header)
+{
+    if (header->ping != native->pongs + 1 || header->ping > native->pings) {
+        vow_native_break(native, "PONG %llu answers no ping", (unsigned long long)header->ping);
+        return;
+    }
+    native->pongs++;
+    if (!vow_flow_hear_pong(native, header->ping))
+        native->base.events->pong(native->base.owner, header->ping);
+}

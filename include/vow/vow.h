@@ -11,6 +11,7 @@
  *     <vow/server.h>    serving one, on one loop or on a loop per thread
  *     <vow/call.h>      one call, as its handler and its caller see it
  *     <vow/stream.h>    calls of many messages, in either direction or both
+ *     <vow/interceptor.h> what runs around every call of a channel or a server
  *     <vow/method.h>    what generated stubs are made of
  *
  * Rules that hold everywhere:
@@ -27,6 +28,7 @@
 #include <vow/call.h>
 #include <vow/channel.h>
 #include <vow/future.h>
+#include <vow/interceptor.h>
 #include <vow/loop.h>
 #include <vow/method.h>
 #include <vow/server.h>

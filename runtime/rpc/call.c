@@ -1,3 +1,4 @@
+#include "runtime/rpc/intercept.h"
 #include "runtime/rpc/stream.h"
 
 #include "runtime/base/guard.h"
@@ -37,6 +38,8 @@ vow_call *vow_call_new(vow_loop *loop, const vow_method *method, size_t max_memo
     call->future.class = NULL;
     call->wire = (vow_wire){ .session = NULL };
     call->streaming = NULL;
+    call->interception = NULL;
+    call->slots = NULL;
     call->attachments = NULL;
     call->loop = loop;
     call->method = method;
@@ -87,6 +90,7 @@ void vow_call_free(vow_call *call)
     assert(!call->wire.session && !vow_link_listed(&call->link) && !vow_timer_armed(&call->timer));
     call_release_attachments(call);
     vow_streaming_done(call);
+    vow_intercept_done(call);
     vow_link_remove(&call->sibling);
     while ((child = vow_list_shift(&call->children)))
         (void)child; /* goes on without its parent */
@@ -170,9 +174,12 @@ ProtobufCMessage *vow_call_unpack(vow_call *call, vow_arena *arena, const Protob
         message = arena_keep_raw(arena, data, size);
     else
         message = arena_unpack_guarded(arena, descriptor, data, size, &error);
-    if (!message)
-        *status = vow_status_make(error.code, "%s: the %s: %s", call->method->name, what, error.message);
-    return message;
+    if (message)
+        return call->interception ? vow_intercept_receive(call, arena, message, size, status) : message;
+    if (vow_call_is_callers(call) && error.code == VOW_INVALID_ARGUMENT)
+        error.code = VOW_INTERNAL; /* the caller has done nothing wrong: its peer has */
+    *status = vow_status_make(error.code, "%s: the %s: %s", call->method->name, what, error.message);
+    return NULL;
 }
 
 /* --- Metadata ----------------------------------------------------------------------------- */

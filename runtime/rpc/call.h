@@ -24,6 +24,8 @@ typedef struct vow_connection vow_connection; /* a channel's, to a server */
 typedef struct vow_peer       vow_peer;       /* a server's, from a client */
 typedef struct vow_entry      vow_entry;      /* a handler that a server has */
 typedef struct vow_streaming  vow_streaming; /* what a call that streams has beside */
+typedef struct vow_interception vow_interception; /* and one that interceptors see */
+typedef struct vow_slot vow_slot; /* memory that is found by key */
 typedef struct vow_attachment vow_attachment; /* what is released with a call's memory */
 
 typedef enum vow_call_state {
@@ -72,6 +74,8 @@ struct vow_call {
     vow_link            sibling; /* among its parent's children */
     const vow_metadata *received;
     vow_streaming *streaming; /* NULL: neither side streams */
+    vow_interception *interception; /* NULL: no interceptors */
+    vow_slot         *slots;
     vow_attachment *attachments; /* the last one first */
     const char         *peer; /* lent by the connection, which the call references */
     vow_call_state      state;

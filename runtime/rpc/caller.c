@@ -9,6 +9,7 @@
 
 #include "runtime/base/utf8.h"
 #include "runtime/protocol/metadata.h"
+#include "runtime/rpc/intercept.h"
 #include "runtime/rpc/stream.h"
 
 #include <assert.h>
@@ -48,11 +49,23 @@ static void caller_let_go(vow_call *call)
     vow_channel_drop(channel);
 }
 
+/* An interceptor may have dropped or cancelled the future meanwhile. `status` is given. */
+static void caller_settle(vow_call *call, vow_status status)
+{
+    if (!vow_future_pending(&call->future))
+        vow_status_done(&status);
+    else if (status.code != VOW_OK)
+        vow_future_fail(&call->future, status);
+    else
+        vow_future_succeed(&call->future, call->side.caller.reply, NULL);
+}
+
 void vow_caller_fail(vow_call *call, vow_status status)
 {
     caller_end(call);
+    status = vow_intercept_end(call, status);
     vow_streaming_over(call, &status, true);
-    vow_future_fail(&call->future, status);
+    caller_settle(call, status);
     vow_call_cancel_children(call);
     caller_let_go(call);
 }
@@ -61,11 +74,14 @@ void vow_caller_fail(vow_call *call, vow_status status)
 
 static void caller_cancel(vow_future *future)
 {
-    vow_call *call = (vow_call *)future;
+    vow_call  *call = (vow_call *)future;
+    vow_status status;
 
     if (call->state == VOW_CALL_ENDED)
         return;
     caller_end(call);
+    status = vow_intercept_end(call, vow_status_share(&future->status));
+    vow_status_done(&status); /* the future has settled: an interceptor changes nothing */
     vow_streaming_over(call, &future->status, true);
     vow_call_cancel_children(call);
     caller_let_go(call);
@@ -99,7 +115,11 @@ static void caller_deadline(vow_timer *timer)
     vow_channel *channel = call->side.caller.channel;
     const char  *last = channel->last_failure.code == VOW_OK ? "" : vow_status_message(&channel->last_failure);
 
-    if (call->side.caller.is_waiting)
+    if (vow_intercept_pending(call))
+        vow_caller_fail(call, vow_status_make(VOW_DEADLINE_EXCEEDED,
+                                              "%s: %s: an interceptor held the call back for all of its time",
+                                              channel->target, call->method->name));
+    else if (call->side.caller.is_waiting)
         vow_caller_fail(call, vow_status_make(VOW_DEADLINE_EXCEEDED, "%s: %s: no connection within the call's time%s%s",
                                               channel->target, call->method->name, *last ? "; " : "", last));
     else
@@ -175,7 +195,8 @@ bool vow_caller_keep(vow_call *call, const vow_begin *begin)
     bool        failed = false;
 
     caller->request = begin->message ? caller_pack(call, begin->message) : NULL;
-    caller->metadata = vow_call_copy_metadata(call, begin->metadata, &failed);
+    if (caller->metadata != begin->metadata)
+        caller->metadata = vow_call_copy_metadata(call, begin->metadata, &failed);
     if ((caller->request || !begin->message) && !failed)
         return true;
     vow_caller_fail(call, vow_status_make(VOW_RESOURCE_EXHAUSTED,
@@ -259,6 +280,37 @@ static vow_code request_check(const vow_method *method, const ProtobufCMessage *
     return VOW_OK;
 }
 
+/* All interceptors have begun. */
+static void caller_go_on(vow_call *call, const ProtobufCMessage *message)
+{
+    if (call->side.caller.is_waiting)
+        vow_channel_unqueue(call->side.caller.channel, call);
+    if (call->method->client_streams)
+        vow_streaming_pass_unsent(call);
+    else if (message)
+        message = vow_intercept_send(call, message);
+    else
+        return; /* it comes with vow_call_send */
+    if (call->state == VOW_CALL_WAITING)
+        vow_caller_start(call, message);
+}
+
+static void caller_intercept(vow_call *call, const ProtobufCMessage *message, const vow_metadata *metadata)
+{
+    vow_channel *channel = call->side.caller.channel;
+    bool         failed = false;
+
+    if (metadata)
+        call->side.caller.metadata = vow_call_copy_metadata(call, metadata, &failed);
+    if (failed || !vow_intercept_new(call, &channel->chain)) {
+        vow_caller_fail(call, vow_status_no_memory());
+        return;
+    }
+    vow_intercept_begin(call, message, caller_go_on);
+    if (vow_intercept_pending(call))
+        vow_channel_put_off(channel, call);
+}
+
 vow_future *vow_call_unary(vow_channel *channel, const vow_method *method, const ProtobufCMessage *request,
                            const vow_call_options *given)
 {
@@ -288,7 +340,10 @@ vow_future *vow_call_unary(vow_channel *channel, const vow_method *method, const
         };
 
         vow_call_set_deadline(call, begin.deadline_ns);
-        vow_channel_place(channel, call, &begin);
+        if (vow_list_empty(&channel->chain))
+            vow_channel_place(channel, call, &begin);
+        else
+            caller_intercept(call, request, options.metadata);
     }
     return &call->future;
 }
@@ -303,7 +358,10 @@ void vow_caller_start(vow_call *call, const ProtobufCMessage *message)
         .metadata = call->side.caller.metadata,
     };
 
-    vow_channel_place(call->side.caller.channel, call, &begin);
+    if (vow_intercept_pending(call))
+        vow_intercept_keep(call, message);
+    else
+        vow_channel_place(call->side.caller.channel, call, &begin);
 }
 
 static void caller_prepare(vow_call *call, const vow_call_options *options)
@@ -323,6 +381,8 @@ static void caller_prepare(vow_call *call, const vow_call_options *options)
         vow_call_set_deadline(call, caller_choose_deadline(channel, call->method, options));
         if (failed)
             vow_caller_fail(call, vow_status_no_memory());
+        else if (!vow_list_empty(&channel->chain))
+            caller_intercept(call, NULL, NULL);
         else if (call->method->client_streams)
             vow_caller_start(call, NULL);
     }
@@ -372,13 +432,13 @@ void vow_caller_message(vow_wire *wire, const uint8_t *data, size_t size, bool e
         return;
     }
     caller->reply = vow_call_unpack(call, &call->arena, call->method->reply, data, size, "reply", &caller->fault);
-    if (!caller->reply && caller->fault.code == VOW_INVALID_ARGUMENT) {
-        /* The caller has done nothing wrong: its peer has. */
-        vow_status wrong = caller->fault;
+}
 
-        caller->fault = vow_status_make(VOW_INTERNAL, "%s", vow_status_message(&wrong));
-        vow_status_done(&wrong);
-    }
+void vow_caller_answer(vow_call *call, const uint8_t *data, size_t size)
+{
+    vow_caller_message(&call->wire, data, size, !call->method->server_streams);
+    if (call->state != VOW_CALL_ENDED)
+        vow_caller_ended(&call->wire, VOW_ENDING(.status = VOW_STATUS_OK));
 }
 
 static void caller_keep_metadata(vow_call *call, const vow_ending *ending)
@@ -416,11 +476,9 @@ void vow_caller_ended(vow_wire *wire, const vow_ending *ending)
         caller_keep_metadata(call, ending);
     status = caller_outcome(call, ending);
     caller_end(call);
+    status = vow_intercept_end(call, status);
     vow_streaming_over(call, &status, false);
-    if (status.code != VOW_OK)
-        vow_future_fail(&call->future, status);
-    else
-        vow_future_succeed(&call->future, call->side.caller.reply, NULL);
+    caller_settle(call, status);
     vow_call_cancel_children(call);
     caller_let_go(call);
 }

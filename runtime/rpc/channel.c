@@ -1,6 +1,7 @@
 #include "runtime/rpc/channel.h"
 
 #include "runtime/base/memory.h"
+#include "runtime/rpc/intercept.h"
 #include "runtime/rpc/target.h"
 
 #include <assert.h>
@@ -69,6 +70,8 @@ vow_channel *vow_channel_open(vow_loop *loop, const char *target, const vow_chan
         channel->fault = vow_status_of_error(&error);
     vow_list_init(&channel->connections);
     vow_list_init(&channel->waiting);
+    vow_list_init(&channel->put_off);
+    vow_list_init(&channel->chain);
     vow_timer_init(&channel->backoff, channel_backoff_over);
     vow_loop_on_close(loop, &channel->closer, channel_shut);
     vow_loop_object_born(loop);
@@ -85,8 +88,14 @@ void vow_channel_drop(vow_channel *channel)
     vow_timers_disarm(&vow_scheduler_of(loop)->timers, &channel->backoff);
     vow_status_done(&channel->fault);
     vow_status_done(&channel->last_failure);
+    vow_chain_done(&channel->chain);
     vow_free(channel);
     vow_loop_object_gone(loop);
+}
+
+static void channel_cancel(vow_channel *channel, vow_call *call)
+{
+    vow_caller_fail(call, vow_status_make(VOW_CANCELLED, "%s: the channel was closed", channel->target));
 }
 
 /* The last call of a connection that leaves takes the session with it. */
@@ -95,8 +104,7 @@ static void channel_cancel_calls(vow_channel *channel, const vow_connection *con
     vow_map_node *node;
 
     while (connection->session && (node = vow_map_any(&connection->session->calls)))
-        vow_caller_fail(vow_call_of_wire(VOW_OWNER(node, vow_wire, node)),
-                        vow_status_make(VOW_CANCELLED, "%s: the channel was closed", channel->target));
+        channel_cancel(channel, vow_call_of_wire(VOW_OWNER(node, vow_wire, node)));
 }
 
 static void channel_shut(vow_closer *closer)
@@ -105,9 +113,8 @@ static void channel_shut(vow_closer *closer)
     vow_link    *link;
 
     channel->is_closed = true;
-    while ((link = vow_list_first(&channel->waiting)))
-        vow_caller_fail(VOW_OWNER(link, vow_call, link),
-                        vow_status_make(VOW_CANCELLED, "%s: the channel was closed", channel->target));
+    while ((link = vow_list_first(&channel->waiting)) || (link = vow_list_first(&channel->put_off)))
+        channel_cancel(channel, VOW_OWNER(link, vow_call, link));
     while ((link = vow_list_first(&channel->connections))) {
         vow_connection *connection = VOW_OWNER(link, vow_connection, link);
 
@@ -174,9 +181,9 @@ static void channel_connect_more(vow_channel *channel)
 
 /* --- The queue --------------------------------------------------------------------------------------- */
 
-static void channel_queue(vow_channel *channel, vow_call *call)
+static void channel_queue(vow_channel *channel, vow_list *queue, vow_call *call)
 {
-    vow_list_append(&channel->waiting, &call->link);
+    vow_list_append(queue, &call->link);
     channel->waiting_count++;
     call->side.caller.is_waiting = true;
 }
@@ -186,6 +193,23 @@ void vow_channel_unqueue(vow_channel *channel, vow_call *call)
     vow_link_remove(&call->link);
     channel->waiting_count--;
     call->side.caller.is_waiting = false;
+}
+
+/* May one more call wait? Else it has failed. */
+static bool channel_may_queue(vow_channel *channel, vow_call *call)
+{
+    if (channel->waiting_count < channel->options.max_waiting_calls)
+        return true;
+    vow_caller_fail(call, vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                                          "%s: %zu calls wait for a place already (max_waiting_calls)",
+                                          channel->target, channel->waiting_count));
+    return false;
+}
+
+void vow_channel_put_off(vow_channel *channel, vow_call *call)
+{
+    if (channel_may_queue(channel, call))
+        channel_queue(channel, &channel->put_off, call);
 }
 
 /* The failure of an attempt to connect, for a call that does not wait for the next one. */
@@ -209,15 +233,9 @@ void vow_channel_place(vow_channel *channel, vow_call *call, const vow_begin *be
         channel_fail_unready(channel, call);
         return;
     }
-    if (channel->waiting_count >= channel->options.max_waiting_calls) {
-        vow_caller_fail(call, vow_status_make(VOW_RESOURCE_EXHAUSTED,
-                                              "%s: %zu calls wait for a place already (max_waiting_calls)",
-                                              channel->target, channel->waiting_count));
+    if (!channel_may_queue(channel, call) || !vow_caller_keep(call, begin))
         return;
-    }
-    if (!vow_caller_keep(call, begin))
-        return;
-    channel_queue(channel, call);
+    channel_queue(channel, &channel->waiting, call);
     channel_connect_more(channel);
 }
 
@@ -226,6 +244,7 @@ void vow_channel_serve_waiting(vow_channel *channel)
     vow_link       *link;
     vow_connection *connection;
 
+    channel->references++; /* an interceptor of a call that fails may close the channel */
     while ((link = vow_list_first(&channel->waiting)) && (connection = channel_pick(channel))) {
         vow_call *call = VOW_OWNER(link, vow_call, link);
 
@@ -234,6 +253,7 @@ void vow_channel_serve_waiting(vow_channel *channel)
     }
     if (!vow_list_empty(&channel->waiting))
         channel_connect_more(channel);
+    vow_channel_drop(channel);
 }
 
 /* --- Connections come and go --------------------------------------------------------------------------- */
@@ -279,11 +299,15 @@ void vow_channel_connect_failed(vow_channel *channel, const vow_status *why)
         return; /* other connections will serve those that wait */
     vow_list_init(&failing);
     vow_list_splice(&failing, &channel->waiting);
+    channel->references++; /* an interceptor of a call that fails may close the channel */
     while ((link = vow_list_shift(&failing))) {
         vow_call *call = VOW_OWNER(link, vow_call, link);
 
         vow_list_append(&channel->waiting, link);
-        if (!call->side.caller.waits_for_ready)
+        if (channel->is_closed)
+            channel_cancel(channel, call);
+        else if (!call->side.caller.waits_for_ready)
             channel_fail_unready(channel, call);
     }
+    vow_channel_drop(channel);
 }

@@ -26,8 +26,10 @@ struct vow_channel {
     vow_list            connections; /* connecting, ready, and leaving ones with calls */
     size_t              usable;      /* of these, connecting or ready */
     size_t              connecting;
-    vow_list            waiting;     /* calls */
-    size_t              waiting_count;
+    vow_list            chain;       /* of interceptors */
+    vow_list            waiting;     /* calls, for a place on a connection */
+    vow_list            put_off;     /* calls that interceptors hold back */
+    size_t              waiting_count; /* of both */
     vow_timer           backoff;     /* armed: the last attempt failed, the next one waits */
     uint64_t            pause_ms;    /* before the next attempt, if that one fails, too */
     vow_status          last_failure;
@@ -71,7 +73,10 @@ void vow_connection_call_ended(vow_connection *connection);
 /* Finds a place for a call that has none: on a connection, or in the queue. Fails the call where there is neither. */
 void vow_channel_place(vow_channel *channel, vow_call *call, const vow_begin *begin);
 
-/* Takes a call out of the queue. */
+/* Its interceptors hold a call back. Fails it where too many calls wait already. */
+void vow_channel_put_off(vow_channel *channel, vow_call *call);
+
+/* Takes a call out of where it waits. */
 void vow_channel_unqueue(vow_channel *channel, vow_call *call);
 
 void vow_channel_connected(vow_channel *channel);
@@ -95,6 +100,9 @@ bool vow_caller_keep(vow_call *call, const vow_begin *begin);
 
 /* Settles a call as failed. `status` is given. */
 void vow_caller_fail(vow_call *call, vow_status status);
+
+/* An interceptor has answered instead of the server, with a packed message. */
+void vow_caller_answer(vow_call *call, const uint8_t *data, size_t size);
 
 /* The events of a session that concern one call. */
 void vow_caller_message(vow_wire *wire, const uint8_t *data, size_t size, bool ends);

@@ -6,6 +6,7 @@
  * answered once; it is freed when it is answered and nothing uses it.
  */
 #include "runtime/protocol/metadata.h"
+#include "runtime/rpc/intercept.h"
 #include "runtime/rpc/server.h"
 #include "runtime/rpc/stream.h"
 
@@ -99,12 +100,33 @@ static bool call_is_open(const vow_call *call)
     return call->state == VOW_CALL_OPEN && call->wire.session;
 }
 
-static void handling_end(vow_call *call, const ProtobufCMessage *message, const vow_ending *ending)
+static void handling_end_as(vow_call *call, const ProtobufCMessage *message, const vow_ending *ending)
 {
     if (call_is_open(call))
         call->wire.session->protocol->answer(&call->wire, message, ending);
     if (call->state != VOW_CALL_ENDED)
         handling_answered(call);
+}
+
+/* As interceptors make of it. */
+static void handling_end_intercepted(vow_call *call, const ProtobufCMessage *message, const vow_ending *ending)
+{
+    vow_ending changed = *ending;
+
+    call->side.handling.lent++;
+    changed.status = vow_intercept_end(call, vow_status_share(&ending->status));
+    changed.metadata = call->side.handling.metadata;
+    handling_end_as(call, changed.status.code == VOW_OK ? message : NULL, &changed);
+    vow_status_done(&changed.status);
+    vow_handling_let_go(call);
+}
+
+static void handling_end(vow_call *call, const ProtobufCMessage *message, const vow_ending *ending)
+{
+    if (call->interception)
+        handling_end_intercepted(call, message, ending);
+    else
+        handling_end_as(call, message, ending);
 }
 
 void vow_handling_fail(vow_call *call, vow_status status)
@@ -128,6 +150,8 @@ void vow_call_reply(vow_call *call, const ProtobufCMessage *message)
         vow_handling_end_stream(call);
         return;
     }
+    if (call->interception && !(message = vow_intercept_send(call, message)))
+        return;
     handling_end(call, message, VOW_ENDING(.status = VOW_STATUS_OK, .metadata = call->side.handling.metadata));
 }
 
@@ -215,14 +239,17 @@ void vow_call_answer(vow_call *call, vow_future *future)
 
 void *vow_call_alloc(vow_call *call, size_t size)
 {
-    void *memory = vow_arena_alloc(&call->arena, size);
+    vow_arena *arena = vow_intercept_arena(call);
+    void      *memory = vow_arena_alloc(arena, size);
 
     if (memory) {
-        vow_handling_charge(call, call->arena.used);
+        if (!vow_call_is_callers(call))
+            vow_handling_charge(call, call->arena.used);
         return memset(memory, 0, size);
     }
-    vow_call_fail(call, VOW_RESOURCE_EXHAUSTED, "%s: no memory for the call, or more than max_decoded_size (%zu bytes)",
-                  call->method->name, call->arena.cap);
+    vow_call_end_with(call, vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                                            "%s: no memory for the call, or more than max_decoded_size (%zu bytes)",
+                                            call->method->name, arena->cap));
     return NULL;
 }
 
@@ -268,22 +295,37 @@ static void handling_end_streaming(vow_call *call, vow_code code, const char *wh
     vow_status_done(&status);
 }
 
-/* The handler is left alone with the call until it has answered. */
+static void handling_tell_interceptors(vow_call *call, vow_code code, const char *why)
+{
+    vow_status status;
+
+    if (!call->interception)
+        return;
+    status = vow_intercept_end(call, vow_status_make(code, "%s", why));
+    vow_status_done(&status); /* nobody is left to be told */
+}
+
+/* The handler is left alone with the call until it has answered, where it has seen it. */
 static void handling_gone(vow_call *call, vow_code code, const char *why)
 {
     vow_scheduler *scheduler = vow_call_scheduler(call);
     vow_handling  *handling = &call->side.handling;
+    bool           was_seen = !vow_intercept_holds(call);
 
     call->wire.session = NULL;
-    call->state = VOW_CALL_GONE;
+    call->state = was_seen ? VOW_CALL_GONE : VOW_CALL_ENDED;
     handling->lent++;
-    vow_timers_arm(&scheduler->timers, &call->timer, vow_scheduler_after_ms(scheduler, FORGOTTEN_AFTER_MS));
+    if (was_seen)
+        vow_timers_arm(&scheduler->timers, &call->timer, vow_scheduler_after_ms(scheduler, FORGOTTEN_AFTER_MS));
+    else
+        vow_timers_disarm(&scheduler->timers, &call->timer);
+    handling_tell_interceptors(call, code, why);
     handling_end_streaming(call, code, why);
     handling_tell_closed(call, code, why);
     vow_call_cancel_children(call);
     if (handling->answer)
         vow_waiter_cancel_source(handling->answer);
-    handling->lent--;
+    vow_handling_let_go(call);
 }
 
 void vow_handling_ended(vow_wire *wire, const vow_ending *ending)
@@ -315,7 +357,8 @@ static void handling_timer(vow_timer *timer)
 
 void vow_handling_abandon(vow_call *call, const vow_status *why)
 {
-    bool was_seen = call->state == VOW_CALL_OPEN;
+    bool       was_open = call->state == VOW_CALL_OPEN;
+    vow_status told;
 
     if (call->state == VOW_CALL_ENDED && call->wire.session) {
         call->wire.session->protocol->cancel(&call->wire);
@@ -324,15 +367,18 @@ void vow_handling_abandon(vow_call *call, const vow_status *why)
     }
     if (call->state == VOW_CALL_GONE || call->state == VOW_CALL_ENDED)
         return;
+    call->side.handling.lent++;
+    told = vow_intercept_end(call, vow_status_share(why));
     if (call->wire.session)
-        call->wire.session->protocol->answer(&call->wire, NULL, VOW_ENDING(.status = *why, .at_once = true));
-    if (was_seen) {
+        call->wire.session->protocol->answer(&call->wire, NULL, VOW_ENDING(.status = told, .at_once = true));
+    vow_status_done(&told);
+    if (was_open && call->state == VOW_CALL_OPEN) {
         handling_gone(call, why->code == VOW_DEADLINE_EXCEEDED ? why->code : VOW_CANCELLED, vow_status_message(why));
-        return;
+    } else {
+        call->wire.session = NULL;
+        call->state = VOW_CALL_ENDED;
     }
-    call->wire.session = NULL;
-    call->state = VOW_CALL_ENDED;
-    handling_may_free(call);
+    vow_handling_let_go(call);
 }
 
 bool vow_call_cancelled(const vow_call *call)
@@ -377,6 +423,8 @@ static vow_status arrival_check(const vow_peer *peer, const vow_arrival *arrival
         return vow_status_make(VOW_INTERNAL, "%s takes %s, and the caller sends %s", arrival->method,
                                arrival->streams ? "one message" : "a stream of messages",
                                arrival->streams ? "a stream" : "one");
+    if (server->lacks_interceptor)
+        return vow_status_make(VOW_RESOURCE_EXHAUSTED, "the server had no memory for one of its interceptors");
     if (server->running >= server->options.max_calls)
         return vow_status_make(VOW_RESOURCE_EXHAUSTED, "the server runs %zu calls, its limit (max_calls)",
                                server->running);
@@ -415,7 +463,10 @@ static bool handling_fill(vow_call *call, const vow_arrival *arrival)
         call->received = received;
     if (!call->method)
         call->method = call_make_method(call, arrival->method, arrival->streams);
-    return call->method && !failed && (!vow_method_streams(call->method) || vow_streaming_new(call));
+    if (!call->method || failed || (vow_method_streams(call->method) && !vow_streaming_new(call)))
+        return false;
+    return vow_list_empty(&call->side.handling.server->chain) ||
+           vow_intercept_new(call, &call->side.handling.server->chain);
 }
 
 static vow_call *handling_new(vow_peer *peer, const vow_entry *entry)
@@ -448,12 +499,58 @@ static void handling_serve(vow_call *call, const ProtobufCMessage *request)
     handling_may_free(call);
 }
 
+/* The request, as it came. */
+static void handling_take_request(vow_call *call, const uint8_t *data, size_t size)
+{
+    vow_handling     *handling = &call->side.handling;
+    vow_status        status;
+    ProtobufCMessage *request =
+        vow_call_unpack(call, &call->arena, call->method->request, data, size, "request", &status);
+
+    if (!request) {
+        vow_handling_fail(call, status);
+        return;
+    }
+    if (call->arena.used) {
+        vow_handling_charge(call, call->arena.used);
+        vow_server_balance_memory(handling->server);
+    }
+    handling_serve(call, request);
+}
+
+/* All interceptors have begun. */
+static void handling_go_on(vow_call *call, const ProtobufCMessage *request)
+{
+    const vow_raw *raw = (const vow_raw *)request;
+
+    vow_handling_charge(call, call->arena.used); /* what was kept of it meanwhile goes now */
+    if (raw)
+        handling_take_request(call, raw->data, raw->data_size);
+    else
+        handling_serve(call, NULL);
+}
+
+static void handling_intercept(vow_call *call, const ProtobufCMessage *request)
+{
+    call->side.handling.lent++;
+    vow_intercept_begin(call, request, handling_go_on);
+    if (vow_intercept_pending(call)) {
+        vow_handling_charge(call, call->arena.used + call->interception->kept_block_size);
+        vow_call_set_deadline(call, call->deadline_ns);
+    }
+    vow_handling_let_go(call);
+}
+
 static void handling_serve_task(vow_task *task)
 {
     vow_streaming *streaming = VOW_OWNER(task, vow_streaming, serve);
+    vow_call      *call = streaming->call;
 
-    streaming->call->state = VOW_CALL_OPEN;
-    handling_serve(streaming->call, NULL);
+    call->state = VOW_CALL_OPEN;
+    if (call->interception)
+        handling_intercept(call, NULL);
+    else
+        handling_serve(call, NULL);
 }
 
 /* A handler whose request streams begins once the session knows the call. */
@@ -487,24 +584,16 @@ vow_wire *vow_handling_began(vow_peer *peer, vow_arrival *arrival)
 
 void vow_handling_message(vow_wire *wire, const uint8_t *data, size_t size, bool ends)
 {
-    vow_call         *call = vow_call_of_wire(wire);
-    vow_handling     *handling = &call->side.handling;
-    ProtobufCMessage *request;
-    vow_status         status;
+    vow_call     *call = vow_call_of_wire(wire);
+    const vow_raw request = VOW_RAW_INIT(data, size);
 
     if (!ends) {
         vow_streaming_arrived(call, data, size);
         return;
     }
     call->state = VOW_CALL_OPEN;
-    request = vow_call_unpack(call, &call->arena, call->method->request, data, size, "request", &status);
-    if (!request) {
-        vow_handling_fail(call, status);
-        return;
-    }
-    if (call->arena.used) {
-        vow_handling_charge(call, call->arena.used);
-        vow_server_balance_memory(handling->server);
-    }
-    handling_serve(call, request);
+    if (call->interception)
+        handling_intercept(call, &request.base);
+    else
+        handling_take_request(call, data, size);
 }

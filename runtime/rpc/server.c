@@ -1,6 +1,7 @@
 #include "runtime/rpc/server.h"
 
 #include "runtime/base/memory.h"
+#include "runtime/rpc/intercept.h"
 #include "runtime/rpc/target.h"
 
 #include <assert.h>
@@ -56,6 +57,7 @@ vow_server *vow_server_open(vow_loop *loop, const vow_server_options *options)
     server->account.limit = server->options.max_memory;
     server->references = 1;
     vow_map_init(&server->entries);
+    vow_list_init(&server->chain);
     vow_list_init(&server->listeners);
     vow_list_init(&server->peers);
     vow_list_init(&server->calls);
@@ -84,6 +86,7 @@ void vow_server_drop(vow_server *server)
     if (--server->references > 0)
         return;
     server_free_entries(server);
+    vow_chain_done(&server->chain);
     vow_status_done(&server->fault);
     vow_free(server);
     vow_loop_object_gone(loop);

@@ -36,6 +36,7 @@ struct vow_server {
     vow_status         fault; /* of a vow_server_handle that found no memory; vow_server_listen tells */
     vow_map            entries;
     vow_entry         *fallback; /* for methods that have no other; NULL: none */
+    vow_list           chain; /* of interceptors */
     vow_list           listeners;
     vow_list           peers;
     vow_list           calls;   /* that run */
@@ -44,6 +45,7 @@ struct vow_server {
     size_t             paused; /* peers that are not read, since memory is short */
     int                port;
     size_t             references; /* the program's, peers', calls' */
+    bool               lacks_interceptor; /* there was no memory for one: no call may go without it */
     bool               is_closed;
     struct vow_drain  *drain; /* NULL: not draining */
     bool               drained;

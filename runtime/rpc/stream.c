@@ -2,6 +2,7 @@
 
 #include "runtime/base/memory.h"
 #include "runtime/rpc/channel.h"
+#include "runtime/rpc/intercept.h"
 #include "runtime/rpc/server.h"
 
 #include <assert.h>
@@ -175,6 +176,8 @@ bool vow_call_send(vow_call *call, const ProtobufCMessage *message)
     VOW_RULE_THREAD(vow_call_any_scheduler(call));
     if (vow_call_is_missing(call) || !send_is_allowed(call, message))
         return false;
+    if (call->interception && !(message = vow_intercept_send(call, message)))
+        return false;
     if (vow_call_is_callers(call) && !call->method->client_streams) {
         call->streaming->has_ended = true;
         call->streaming->has_begun = true;
@@ -229,6 +232,28 @@ void vow_streaming_connected(vow_call *call)
     if (streaming->has_ended && call->method->client_streams && call->wire.session)
         call->wire.session->protocol->finish(&call->wire);
     vow_streaming_step_soon(streaming);
+}
+
+void vow_streaming_pass_unsent(vow_call *call)
+{
+    vow_streaming *streaming = call->streaming;
+    vow_list       kept;
+    vow_parcel    *parcel;
+
+    vow_list_init(&kept);
+    vow_list_splice(&kept, &streaming->unsent);
+    streaming->unsent_bytes = 0;
+    while ((parcel = vow_parcel_first(&kept))) {
+        const vow_raw           raw = VOW_RAW_INIT(parcel->bytes, parcel->size);
+        const ProtobufCMessage *message = NULL;
+
+        if (!streaming->is_over)
+            message = vow_intercept_send_packed(call, &raw);
+        if (message && !unsent_keep(streaming, message))
+            vow_call_end_with(call, vow_status_no_memory());
+        vow_link_remove(&parcel->link);
+        vow_free(parcel);
+    }
 }
 
 /* Events */

@@ -69,6 +69,9 @@ void vow_call_end_with(vow_call *call, vow_status status);
 bool vow_streaming_new(vow_call *call);
 void vow_streaming_done(vow_call *call);
 
+/* What was sent while interceptors began now passes them. */
+void vow_streaming_pass_unsent(vow_call *call);
+
 /* Sends what was sent before there was a connection. */
 void vow_streaming_connected(vow_call *call);
 

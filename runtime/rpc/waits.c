@@ -203,13 +203,8 @@ static void read_failed(vow_stream_wait *wait, vow_status status)
 {
     vow_call *call = wait->call;
 
-    if (vow_call_is_callers(call) && status.code == VOW_INVALID_ARGUMENT) {
-        vow_status wrong = status; /* the caller has done nothing wrong: its peer has */
-
-        status = vow_status_make(VOW_INTERNAL, "%s", vow_status_message(&wrong));
-        vow_status_done(&wrong);
-    }
-    wait_fail(wait, vow_status_share(&status));
+    if (vow_future_pending(&wait->future)) /* an interceptor may have cancelled it */
+        wait_fail(wait, vow_status_share(&status));
     vow_call_end_with(call, status);
 }
 
@@ -228,7 +223,9 @@ static void read_deliver(vow_stream_wait *wait, const uint8_t *data, size_t size
     message = wait->delivery ? vow_call_unpack(call, &wait->delivery->arena, read_descriptor(call), data,
                                                size, "message", &status)
                              : NULL;
-    if (!message) {
+    if (message && !vow_future_pending(&wait->future)) {
+        wait_taken(wait);
+    } else if (!message) {
         wait_taken(wait);
         read_failed(wait, status.code == VOW_OK ? vow_status_no_memory() : status);
     } else if (wait->deliver) {

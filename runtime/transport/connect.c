@@ -278,7 +278,7 @@ vow_stream *vow_socket_connect_tcp(vow_loop *loop, const char *target, const vow
                                    void *owner, vow_error *error)
 {
     struct sockaddr_storage address;
-    socklen_t               size;
+    socklen_t               size = 0;
 
     if (figures_read(target, &address, &size, error) != VOW_OK)
         return NULL;

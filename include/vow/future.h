@@ -199,6 +199,8 @@ VOW_API vow_future *vow_each(vow_loop *loop, size_t count, size_t at_once, vow_s
 /**
  * Starts again, up to `attempts` times in all, what failed with UNAVAILABLE, RESOURCE_EXHAUSTED or
  * ABORTED. The pause before it is `pause_ms`, doubles each time up to 2 minutes, and is spread by ±20 %.
+ * A failure that says when to come back (vow_future_retry_delay_ms) makes the pause at least that long; one that asks
+ * for more than 2 minutes is not retried.
  * No attempts: VOW_INVALID_ARGUMENT.
  */
 VOW_API vow_future *vow_retry(vow_loop *loop, size_t attempts, int64_t pause_ms, vow_start_fn *start,

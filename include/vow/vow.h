@@ -12,6 +12,7 @@
  *     <vow/call.h>      one call, as its handler and its caller see it
  *     <vow/stream.h>    calls of many messages, in either direction or both
  *     <vow/interceptor.h> what runs around every call of a channel or a server
+ *     <vow/details.h>   what a failure can say beside its code and message
  *     <vow/method.h>    what generated stubs are made of
  *
  * Rules that hold everywhere:
@@ -27,6 +28,7 @@
 
 #include <vow/call.h>
 #include <vow/channel.h>
+#include <vow/details.h>
 #include <vow/future.h>
 #include <vow/interceptor.h>
 #include <vow/loop.h>

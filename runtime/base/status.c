@@ -1,5 +1,6 @@
 #include "runtime/base/status.h"
 
+#include "runtime/base/details.h"
 #include "runtime/base/memory.h"
 #include "runtime/base/utf8.h"
 
@@ -32,13 +33,14 @@ static const char *const code_names[CODE_COUNT] = {
 #define NO_MEMORY_TEXT "no memory for the message of this failure"
 
 typedef struct constant_text {
-    size_t handles;
-    size_t size;
-    char   bytes[80];
+    size_t       handles;
+    size_t       size;
+    vow_details *details;
+    char         bytes[80];
 } constant_text;
 
 static const constant_text code_texts[CODE_COUNT] = {
-#define CODE_TEXT(code) [VOW_##code] = { 0, sizeof(#code ": " NO_MEMORY_TEXT) - 1, #code ": " NO_MEMORY_TEXT }
+#define CODE_TEXT(code) [VOW_##code] = { 0, sizeof(#code ": " NO_MEMORY_TEXT) - 1, NULL, #code ": " NO_MEMORY_TEXT }
     CODE_TEXT(OK),
     CODE_TEXT(CANCELLED),
     CODE_TEXT(UNKNOWN),
@@ -59,7 +61,7 @@ static const constant_text code_texts[CODE_COUNT] = {
 #undef CODE_TEXT
 };
 
-static const constant_text cancelled_text = { 0, sizeof "CANCELLED: cancelled" - 1, "CANCELLED: cancelled" };
+static const constant_text cancelled_text = { 0, sizeof "CANCELLED: cancelled" - 1, NULL, "CANCELLED: cancelled" };
 
 _Static_assert(offsetof(constant_text, bytes) == offsetof(vow_text, bytes), "a constant reads as a text");
 
@@ -107,6 +109,7 @@ static vow_text *text_new(vow_code code, size_t message_size)
     if (!text)
         return NULL;
     text->handles = 1;
+    text->details = NULL;
     text->size = prefix + message_size;
     memcpy(text->bytes, name, prefix - 2);
     memcpy(text->bytes + prefix - 2, ": ", 2);
@@ -216,8 +219,10 @@ vow_status vow_status_share(const vow_status *status)
 
 void vow_status_done(vow_status *status)
 {
-    if (status->text && status->text->handles && --status->text->handles == 0)
+    if (status->text && status->text->handles && --status->text->handles == 0) {
+        vow_details_free(status->text->details);
         vow_free(status->text);
+    }
     *status = VOW_STATUS_OK;
 }
 

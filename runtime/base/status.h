@@ -2,8 +2,8 @@
  * A status that is kept: a code, and a message that several owners share.
  *
  * The idea: the message is counted, so that handing a failure along a chain of futures copies a
- * pointer. Success has no message and costs nothing. When there is no memory for the text, a fixed
- * one stands in: making a status cannot fail.
+ * pointer, with the details that came along. Success has no message and costs nothing. When there is
+ * no memory for the text, a fixed one stands in: making a status cannot fail.
  *
  * The counts are not atomic: a status stays on its loop's thread.
  */
@@ -14,10 +14,13 @@
 
 #include <stdarg.h>
 
+typedef struct vow_details vow_details; /* see details.h */
+
 typedef struct vow_text {
-    size_t handles; /* 0: a constant, which is never freed */
-    size_t size;
-    char   bytes[]; /* "CODE: message"; ends with a NUL */
+    size_t       handles; /* 0: a constant, which is never freed */
+    size_t       size;
+    vow_details *details; /* NULL: none */
+    char         bytes[]; /* "CODE: message"; ends with a NUL */
 } vow_text;
 
 typedef struct vow_status {

@@ -6,6 +6,8 @@
  */
 #include "runtime/future/future.h"
 
+#include "runtime/base/details.h"
+
 /* --- each --------------------------------------------------------------------------------- */
 
 #define STARTS_IN_A_ROW 64
@@ -211,17 +213,25 @@ static const vow_future_class retry_class = { .name = "retry",
                                               .cancel = retry_cancel,
                                               .destroy = retry_destroy };
 
-static bool code_is_worth_retrying(vow_code code)
+/* Who asks to be left alone for longer than the longest pause is not asked again. */
+static bool is_worth_retrying(const vow_status *status)
 {
-    return code == VOW_UNAVAILABLE || code == VOW_RESOURCE_EXHAUSTED || code == VOW_ABORTED;
+    vow_code code = status->code;
+
+    return (code == VOW_UNAVAILABLE || code == VOW_RESOURCE_EXHAUSTED || code == VOW_ABORTED) &&
+           vow_status_push_back_ms(status) <= PAUSE_MAX_MS;
 }
 
-static void retry_pause(retry *again)
+/* Pauses, for at least what the failure asks for. Not all that were told the same come back at the same moment. */
+static void retry_pause(retry *again, int64_t asked_ms)
 {
     vow_scheduler *scheduler = again->future.scheduler;
     uint64_t       pause_us = (uint64_t)again->pause_ms * 1000;
+    uint64_t       asked_us = asked_ms > 0 ? (uint64_t)asked_ms * 1000 : 0;
 
     pause_us = vow_random_jitter(&scheduler->random, pause_us, JITTER_PERCENT);
+    if (pause_us < asked_us)
+        pause_us = asked_us + vow_random_below(&scheduler->random, asked_us * JITTER_PERCENT / 100 + 1);
     vow_timers_arm(&scheduler->timers, &again->timer, vow_scheduler_now_ns(scheduler) + pause_us * 1000);
     again->pause_ms = again->pause_ms > PAUSE_MAX_MS / 2 ? PAUSE_MAX_MS : again->pause_ms * 2;
     retry_hold(again, true);
@@ -233,8 +243,8 @@ static void retry_settled(vow_task *task)
     retry      *again = (retry *)waiter->target;
 
     again->attempt = NULL;
-    if (again->made < again->attempts && code_is_worth_retrying(waiter->source->status.code)) {
-        retry_pause(again);
+    if (again->made < again->attempts && is_worth_retrying(&waiter->source->status)) {
+        retry_pause(again, vow_status_push_back_ms(&waiter->source->status));
         vow_waiter_withdraw(waiter, &again->future);
     } else {
         vow_waiter_pass_on(waiter, &again->future);

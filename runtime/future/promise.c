@@ -6,6 +6,10 @@
  */
 #include "runtime/future/future.h"
 
+#include "runtime/base/details.h"
+
+#include <vow/details.h>
+
 #include <assert.h>
 
 /* --- Settled from the start ------------------------------------------------------------- */
@@ -55,6 +59,20 @@ vow_future *vow_failure(vow_loop *loop, vow_code code, const char *format, ...)
     va_start(arguments, format);
     status = vow_status_make_list(code, format, arguments);
     va_end(arguments);
+    return VOW_MADE(vow_failure_of(vow_scheduler_of(loop), status));
+}
+
+vow_future *vow_failure_with(vow_loop *loop, vow_code code, const ProtobufCMessage *const details[],
+                             const char *format, ...)
+{
+    va_list    arguments;
+    vow_status status;
+
+    VOW_RULE_THREAD(vow_scheduler_of(loop));
+    va_start(arguments, format);
+    status = vow_status_make_list(code, format, arguments);
+    va_end(arguments);
+    vow_status_add_details(&status, details);
     return VOW_MADE(vow_failure_of(vow_scheduler_of(loop), status));
 }
 
@@ -197,19 +215,46 @@ void vow_resolve(vow_promise *promise, void *value, vow_release_fn *release)
     vow_future_unbusy(&promise->future);
 }
 
+/* `status` is given. */
+static void promise_reject(vow_promise *promise, vow_status status)
+{
+    if (promise_keep(promise))
+        vow_future_fail(&promise->future, status);
+    else
+        vow_status_done(&status);
+    vow_future_unbusy(&promise->future);
+}
+
 void vow_reject(vow_promise *promise, vow_code code, const char *format, ...)
 {
-    va_list arguments;
+    va_list    arguments;
+    vow_status status;
 
     if (!promise)
         return;
     RULE_PROMISE(promise);
     if (promise->is_kept)
         return;
-    if (promise_keep(promise)) {
-        va_start(arguments, format);
-        vow_future_fail(&promise->future, vow_status_make_list(code, format, arguments));
-        va_end(arguments);
-    }
-    vow_future_unbusy(&promise->future);
+    va_start(arguments, format);
+    status = vow_status_make_list(code, format, arguments);
+    va_end(arguments);
+    promise_reject(promise, status);
+}
+
+void vow_reject_with(vow_promise *promise, vow_code code, const ProtobufCMessage *const details[],
+                     const char *format, ...)
+{
+    va_list    arguments;
+    vow_status status;
+
+    if (!promise)
+        return;
+    RULE_PROMISE(promise);
+    if (promise->is_kept)
+        return;
+    va_start(arguments, format);
+    status = vow_status_make_list(code, format, arguments);
+    va_end(arguments);
+    vow_status_add_details(&status, details);
+    promise_reject(promise, status);
 }

@@ -3,6 +3,10 @@
  */
 #include "runtime/future/future.h"
 
+#include "runtime/base/details.h"
+
+#include <vow/details.h>
+
 bool vow_future_settled(const vow_future *future)
 {
     VOW_RULE_READABLE(future);
@@ -25,6 +29,26 @@ const char *vow_future_message(const vow_future *future)
 {
     VOW_RULE_READABLE(future);
     return vow_future_pending(future) ? "not settled yet" : vow_status_message(&future->status);
+}
+
+const ProtobufCMessage *vow_future_detail(const vow_future *failed, const ProtobufCMessageDescriptor *type,
+                                          size_t index)
+{
+    VOW_RULE_READABLE(failed);
+    return vow_future_pending(failed) ? NULL : vow_status_detail(&failed->status, type, index);
+}
+
+const void *vow_future_details(const vow_future *failed, size_t *size)
+{
+    VOW_RULE_READABLE(failed);
+    *size = 0;
+    return vow_future_pending(failed) ? NULL : vow_status_details(&failed->status, size);
+}
+
+int64_t vow_future_retry_delay_ms(const vow_future *failed)
+{
+    VOW_RULE_READABLE(failed);
+    return vow_future_pending(failed) ? -1 : vow_status_push_back_ms(&failed->status);
 }
 
 void *vow_future_value(const vow_future *future)

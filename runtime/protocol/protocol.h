@@ -66,16 +66,13 @@ typedef struct vow_begin {
 
 /* How a call ended, in either direction. */
 typedef struct vow_ending {
-    vow_status          status;      /* lent */
-    const void         *details;     /* packed google.rpc.Status; NULL: none */
-    size_t              details_size;
-    int64_t             push_back_ms; /* when to try again; negative: not said */
+    vow_status          status;      /* lent; with its details, and when to try again (runtime/base/details.h) */
     const vow_metadata *metadata;    /* lent; NULL: none */
     bool                never_ran;   /* it provably never reached a handler */
     bool                at_once;     /* an answer that does not wait for what was sent before it */
 } vow_ending;
 
-#define VOW_ENDING(...) (&(const vow_ending){ .push_back_ms = -1, __VA_ARGS__ })
+#define VOW_ENDING(...) (&(const vow_ending){ __VA_ARGS__ })
 
 /* What a session hands up when the peer begins a call. All of it is lent for the call of `began`. */
 typedef struct vow_arrival {

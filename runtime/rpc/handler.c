@@ -5,10 +5,13 @@
  * handler (who must answer), and functions and futures that still use its memory (`lent`). It is
  * answered once; it is freed when it is answered and nothing uses it.
  */
+#include "runtime/base/details.h"
 #include "runtime/protocol/metadata.h"
 #include "runtime/rpc/intercept.h"
 #include "runtime/rpc/server.h"
 #include "runtime/rpc/stream.h"
+
+#include <vow/details.h>
 
 #include <assert.h>
 #include <string.h>
@@ -177,6 +180,20 @@ void vow_call_fail(vow_call *call, vow_code code, const char *format, ...)
     va_start(arguments, format);
     vow_handling_fail(call, vow_status_make_list(code, format, arguments));
     va_end(arguments);
+}
+
+void vow_call_fail_with(vow_call *call, vow_code code, const ProtobufCMessage *const details[], const char *format,
+                        ...)
+{
+    va_list    arguments;
+    vow_status status;
+
+    VOW_RULE_THREAD(vow_call_scheduler(call));
+    va_start(arguments, format);
+    status = vow_status_make_list(code, format, arguments);
+    va_end(arguments);
+    vow_status_add_details(&status, details);
+    vow_handling_fail(call, status);
 }
 
 void vow_handling_let_go(vow_call *call)

@@ -6,6 +6,7 @@
  */
 #include "runtime/protocol/native/session.h"
 
+#include "runtime/base/details.h"
 #include "runtime/base/memory.h"
 #include "runtime/protocol/metadata.h"
 
@@ -198,14 +199,17 @@ static void metadata_free(vow_native *native, vow_metadata *metadata, size_t blo
 void vow_calls_send_status(vow_native *native, vow_wire *wire, uint64_t id, const vow_ending *ending)
 {
     const char      *text = vow_status_message(&ending->status);
+    int64_t          push_back_ms = vow_status_push_back_ms(&ending->status);
+    size_t           details_size;
+    const uint8_t   *details = vow_status_details(&ending->status, &details_size);
     const vow_header header = {
         .kind = VOW_FRAME_STATUS,
         .call = id,
         .code = (uint32_t)ending->status.code,
         .text = { (const uint8_t *)text, strlen(text) },
-        .details = { ending->details, ending->details_size },
-        .has_push_back = ending->push_back_ms >= 0,
-        .push_back_ms = ending->push_back_ms >= 0 ? (uint64_t)ending->push_back_ms : 0,
+        .details = { details, details_size },
+        .has_push_back = push_back_ms >= 0,
+        .push_back_ms = push_back_ms >= 0 ? (uint64_t)push_back_ms : 0,
         .to_send = ending->metadata,
     };
     vow_flow *flow = wire ? wire->flow : NULL;
@@ -479,6 +483,19 @@ static vow_code code_of_peer(uint32_t code)
     return code > VOW_OK && code <= VOW_UNAUTHENTICATED ? (vow_code)code : VOW_UNKNOWN;
 }
 
+/* What the peer says of the failure beyond its code. */
+static vow_status status_of_peer(const vow_header *header)
+{
+    vow_status status =
+        vow_status_copy_text(code_of_peer(header->code), (const char *)header->text.data, header->text.size);
+
+    vow_status_copy_details(&status, header->details.data, header->details.size);
+    if (header->has_push_back)
+        vow_status_set_push_back(&status, header->push_back_ms < VOW_PUSH_BACK_MAX_MS ? (int64_t)header->push_back_ms
+                                                                                       : VOW_PUSH_BACK_MAX_MS);
+    return status;
+}
+
 static void hear_status(vow_native *native, const vow_header *header, vow_payload payload)
 {
     vow_wire     *wire = find_ours(native, header);
@@ -496,11 +513,10 @@ static void hear_status(vow_native *native, const vow_header *header, vow_payloa
     if (header->code == VOW_OK)
         status = VOW_STATUS_OK; /* the end of a stream */
     else
-        status = vow_status_copy_text(code_of_peer(header->code), (const char *)header->text.data, header->text.size);
+        status = status_of_peer(header);
     vow_calls_read_metadata(native, header, &metadata, &block_size, &error); /* the status matters more */
     vow_calls_end(native, wire,
-              VOW_ENDING(.status = status, .details = header->details.data, .details_size = header->details.size,
-                         .metadata = metadata));
+              VOW_ENDING(.status = status, .metadata = metadata));
     metadata_free(native, metadata, block_size);
     vow_status_done(&status);
 }

@@ -20,18 +20,19 @@
 #include <string.h>
 #include <unistd.h>
 
-#define ROUNDS_DEFAULT  5
-#define ROUNDS_MOST     1000
+#define ROUNDS_DEFAULT 5
+#define ROUNDS_MOST 1000
 #define SECONDS_DEFAULT 1.5
 
 static void print_help_and_exit(void)
 {
-    printf("bench/run [--rounds N] [--seconds S] [--workload NAME] [--peer NAME] [--json FILE]\n\n"
-           "Measures vow beside a bare libuv echo: calls a second, latency, processor time and memory.\n\n"
-           "  --rounds N       rounds that are interleaved; %d\n"
-           "  --seconds S      of measuring in each run, after a fifth of it to warm up; %g\n"
-           "  --workload NAME  only this one of:",
-           ROUNDS_DEFAULT, SECONDS_DEFAULT);
+    printf(
+        "bench/run [--rounds N] [--seconds S] [--workload NAME] [--peer NAME] [--json FILE]\n\n"
+        "Measures vow beside bare libuv: calls and messages a second, latency, processor time and memory.\n\n"
+        "  --rounds N       rounds that are interleaved; %d\n"
+        "  --seconds S      of measuring in each run, after a fifth of it to warm up; %g\n"
+        "  --workload NAME  only this one of:",
+        ROUNDS_DEFAULT, SECONDS_DEFAULT);
     for (size_t i = 0; i < bench_workload_count; i++)
         printf(" %s", bench_workloads[i].name);
     printf("\n  --peer NAME      only this one, beside the floor it is compared with, of:");
@@ -134,9 +135,10 @@ static void programs_check(const bench_setting *setting, const bench_choice *cho
 
         if (i != BENCH_FLOOR && choice->peer && choice->peer != peer)
             continue;
-        program_check(setting->folder, peer->server);
-        program_check(setting->folder, peer->client);
-        program_check(setting->folder, peer->memory);
+        for (size_t kind = 0; kind < BENCH_KINDS; kind++) {
+            program_check(setting->folder, peer->programs[kind].server);
+            program_check(setting->folder, peer->programs[kind].client);
+        }
     }
 }
 

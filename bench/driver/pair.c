@@ -6,10 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#define START_TIMEOUT_MS  10000
+#define START_TIMEOUT_MS 10000
 #define FINISH_TIMEOUT_MS 5000
-#define EXTRA_TIMEOUT_MS  30000 /* beyond the seconds of measuring: to connect, and to warm up */
-#define LINE_SIZE         512
+#define EXTRA_TIMEOUT_MS 30000 /* beyond the seconds of measuring: to connect, and to warm up */
+#define LINE_SIZE 512
 
 struct pair {
     const bench_setting  *setting;
@@ -31,11 +31,11 @@ static void program_path(char path[PATH_MAX], const bench_setting *setting, cons
 static bool pair_start_server(struct pair *pair, bench_outcome *outcome)
 {
     char  path[PATH_MAX];
-    char *silent = pair->workload->weighed ? "--silent" : NULL;
+    char *silent = bench_workload_is_weighed(pair->workload) ? "--silent" : NULL;
     char *argv[] = { path, "--listen", "tcp://127.0.0.1:0", silent, NULL };
     char *raised;
 
-    program_path(path, pair->setting, pair->peer->server);
+    program_path(path, pair->setting, pair->peer->programs[pair->workload->kind].server);
     if (!bench_child_start(&pair->server, pair->server_title, argv, pair->setting->server_core) ||
         !bench_child_read_line(&pair->server, pair->address, sizeof pair->address, START_TIMEOUT_MS))
         return false;
@@ -48,7 +48,7 @@ static bool pair_start_server(struct pair *pair, bench_outcome *outcome)
 
 static bool pair_start_client(struct pair *pair)
 {
-    bool  weighed = pair->workload->weighed;
+    bool  weighed = bench_workload_is_weighed(pair->workload);
     char  path[PATH_MAX];
     char  pid[16], outstanding[24], size[24], seconds[32];
     char *argv[] = { path,          "--target",
@@ -58,7 +58,7 @@ static bool pair_start_client(struct pair *pair)
                      size,          weighed ? NULL : "--seconds",
                      seconds,       NULL };
 
-    program_path(path, pair->setting, weighed ? pair->peer->memory : pair->peer->client);
+    program_path(path, pair->setting, pair->peer->programs[pair->workload->kind].client);
     snprintf(pid, sizeof pid, "%d", (int)pair->server.pid);
     snprintf(outstanding, sizeof outstanding, "%zu", pair->workload->outstanding);
     snprintf(size, sizeof size, "%zu", pair->workload->size);

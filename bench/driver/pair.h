@@ -1,5 +1,5 @@
 /*
- * One run: a peer's server and its client, or its memory program, on one workload.
+ * One run: a peer's server and its client on one workload.
  */
 #ifndef BENCH_DRIVER_PAIR_H
 #define BENCH_DRIVER_PAIR_H

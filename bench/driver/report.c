@@ -1,5 +1,6 @@
 #include "report.h"
 
+#include <math.h>
 #include <stdbool.h>
 
 struct column {
@@ -24,7 +25,7 @@ static const struct column columns[] = {
 
 static void title_print(FILE *file)
 {
-    fprintf(file, "%-11s %-7s", "workload", "peer");
+    fprintf(file, "%-12s %-7s", "workload", "peer");
     for (size_t i = 0; i < COLUMN_COUNT; i++)
         fprintf(file, "%*s", columns[i].width, columns[i].title);
     fputc('\n', file);
@@ -49,24 +50,44 @@ static void figures_print(FILE *file, const bench_results *results)
 {
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
         const struct column *column = &columns[i];
+        double               figure = results->figures[column->figure];
         char                 text[64];
 
-        if (column->decimals == 0)
-            number_group(text, sizeof text, results->figures[column->figure]);
+        if (isnan(figure))
+            snprintf(text, sizeof text, "-");
+        else if (column->decimals == 0)
+            number_group(text, sizeof text, figure);
         else
-            snprintf(text, sizeof text, "%.*f", column->decimals, results->figures[column->figure]);
+            snprintf(text, sizeof text, "%.*f", column->decimals, figure);
         fprintf(file, "%*s", column->width, text);
     }
     fputc('\n', file);
 }
 
-static void memory_print(FILE *file, const bench_results *results, const char *raised)
+static void weight_print(FILE *file, const bench_workload *workload, const bench_results *results,
+                         const char *raised)
 {
-    fprintf(file, "%.0f bytes for each call in flight at the client, %.0f at the server",
-            results->figures[BENCH_BYTES_PER_CALL], results->figures[BENCH_SERVER_BYTES_PER_CALL]);
+    static const char *const what[BENCH_KINDS] = {
+        [BENCH_CALLS] = "call in flight",
+        [BENCH_IDLE] = "stream that is idle",
+        [BENCH_STALLED] = "stream that is not read",
+    };
+    bool is_call = workload->kind == BENCH_CALLS;
+
+    fprintf(file, "%.0f bytes for each %s at the client, %.0f at the server",
+            results->figures[is_call ? BENCH_BYTES_PER_CALL : BENCH_BYTES_PER_STREAM], what[workload->kind],
+            results->figures[is_call ? BENCH_SERVER_BYTES_PER_CALL : BENCH_SERVER_BYTES_PER_STREAM]);
     if (*raised)
         fprintf(file, " (raised: %s)", raised);
     fputc('\n', file);
+}
+
+static void beside_print(FILE *file, const bench_results *results)
+{
+    fprintf(file,
+            "a small call takes %.1f us (p99 %.1f) alone, %.1f us (p99 %.1f) beside a stream of %.1f MB/s\n",
+            results->figures[BENCH_ALONE_P50_US], results->figures[BENCH_ALONE_P99_US],
+            results->figures[BENCH_P50_US], results->figures[BENCH_P99_US], results->figures[BENCH_MB_PER_S]);
 }
 
 static void setting_print(FILE *file, const bench_setting *setting, const bench_choice *choice)
@@ -75,7 +96,7 @@ static void setting_print(FILE *file, const bench_setting *setting, const bench_
         file,
         "\nMedians of %zu round%s of %g s. MB/s: 10^6 bytes of payload, one way.\n"
         "client us, server us: processor time a call; calls/floor, cpu/floor (both sides added): ratio to "
-        "the\nbare echo of the same round.\n",
+        "the\nbare program of the same round. Of streams: messages instead of calls.\n",
         choice->rounds, choice->rounds == 1 ? "" : "s", setting->seconds);
     if (setting->client_core >= 0)
         fprintf(file, "The server ran on core %d, the client on core %d.\n", setting->server_core,
@@ -97,9 +118,11 @@ void bench_report_table(FILE *file, const bench_setting *setting, const bench_ch
             if (!bench_choice_has(choice, peer, workload))
                 continue;
             results = bench_rounds_median(rounds, peer, workload);
-            fprintf(file, "%-11s %-7s", workload->name, peer->name);
-            if (workload->weighed)
-                memory_print(file, &results, bench_rounds_raised(rounds, peer, workload));
+            fprintf(file, "%-12s %-7s", workload->name, peer->name);
+            if (bench_workload_is_weighed(workload))
+                weight_print(file, workload, &results, bench_rounds_raised(rounds, peer, workload));
+            else if (workload->kind == BENCH_BESIDE)
+                beside_print(file, &results);
             else
                 figures_print(file, &results);
         }

@@ -67,7 +67,7 @@ static bool rounds_run_workload(bench_rounds *rounds, const bench_setting *setti
         progress_show(&rounds->choice, round, peer->name, workload->name);
         if (!bench_pair_run(setting, peer, workload, outcome))
             return false;
-        if (!workload->weighed)
+        if (bench_peer_runs(&bench_peers[BENCH_FLOOR], workload))
             results_compare(&outcome->results, &floor->results);
     }
     return true;

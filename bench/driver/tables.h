@@ -1,8 +1,8 @@
 /*
  * What is measured: the peers and the workloads.
  *
- * The idea: a peer is one entry here and programs that speak the command line of measure/arguments.h.
- * The first peer is the floor, which all others are compared with.
+ * The idea: a peer is one entry here and programs that speak the command line of measure/arguments.h, a pair
+ * of them for each kind of workload. The first peer is the floor, which all others are compared with.
  */
 #ifndef BENCH_DRIVER_TABLES_H
 #define BENCH_DRIVER_TABLES_H
@@ -10,19 +10,32 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* The names of its programs are those of files beside the driver's own. */
-typedef struct bench_peer {
-    const char *name;
+typedef enum bench_kind {
+    BENCH_ECHO,
+    BENCH_STREAM,  /* messages in one direction */
+    BENCH_BESIDE,  /* small calls alone, then beside a bulk stream on the same connection */
+    BENCH_CALLS,   /* weighed: never answered */
+    BENCH_IDLE,    /* weighed: streams that are open, and that nothing is sent on any more */
+    BENCH_STALLED, /* weighed: streams that the server does not read */
+    BENCH_KINDS
+} bench_kind;
+
+/* Names of files beside the driver's own. NULL: the peer has no part in this kind. */
+typedef struct bench_programs {
     const char *server;
     const char *client;
-    const char *memory; /* NULL: it keeps nothing for a call */
+} bench_programs;
+
+typedef struct bench_peer {
+    const char    *name;
+    bench_programs programs[BENCH_KINDS];
 } bench_peer;
 
 typedef struct bench_workload {
     const char *name;
-    size_t      outstanding;
-    size_t      size;    /* bytes of payload, each way */
-    bool        weighed; /* the memory program runs, and nothing is answered */
+    bench_kind  kind;
+    size_t      outstanding; /* calls, or streams */
+    size_t      size;        /* bytes of payload in each message */
 } bench_workload;
 
 extern const bench_peer     bench_peers[];
@@ -34,5 +47,8 @@ extern const size_t         bench_workload_count;
 
 /* Does this peer have programs for this workload? */
 bool bench_peer_runs(const bench_peer *peer, const bench_workload *workload);
+
+/* Is it memory that is measured, and not time? */
+bool bench_workload_is_weighed(const bench_workload *workload);
 
 #endif

@@ -57,6 +57,7 @@ size_t bench_frames_extend(bench_frames *frames, size_t size)
     const size_t   used = frames->used += size;
     const size_t   due = frames->payload;
     size_t         whole = frames->whole;
+    size_t         last = whole;
     uint64_t       number = first;
 
     while (used - whole >= BENCH_FRAME_HEADER_SIZE) {
@@ -73,9 +74,11 @@ size_t bench_frames_extend(bench_frames *frames, size_t size)
             bench_fail("the peer sent frame %" PRIu64 " where %" PRIu64 " was due", bench_frame_number(frame),
                        number);
         number++;
+        last = whole;
         whole += BENCH_FRAME_HEADER_SIZE + payload;
     }
     frames->whole = whole;
+    frames->last = last;
     frames->next_number = number;
     return (size_t)(number - first);
 }

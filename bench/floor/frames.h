@@ -18,9 +18,9 @@
 #include <string.h>
 #include <uv.h>
 
-#define BENCH_FRAME_SIZE_SIZE    4
-#define BENCH_FRAME_NUMBER_SIZE  8
-#define BENCH_FRAME_HEADER_SIZE  (BENCH_FRAME_SIZE_SIZE + BENCH_FRAME_NUMBER_SIZE)
+#define BENCH_FRAME_SIZE_SIZE 4
+#define BENCH_FRAME_NUMBER_SIZE 8
+#define BENCH_FRAME_HEADER_SIZE (BENCH_FRAME_SIZE_SIZE + BENCH_FRAME_NUMBER_SIZE)
 #define BENCH_FRAME_PAYLOAD_MOST ((size_t)16 << 20)
 
 typedef struct bench_frames {
@@ -29,6 +29,7 @@ typedef struct bench_frames {
     size_t   used;    /* bytes that have been read */
     size_t   whole;   /* of them, bytes of whole frames, at the front */
     size_t   payload; /* bytes that every frame must carry; 0: any size */
+    size_t   last;    /* where the last of the whole frames begins */
     uint64_t next_number;
 } bench_frames;
 
@@ -75,6 +76,12 @@ static inline void bench_frame_set_number(char *frame, uint64_t number)
     uint64_t number_le = htole64(number);
 
     memcpy(frame + BENCH_FRAME_SIZE_SIZE, &number_le, sizeof number_le);
+}
+
+/* The payload of the last whole frame, once bench_frames_extend has found one. */
+static inline size_t bench_frames_last_payload(const bench_frames *frames)
+{
+    return bench_frame_payload(frames->data + frames->last);
 }
 
 #endif

@@ -5,14 +5,12 @@
  * callback and without a copy. When the kernel takes only a part, reading stops until libuv has
  * written the rest: this client always reads, so the pause ends, and the buffer need not be kept twice.
  */
-#include "address.h"
 #include "frames.h"
+#include "listener.h"
 #include "measure/arguments.h"
 #include "measure/fail.h"
 
-#include <arpa/inet.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 struct connection {
@@ -38,10 +36,7 @@ static void connection_open(uv_stream_t *listener, int status)
 
     bench_must(status, "listen");
     bench_frames_init(&connection->frames, 0);
-    bench_must(uv_tcp_init(listener->loop, &connection->tcp), "make a socket");
-    connection->tcp.data = connection;
-    bench_must(uv_accept(listener, (uv_stream_t *)&connection->tcp), "accept a connection");
-    bench_must(uv_tcp_nodelay(&connection->tcp, 1), "set TCP_NODELAY");
+    bench_listener_accept(listener, &connection->tcp, connection);
     bench_must(uv_read_start((uv_stream_t *)&connection->tcp, connection_room, connection_read), "read");
 }
 
@@ -98,20 +93,6 @@ static void connection_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *r
         connection_echo(connection, stream);
 }
 
-static void listener_open(uv_tcp_t *listener, uv_loop_t *loop, const char *url)
-{
-    struct sockaddr_in address = bench_address_read(url);
-    int                size = sizeof address;
-
-    bench_must(uv_tcp_init(loop, listener), "make a socket");
-    bench_must(uv_tcp_bind(listener, (const struct sockaddr *)&address, 0), "bind");
-    bench_must(uv_listen((uv_stream_t *)listener, SOMAXCONN, connection_open), "listen");
-    bench_must(uv_tcp_getsockname(listener, (struct sockaddr *)&address, &size), "read the port");
-    printf("tcp://%s:%d\n", inet_ntoa(address.sin_addr), ntohs(address.sin_port));
-    if (fflush(stdout) != 0)
-        bench_fail("cannot tell the address: %m");
-}
-
 int main(int argc, char **argv)
 {
     bench_server_options options = bench_server_options_read(argc, argv);
@@ -120,6 +101,6 @@ int main(int argc, char **argv)
     if (options.silent)
         bench_fail_usage("the bare echo keeps nothing for a call, so it has no --silent");
     signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
-    listener_open(&listener, uv_default_loop(), options.listen);
+    bench_listener_open(&listener, uv_default_loop(), options.listen, connection_open);
     return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
 }

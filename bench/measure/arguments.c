@@ -11,8 +11,8 @@
 #include <stdlib.h>
 
 #define OUTSTANDING_MOST 10000000
-#define SIZE_MOST        (16u << 20)
-#define SECONDS_MOST     3600.0
+#define SIZE_MOST (16u << 20)
+#define SECONDS_MOST 3600.0
 
 size_t bench_argument_count(const char *option, const char *text, size_t most)
 {

@@ -2,7 +2,6 @@
 
 #include "fail.h"
 #include "process.h"
-#include "results.h"
 
 #include <string.h>
 
@@ -40,7 +39,7 @@ bool bench_load_turn(bench_load *load, uint64_t now_ns)
     return warm_up_is_over;
 }
 
-void bench_load_print(const bench_load *load)
+bench_results bench_load_results(const bench_load *load)
 {
     double        seconds = (double)(load->ended_ns - load->began_ns) / 1e9;
     double        calls = (double)load->latency.count;
@@ -54,5 +53,12 @@ void bench_load_print(const bench_load *load)
     results.figures[BENCH_P99_US] = (double)bench_histogram_quantile(&load->latency, 0.99) / 1e3;
     results.figures[BENCH_CLIENT_US_PER_CALL] = (double)load->client_ns / calls / 1e3;
     results.figures[BENCH_SERVER_US_PER_CALL] = (double)load->server_ns / calls / 1e3;
+    return results;
+}
+
+void bench_load_print(const bench_load *load)
+{
+    bench_results results = bench_load_results(load);
+
     bench_results_print(&results);
 }

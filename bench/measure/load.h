@@ -12,6 +12,7 @@
 
 #include "arguments.h"
 #include "histogram.h"
+#include "results.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,6 +44,7 @@ static inline void bench_load_answered(bench_load *load, uint64_t sent_ns, uint6
     bench_histogram_add(&load->latency, now_ns - sent_ns);
 }
 
-void bench_load_print(const bench_load *load);
+bench_results bench_load_results(const bench_load *load);
+void          bench_load_print(const bench_load *load);
 
 #endif

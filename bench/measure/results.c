@@ -16,6 +16,10 @@ const char *const bench_figure_names[BENCH_FIGURES] = {
     [BENCH_CPU_RATIO] = "cpu_ratio",
     [BENCH_BYTES_PER_CALL] = "bytes_per_call",
     [BENCH_SERVER_BYTES_PER_CALL] = "server_bytes_per_call",
+    [BENCH_BYTES_PER_STREAM] = "bytes_per_stream",
+    [BENCH_SERVER_BYTES_PER_STREAM] = "server_bytes_per_stream",
+    [BENCH_ALONE_P50_US] = "alone_p50_us",
+    [BENCH_ALONE_P99_US] = "alone_p99_us",
 };
 
 bench_results bench_results_unknown(void)

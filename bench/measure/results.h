@@ -18,10 +18,14 @@ typedef enum bench_figure {
     BENCH_P99_US,
     BENCH_CLIENT_US_PER_CALL, /* of processor time: user and system, all threads */
     BENCH_SERVER_US_PER_CALL,
-    BENCH_CALLS_RATIO,    /* calls a second, to the floor's */
+    BENCH_CALLS_RATIO,    /* calls or messages a second, to the floor's */
     BENCH_CPU_RATIO,      /* processor time a call, both sides added, to the floor's */
     BENCH_BYTES_PER_CALL, /* of anonymous memory, at the client */
     BENCH_SERVER_BYTES_PER_CALL,
+    BENCH_BYTES_PER_STREAM,
+    BENCH_SERVER_BYTES_PER_STREAM,
+    BENCH_ALONE_P50_US, /* of what is measured beside something: the same without it */
+    BENCH_ALONE_P99_US,
     BENCH_FIGURES
 } bench_figure;
 

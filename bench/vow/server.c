@@ -29,11 +29,75 @@ static void answer_empty_only(vow_call *call, const Bench__Block *block, void *a
         bench_echo_call_reply(call, block);
 }
 
+/* A stream that is collected. */
+struct collection {
+    vow_call *call;
+    uint64_t  blocks;
+};
+
+static vow_future *collect_one(vow_call *call, const ProtobufCMessage *message, void *arg)
+{
+    struct collection *collection = arg;
+
+    (void)call;
+    collection->blocks += bench_block_of(message)->body.len > 0;
+    return NULL;
+}
+
+static void collected(vow_future *end, void *arg)
+{
+    struct collection *collection = arg;
+    Bench__Count       count = BENCH__COUNT__INIT;
+
+    count.blocks = collection->blocks;
+    if (vow_future_code(end) == VOW_OK)
+        bench_streams_collect_reply(collection->call, &count);
+    else
+        vow_call_fail(collection->call, vow_future_code(end), "%s", vow_future_error(end));
+}
+
+static void collect(vow_call *call, void *arg)
+{
+    struct collection *collection = vow_call_alloc(call, sizeof *collection);
+
+    (void)arg;
+    if (!collection)
+        return;
+    collection->call = call;
+    vow_done(vow_call_read(call, collect_one, collection), collected, collection);
+}
+
+static vow_future *talk_back(vow_call *call, const ProtobufCMessage *message, void *arg)
+{
+    (void)arg;
+    bench_streams_talk_send_reply(call, bench_block_of(message));
+    return NULL;
+}
+
+static void talked(vow_future *end, void *arg)
+{
+    (void)end;
+    vow_call_end(arg);
+}
+
+static void talk(vow_call *call, void *arg)
+{
+    (void)arg;
+    vow_done(vow_call_read(call, talk_back, NULL), talked, call);
+}
+
+static void stall(vow_call *call, void *arg)
+{
+    (void)call;
+    (void)arg;
+}
+
 static vow_server *server_open(vow_loop *loop, bool silent)
 {
-    static const bench_echo_service echo = { .call = answer };
-    static const bench_echo_service silence = { .call = answer_empty_only };
-    vow_server                     *server;
+    static const bench_echo_service    echo = { .call = answer };
+    static const bench_echo_service    silence = { .call = answer_empty_only };
+    static const bench_streams_service streams = { .collect = collect, .talk = talk, .stall = stall };
+    vow_server                        *server;
 
     if (silent)
         server = vow_server_open(
@@ -41,6 +105,7 @@ static vow_server *server_open(vow_loop *loop, bool silent)
     else
         server = vow_server_open(loop, NULL);
     bench_echo_serve(server, silent ? &silence : &echo, NULL);
+    bench_streams_serve(server, &streams, NULL);
     return server;
 }
 

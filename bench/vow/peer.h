@@ -1,0 +1,27 @@
+/*
+ * What vow's clients begin with.
+ */
+#ifndef BENCH_VOW_PEER_H
+#define BENCH_VOW_PEER_H
+
+#include "echo.vow.h"
+#include "measure/arguments.h"
+
+#include <vow/vow.h>
+
+typedef struct bench_peer_link {
+    vow_loop    *loop;
+    vow_channel *channel;
+} bench_peer_link;
+
+/* On libuv's default loop, with all options at their defaults. */
+bench_peer_link bench_peer_open(const bench_client_options *options);
+void            bench_peer_close(bench_peer_link *link);
+
+/* A block of `size` bytes; they are never freed. */
+Bench__Block bench_peer_block(size_t size);
+
+/* Waits for the answer to an empty block: what was sent before it has arrived. */
+void bench_peer_wait_for_arrival(vow_channel *channel);
+
+#endif

@@ -1,17 +1,21 @@
 /*
  * Streams: their messages, and the credit that paces them.
  *
- * The idea: who receives gives credit, and who sends spends it. A frame of a stream costs its payload and a charge, on
- * its stream and on the connection. What this side gives back to a stream depends on what is held of it:
+ * The idea: who receives gives credit, and who sends spends it. A frame of a stream costs its payload and a
+ * charge, on its stream and on the connection. What this side gives back to a stream depends on what is held
+ * of it:
  *
  *     credit out = window - messages not taken - (a message still coming in, if any is not taken)
  *
- * so that a reader that stops costs a window and one message, and a message larger than the window goes on as long as
- * it is the next one to be read. The connection's credit comes back as soon as frames come in: it bounds what is on
- * its way, and a stream that nobody reads never holds up another (grpc-go does the same).
+ * so that a reader that stops costs a window and one message, and a message larger than the window goes on as
+ * long as it is the next one to be read. A stream of which nothing was ever taken has the window that it
+ * began with. The connection's credit comes back as soon as frames come in: it bounds what is on its way, and
+ * a stream that nobody reads never holds up another (grpc-go does the same).
  *
- * Windows grow with the bandwidth-delay product: a ping leaves when bytes come, and when more than two thirds of a
- * window have come until its pong, the window is doubled (gRPC, "BDP estimation").
+ * Windows grow with the bandwidth-delay product: a ping leaves when bytes come, and when a third of a window
+ * or more has come until its pong, the window is doubled (after gRPC's "BDP estimation"). But not where that
+ * round trip took twice as long as the shortest one: bytes queue up on the way then, and more of them would
+ * only delay small calls.
  */
 #include "runtime/protocol/native/session.h"
 
@@ -33,11 +37,17 @@ static vow_flow *flow_of_wire(const vow_wire *wire)
 
 /* Life */
 
-void vow_flow_init(vow_native *native)
+/* What the hello promises to each stream. */
+static uint64_t first_window(const vow_native *native)
 {
     uint64_t window = native->base.options.stream_window;
 
-    native->stream_window = window < VOW_WINDOW_LEAST ? VOW_WINDOW_LEAST : window;
+    return window < VOW_WINDOW_LEAST ? VOW_WINDOW_LEAST : window;
+}
+
+void vow_flow_init(vow_native *native)
+{
+    native->stream_window = first_window(native);
     native->connection_window =
         native->stream_window * 4 < VOW_CONNECTION_WINDOW ? VOW_CONNECTION_WINDOW : native->stream_window * 4;
     native->granted = native->connection_window;
@@ -68,11 +78,11 @@ vow_flow *vow_flow_of(vow_native *native, vow_wire *wire)
     if (!flow)
         return NULL;
     flow->native = native;
-    flow->pace = (vow_pace){
-        .wire = wire, .credit = native->peer_stream_window, .window = native->peer_stream_window };
+    flow->pace = (vow_pace){ .wire = wire,
+                             .credit = native->peer_stream_window,
+                             .window = native->peer_stream_window };
     /* What the hello promised, whatever the window has grown to since. */
-    flow->granted = native->base.options.stream_window < VOW_WINDOW_LEAST ? VOW_WINDOW_LEAST
-                                                                          : native->base.options.stream_window;
+    flow->granted = first_window(native);
     vow_task_init(&flow->emptied, flow_emptied);
     wire->flow = flow;
     return flow;
@@ -99,14 +109,15 @@ static void send_credit(vow_native *native, uint64_t call, uint64_t credit)
     vow_native_send(native, &header);
 }
 
-/* Gives back what has become free, once that is half of a window: not a frame for each message. */
+/* Gives back what has become free, once that is a quarter of a window: not a frame for each message. */
 static void flow_grant(vow_native *native, vow_wire *wire)
 {
     vow_flow *flow = flow_of_wire(wire);
+    uint64_t  window = flow->is_read ? native->stream_window : first_window(native);
     uint64_t  counted = flow->held + (flow->held ? flow->assembling : 0);
-    uint64_t  wanted = counted < native->stream_window ? native->stream_window - counted : 0;
+    uint64_t  wanted = counted < window ? window - counted : 0;
 
-    if (wire->has_ended || wanted < flow->granted + native->stream_window / 2)
+    if (wire->has_ended || wanted < flow->granted + window / 4)
         return;
     send_credit(native, wire->node.key, wanted - flow->granted);
     flow->granted = wanted;
@@ -129,30 +140,45 @@ static void gauge_count(vow_native *native, uint64_t bytes)
         vow_scheduler_now_ns(vow_native_scheduler(native)) < gauge->not_before_ns)
         return;
     gauge->bytes = bytes;
+    gauge->sent_ns = vow_scheduler_now_ns(vow_native_scheduler(native));
     gauge->ping = native->pings + 1;
     native->base.protocol->ping(&native->base);
+}
+
+static void windows_grow(vow_native *native)
+{
+    uint64_t window = native->stream_window * 2;
+
+    native->stream_window = window < STREAM_WINDOW_MAX ? window : STREAM_WINDOW_MAX;
+    window *= 4;
+    if (window > native->connection_window)
+        native->connection_window = window < CONNECTION_WINDOW_MAX ? window : CONNECTION_WINDOW_MAX;
+}
+
+/* The shortest is forgotten slowly: the way may have become longer. */
+static bool gauge_sees_queue(vow_gauge *gauge, uint64_t trip_ns)
+{
+    gauge->shortest_ns += gauge->shortest_ns / 256;
+    if (gauge->shortest_ns == 0 || trip_ns < gauge->shortest_ns)
+        gauge->shortest_ns = trip_ns;
+    return trip_ns > 2 * gauge->shortest_ns;
 }
 
 bool vow_flow_hear_pong(vow_native *native, uint64_t ping)
 {
     vow_gauge *gauge = &native->gauge;
-    uint64_t   window = native->stream_window;
+    uint64_t   now_ns = vow_scheduler_now_ns(vow_native_scheduler(native));
 
     if (ping != gauge->ping)
         return false;
     gauge->ping = 0;
-    if (gauge->bytes < window / 3 * 2) {
-        if (gauge->pause_ns < GAUGE_PAUSE_MOST_NS)
-            gauge->pause_ns *= 2;
-    } else {
+    if (!gauge_sees_queue(gauge, now_ns - gauge->sent_ns) && gauge->bytes >= native->stream_window / 3) {
         gauge->pause_ns = GAUGE_PAUSE_FIRST_NS;
-        window *= 2;
-        native->stream_window = window < STREAM_WINDOW_MAX ? window : STREAM_WINDOW_MAX;
-        window *= 4;
-        if (window > native->connection_window)
-            native->connection_window = window < CONNECTION_WINDOW_MAX ? window : CONNECTION_WINDOW_MAX;
+        windows_grow(native);
+    } else if (gauge->pause_ns < GAUGE_PAUSE_MOST_NS) {
+        gauge->pause_ns *= 2;
     }
-    gauge->not_before_ns = vow_scheduler_now_ns(vow_native_scheduler(native)) + gauge->pause_ns;
+    gauge->not_before_ns = now_ns + gauge->pause_ns;
     return true;
 }
 
@@ -161,13 +187,14 @@ static bool receive_is_allowed(vow_native *native, vow_wire *wire, const vow_hea
     unsigned long long call = header->call;
 
     if (cost > native->granted)
-        vow_native_break(native, "STREAM for call %llu costs %llu bytes, and the connection had credit for %llu", call,
-                         (unsigned long long)cost, (unsigned long long)native->granted);
+        vow_native_break(native,
+                         "STREAM for call %llu costs %llu bytes, and the connection had credit for %llu",
+                         call, (unsigned long long)cost, (unsigned long long)native->granted);
     else if (wire && wire->has_ended)
         vow_native_break(native, "STREAM for call %llu, whose sender had ended its messages", call);
     else if (wire && flow_of_wire(wire) && cost > flow_of_wire(wire)->granted)
-        vow_native_break(native, "STREAM for call %llu costs %llu bytes, and the call had credit for %llu", call,
-                         (unsigned long long)cost, (unsigned long long)flow_of_wire(wire)->granted);
+        vow_native_break(native, "STREAM for call %llu costs %llu bytes, and the call had credit for %llu",
+                         call, (unsigned long long)cost, (unsigned long long)flow_of_wire(wire)->granted);
     else
         return true;
     return false;
@@ -208,6 +235,7 @@ void vow_flow_taken(vow_wire *wire, size_t size)
     vow_flow   *flow = flow_of_wire(wire);
 
     flow->held -= size + VOW_STREAM_FRAME_CHARGE;
+    flow->is_read = true;
     if (vow_native_is_alive(native))
         flow_grant(native, wire);
 }
@@ -220,8 +248,9 @@ void vow_flow_hear_credit(vow_native *native, const vow_header *header, vow_wire
     uint64_t  has = header->call == 0 ? native->output.credit : flow ? flow->pace.credit : 0;
 
     if (header->credit == 0 || header->credit > CREDIT_MAX - has)
-        vow_native_break(native, "CREDIT of %llu for call %llu, which has %llu", (unsigned long long)header->credit,
-                         (unsigned long long)header->call, (unsigned long long)has);
+        vow_native_break(native, "CREDIT of %llu for call %llu, which has %llu",
+                         (unsigned long long)header->credit, (unsigned long long)header->call,
+                         (unsigned long long)has);
     else if (header->call == 0)
         vow_output_connection_credit(&native->output, header->credit);
     else if (flow)
@@ -244,10 +273,9 @@ vow_code vow_flow_send(vow_wire *wire, const ProtobufCMessage *message, const vo
     vow_header  header = { .kind = VOW_FRAME_STREAM, .call = wire->node.key, .to_send = metadata };
 
     if (size > native->peer_max_message_size) {
-        *status = vow_status_make(VOW_RESOURCE_EXHAUSTED,
-                                  "%s: a message has %zu bytes; the peer takes %llu (its max_message_size)",
-                                  native->base.options.target, size,
-                                  (unsigned long long)native->peer_max_message_size);
+        *status = vow_status_make(
+            VOW_RESOURCE_EXHAUSTED, "%s: a message has %zu bytes; the peer takes %llu (its max_message_size)",
+            native->base.options.target, size, (unsigned long long)native->peer_max_message_size);
         return VOW_RESOURCE_EXHAUSTED;
     }
     if (flow && vow_output_stream(&native->output, &flow->pace, &header, message, size) == VOW_OK)

@@ -78,6 +78,8 @@ typedef struct vow_bucket {
 typedef struct vow_gauge {
     uint64_t ping;   /* the ping that is on its way; 0: none */
     uint64_t bytes;  /* came since it left */
+    uint64_t sent_ns; /* when it left */
+    uint64_t shortest_ns; /* round trip; 0: none was measured */
     uint64_t not_before_ns;
     uint64_t pause_ns; /* until the next; longer when the windows fit */
 } vow_gauge;
@@ -90,6 +92,7 @@ typedef struct vow_flow {
     uint64_t           granted;    /* what the peer may still send */
     uint64_t           held;       /* of messages that have not been taken; they count with their charge */
     uint64_t           assembling; /* of the message that is coming in */
+    bool               is_read;     /* a message was taken: the window is the connection's */
     bool               is_answered; /* the wire waits for its last messages to leave */
 } vow_flow;
 

@@ -205,6 +205,26 @@ static bool simulated_write(vow_stream *stream, const vow_slice *slices, size_t 
     return !end->is_writing;
 }
 
+static size_t simulated_try_write(vow_stream *stream, const vow_slice *slices, size_t count)
+{
+    vow_end *end = end_of(stream);
+    size_t   size = 0;
+
+    for (size_t i = 0; i < count; i++)
+        size += slices[i].size;
+    if (end_is_reset(end, end_now_ns(end)))
+        return 0;
+    if (simulated_write(stream, slices, count))
+        return size;
+    for (size_t i = 0; i < end->lent_count; i++)
+        size -= end->lent[i].size;
+    end->lent_count = 0;
+    end->is_writing = false;
+    end->send_ns = VOW_NEVER;
+    vow_end_plan(end);
+    return size;
+}
+
 static void end_go_on_sending(vow_end *end, uint64_t now)
 {
     if (!end->is_writing)
@@ -454,6 +474,7 @@ const vow_transport vow_transport_simulated = {
     .connect = vow_simulated_connect,
     .adopt = simulated_adopt,
     .write = simulated_write,
+    .try_write = simulated_try_write,
     .pause = simulated_pause,
     .resume = simulated_resume,
     .close = simulated_close,

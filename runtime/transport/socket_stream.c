@@ -354,17 +354,22 @@ static size_t buffers_skip(uv_buf_t *buffers, size_t count, size_t size)
     return kept;
 }
 
+static void buffers_fill(uv_buf_t *buffers, const vow_slice *slices, size_t count)
+{
+    assert(count > 0 && count <= VOW_WRITE_SLICES);
+    for (size_t i = 0; i < count; i++)
+        buffers[i] = uv_buf_init((char *)(uintptr_t)slices[i].data, (unsigned)slices[i].size);
+}
+
 static bool socket_write(vow_stream *stream, const vow_slice *slices, size_t count)
 {
     vow_socket *socket = (vow_socket *)stream;
     uv_buf_t    buffers[VOW_WRITE_SLICES] = { { .base = NULL } };
     int         result;
 
-    assert(count > 0 && count <= VOW_WRITE_SLICES);
     if (vow_task_queued(&socket->broken))
         return false;
-    for (size_t i = 0; i < count; i++)
-        buffers[i] = uv_buf_init((char *)(uintptr_t)slices[i].data, (unsigned)slices[i].size);
+    buffers_fill(buffers, slices, count);
     result = uv_try_write(&socket->handle.stream, buffers, (unsigned)count);
     if (result < 0 && result != UV_EAGAIN)
         return socket_break(socket, result);
@@ -379,6 +384,19 @@ static bool socket_write(vow_stream *stream, const vow_slice *slices, size_t cou
         return socket_break(socket, result);
     }
     return false;
+}
+
+static size_t socket_try_write(vow_stream *stream, const vow_slice *slices, size_t count)
+{
+    vow_socket *socket = (vow_socket *)stream;
+    uv_buf_t    buffers[VOW_WRITE_SLICES] = { { .base = NULL } };
+    int         result;
+
+    if (vow_task_queued(&socket->broken))
+        return 0;
+    buffers_fill(buffers, slices, count);
+    result = uv_try_write(&socket->handle.stream, buffers, (unsigned)count);
+    return result < 0 ? 0 : (size_t)result;
 }
 
 /* --- Finishing --------------------------------------------------------------------------------------------- */
@@ -474,6 +492,7 @@ const vow_transport vow_transport_tcp = {
     .connect = vow_socket_connect_tcp,
     .adopt = socket_adopt,
     .write = socket_write,
+    .try_write = socket_try_write,
     .pause = socket_pause,
     .resume = socket_resume,
     .close = socket_close,
@@ -492,6 +511,7 @@ const vow_transport vow_transport_unix = {
     .connect = vow_socket_connect_unix,
     .adopt = socket_adopt,
     .write = socket_write,
+    .try_write = socket_try_write,
     .pause = socket_pause,
     .resume = socket_resume,
     .close = socket_close,

@@ -46,6 +46,11 @@ bool vow_stream_write(vow_stream *stream, const vow_slice *slices, size_t count)
     return stream->transport->write(stream, slices, count);
 }
 
+size_t vow_stream_try_write(vow_stream *stream, const vow_slice *slices, size_t count)
+{
+    return stream->transport->try_write ? stream->transport->try_write(stream, slices, count) : 0;
+}
+
 void vow_stream_pause(vow_stream *stream)
 {
     stream->transport->pause(stream);

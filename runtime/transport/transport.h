@@ -59,6 +59,10 @@ void vow_stream_adopt(vow_stream *stream, const vow_stream_events *events, void 
  * `written`, before which nothing else may be written. A failure comes as `closed`. */
 bool vow_stream_write(vow_stream *stream, const vow_slice *slices, size_t count);
 
+/* Writes as much as leaves at once, and lends nothing; no write may be under way. Gives the bytes that have left: 0 may
+ * mean a failure too, which the next vow_stream_write meets. */
+size_t vow_stream_try_write(vow_stream *stream, const vow_slice *slices, size_t count);
+
 /* Stops and starts reading: how a reader makes the peer wait. A stream reads from the start. */
 void vow_stream_pause(vow_stream *stream);
 void vow_stream_resume(vow_stream *stream);
@@ -121,6 +125,7 @@ struct vow_transport {
                            vow_error *error);
     void (*adopt)(vow_stream *stream);
     bool (*write)(vow_stream *stream, const vow_slice *slices, size_t count);
+    size_t (*try_write)(vow_stream *stream, const vow_slice *slices, size_t count); /* NULL: writes nothing */
     void (*pause)(vow_stream *stream);
     void (*resume)(vow_stream *stream);
     void (*close)(vow_stream *stream);

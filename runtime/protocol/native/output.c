@@ -1,5 +1,7 @@
 #include "runtime/protocol/native/output.h"
 
+#include "runtime/protocol/native/outgoing.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -17,20 +19,6 @@
 
 /* What one stream may send before others have their turn, in small frames. */
 #define STREAM_TURN ((size_t)64 << 10)
-
-struct vow_outgoing {
-    vow_link      link; /* in output->large or ->starved; not listed while a part is lent, or credit is missing */
-    vow_wire     *wire; /* NULL: has been forgotten, and needs no telling */
-    vow_pace     *pace; /* of a stream, whose frames cost credit; else NULL */
-    vow_outgoing *next; /* of the same stream */
-    size_t        block_size;
-    size_t        frame_size; /* of each but the last, with all headers */
-    size_t        size;
-    size_t        sent;
-    size_t        free_from; /* frames from here on cost no credit */
-    bool          is_dropped;
-    uint8_t       bytes[];
-};
 
 static vow_scheduler *output_scheduler(const vow_output *output)
 {
@@ -138,7 +126,8 @@ static size_t paced_take(vow_output *output, vow_outgoing *outgoing, size_t fram
     return at - outgoing->sent;
 }
 
-/* A block that can't go on for want of credit waits for that of its stream, or with others for the connection's. */
+/* A block that can't go on for want of credit waits for that of its stream, or with others for the
+ * connection's. */
 static void paced_block(vow_output *output, vow_outgoing *outgoing)
 {
     size_t whole;
@@ -180,8 +169,8 @@ static void paced_advance(vow_output *output, vow_pace *pace)
         pace->last = NULL;
 }
 
-/* The writer is told of room as soon as the last of a stream is on its way: the next message is then packed while the
- * kernel has this one. */
+/* The writer is told of room as soon as the last of a stream is on its way: the next message is then packed
+ * while the kernel has this one. */
 static void paced_leaves(vow_output *output, vow_pace *pace, size_t size)
 {
     pace->wire->queued -= size;
@@ -284,7 +273,7 @@ void vow_output_written(vow_output *output)
 
 /* Filling */
 
-static bool buffer_make_room(vow_output *output, size_t size)
+bool vow_output_make_room(vow_output *output, size_t size)
 {
     vow_buffer *buffer = &output->filling;
     size_t      wanted = buffer->size + size;
@@ -322,7 +311,7 @@ static inline void output_filled(vow_output *output, const uint8_t *end)
 
 vow_code vow_output_raw(vow_output *output, const void *data, size_t size)
 {
-    if (!buffer_make_room(output, size))
+    if (!vow_output_make_room(output, size))
         return VOW_RESOURCE_EXHAUSTED;
     memcpy(output->filling.data + output->filling.size, data, size);
     output_filled(output, output->filling.data + output->filling.size + size);
@@ -333,7 +322,7 @@ vow_code vow_output_frame(vow_output *output, const vow_header *header, vow_byte
 {
     uint8_t *at;
 
-    if (!buffer_make_room(output, vow_header_room(header) + payload.size))
+    if (!vow_output_make_room(output, vow_header_room(header) + payload.size))
         return VOW_RESOURCE_EXHAUSTED;
     at = vow_header_write(output->filling.data + output->filling.size, header, payload.size);
     if (payload.size)
@@ -359,77 +348,27 @@ static void message_pack(const ProtobufCMessage *message, uint8_t *at)
         memcpy(at, raw->data, raw->data_size);
 }
 
-/* Large messages: packed into frames */
+/* Large messages */
 
-typedef struct framer {
-    ProtobufCBuffer base; /* first */
-    vow_header      header;
-    uint8_t        *at;
-    size_t          payload_size; /* of a full frame */
-    size_t          frame_left;
-    size_t          left;
-} framer;
-
-static void framer_begin_frame(framer *framer)
+/* False: all of it has left, and nothing remains to be queued. */
+static bool outgoing_pack(vow_output *output, vow_outgoing *outgoing, const ProtobufCMessage *message,
+                          size_t size, const vow_cut *cut)
 {
-    size_t size = framer->payload_size < framer->left ? framer->payload_size : framer->left;
-
-    framer->header.more = size < framer->left;
-    framer->at = vow_header_write(framer->at, &framer->header, size);
-    framer->frame_left = size;
+    vow_outgoing_pack(output, outgoing, message, size, cut);
+    if (output->filling.size || outgoing->size)
+        output_flush_later(output);
+    if (outgoing->size)
+        return true;
+    vow_held_give(output->session, outgoing, outgoing->block_size);
+    return false;
 }
 
-static void framer_append(ProtobufCBuffer *buffer, size_t size, const uint8_t *data)
+static vow_code output_large(vow_output *output, vow_header *header, const ProtobufCMessage *message,
+                             size_t size, vow_wire *wire)
 {
-    framer *framer = (struct framer *)buffer;
-
-    while (size > 0 && framer->left > 0) {
-        size_t part;
-
-        if (framer->frame_left == 0)
-            framer_begin_frame(framer);
-        part = size < framer->frame_left ? size : framer->frame_left;
-        memcpy(framer->at, data, part);
-        framer->at += part;
-        framer->frame_left -= part;
-        framer->left -= part;
-        data += part;
-        size -= part;
-    }
-}
-
-/* Cuts a message into frames of kind `kind`, of no more than `max_frame_size`. */
-static vow_outgoing *outgoing_new(vow_output *output, const ProtobufCMessage *message, size_t size,
-                                  vow_header header, size_t max_frame_size)
-{
-    uint8_t    sample[VOW_HEADER_PLAIN_MAX];
-    size_t     prefix = (size_t)(vow_header_write(sample, &header, 0) - sample);
-    size_t     payload_size = max_frame_size - (prefix - 4);
-    size_t     frames = (size + payload_size - 1) / payload_size;
-    size_t     block_size = sizeof(vow_outgoing) + size + frames * prefix;
-    framer     framer = { .base = { framer_append }, .header = header, .payload_size = payload_size, .left = size };
-    vow_outgoing *outgoing = vow_held_take(output->session, &block_size);
-
-    if (!outgoing)
-        return NULL;
-    *outgoing = (vow_outgoing){
-        .block_size = block_size, .frame_size = prefix + payload_size, .free_from = SIZE_MAX };
-    vow_link_init(&outgoing->link);
-    framer.at = outgoing->bytes;
-    if (message->descriptor == &vow_raw_descriptor)
-        framer_append(&framer.base, size, ((const vow_raw *)message)->data);
-    else
-        protobuf_c_message_pack_to_buffer(message, &framer.base);
-    assert(framer.left == 0 && framer.frame_left == 0);
-    outgoing->size = (size_t)(framer.at - outgoing->bytes);
-    return outgoing;
-}
-
-static vow_code output_large(vow_output *output, vow_header *header, const ProtobufCMessage *message, size_t size,
-                             vow_wire *wire)
-{
-    const vow_header part = { .kind = VOW_FRAME_MESSAGE, .call = header->call, .more = true };
-    vow_outgoing    *outgoing = outgoing_new(output, message, size, part, output->max_frame_size);
+    const vow_cut cut = { .header = { .kind = VOW_FRAME_MESSAGE, .call = header->call, .more = true },
+                          .max_frame_size = output->max_frame_size };
+    vow_outgoing *outgoing = vow_outgoing_new(output, size, &cut);
 
     if (!outgoing)
         return VOW_RESOURCE_EXHAUSTED;
@@ -439,24 +378,25 @@ static vow_code output_large(vow_output *output, vow_header *header, const Proto
         vow_held_give(output->session, outgoing, outgoing->block_size);
         return VOW_RESOURCE_EXHAUSTED;
     }
+    if (!outgoing_pack(output, outgoing, message, size, &cut))
+        return VOW_OK;
     outgoing->wire = wire;
     if (wire)
         wire->outgoing = outgoing;
     vow_list_append(&output->large, &outgoing->link);
     output->queued_bytes += outgoing->size;
-    output_flush_later(output);
     return VOW_OK;
 }
 
-vow_code vow_output_message(vow_output *output, vow_header *header, const ProtobufCMessage *message, size_t size,
-                            vow_wire *wire)
+vow_code vow_output_message(vow_output *output, vow_header *header, const ProtobufCMessage *message,
+                            size_t size, vow_wire *wire)
 {
     uint8_t *at;
 
     output->has_sent_of_calls = true;
     if (size > VOW_LARGE_MESSAGE || size + vow_header_room(header) > output->max_frame_size)
         return output_large(output, header, message, size, wire);
-    if (!buffer_make_room(output, vow_header_room(header) + size))
+    if (!vow_output_make_room(output, vow_header_room(header) + size))
         return VOW_RESOURCE_EXHAUSTED;
     at = vow_header_write(output->filling.data + output->filling.size, header, size);
     message_pack(message, at);
@@ -466,8 +406,8 @@ vow_code vow_output_message(vow_output *output, vow_header *header, const Protob
 
 /* Streams */
 
-/* A frame of a stream takes no more than a quarter of its window: half of the window comes back at least, so that a
- * frame never waits for ever. */
+/* A frame of a stream takes no more than a quarter of its window: half of the window comes back at least, so
+ * that a frame never waits for ever. */
 static size_t stream_max_frame_size(const vow_output *output, const vow_pace *pace)
 {
     size_t quarter = (size_t)(pace->window / 4);
@@ -537,7 +477,7 @@ static vow_code stream_small(vow_output *output, vow_pace *pace, const vow_heade
         pace_filled(output, pace, at + size);
         return VOW_OK;
     }
-    if (!buffer_make_room(output, room))
+    if (!vow_output_make_room(output, room))
         return VOW_RESOURCE_EXHAUSTED;
     pace->credit -= cost;
     output->credit -= cost;
@@ -550,11 +490,13 @@ static vow_code stream_small(vow_output *output, vow_pace *pace, const vow_heade
 
 static const vow_raw no_bytes = VOW_RAW_INIT(NULL, 0);
 
-static vow_code stream_large(vow_output *output, vow_pace *pace, vow_header *header, const ProtobufCMessage *message,
-                             size_t size)
+static vow_code stream_large(vow_output *output, vow_pace *pace, vow_header *header,
+                             const ProtobufCMessage *message, size_t size)
 {
-    const vow_header part = { .kind = VOW_FRAME_STREAM, .call = header->call, .more = true };
-    vow_outgoing    *outgoing = outgoing_new(output, message, size, part, stream_max_frame_size(output, pace));
+    vow_cut       cut = { .header = { .kind = VOW_FRAME_STREAM, .call = header->call, .more = true },
+                          .max_frame_size = stream_max_frame_size(output, pace),
+                          .pace = pace };
+    vow_outgoing *outgoing = vow_outgoing_new(output, size, &cut);
 
     if (!outgoing)
         return VOW_RESOURCE_EXHAUSTED;
@@ -564,14 +506,16 @@ static vow_code stream_large(vow_output *output, vow_pace *pace, vow_header *hea
         vow_held_give(output->session, outgoing, outgoing->block_size);
         return VOW_RESOURCE_EXHAUSTED;
     }
+    cut.waits = pace->first;
+    if (!outgoing_pack(output, outgoing, message, size, &cut))
+        return VOW_OK;
     pace_append(output, pace, outgoing);
     paced_more(output, pace, outgoing->size);
-    output_flush_later(output);
     return VOW_OK;
 }
 
-vow_code vow_output_stream(vow_output *output, vow_pace *pace, vow_header *header, const ProtobufCMessage *message,
-                           size_t size)
+vow_code vow_output_stream(vow_output *output, vow_pace *pace, vow_header *header,
+                           const ProtobufCMessage *message, size_t size)
 {
     if (size > VOW_LARGE_MESSAGE || size + vow_header_room(header) > stream_max_frame_size(output, pace))
         return stream_large(output, pace, header, message, size);

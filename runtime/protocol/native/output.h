@@ -3,14 +3,15 @@
  *
  * The idea: frames are written straight into `filling`, which leaves with one writev at the end of the loop's
  * iteration, or sooner when it has grown to some KiB, so that both ends work at the same time. A large
- * message is packed once into a block of its own, frame headers in between, and is sent from there, a frame at a
- * time and in turn with other large messages: it never holds up a small one.
+ * message leaves at once as far as the connection takes it (outgoing.h). The rest is packed into a block of
+ * its own, frame headers in between, and is sent from there, a frame at a time and in turn with other large
+ * messages: it never holds up a small one.
  *
  *     write 1   [ filling: small frames ............ ][ frame of A ][ frame of B ]
  *     write 2   [ what was filled meanwhile ][ next frame of A ][ next frame of B ]
  *
- * The messages of a stream leave as its credit allows. Those that find no credit wait in blocks of whole frames, in
- * the order of the stream; a block that may go on is one more large message among the others.
+ * The messages of a stream leave as its credit allows. Those that find no credit wait in blocks of whole
+ * frames, in the order of the stream; a block that may go on is one more large message among the others.
  *
  * Memory is taken for what is there to send, and given back when it has left.
  */
@@ -21,8 +22,9 @@
 #include "runtime/protocol/native/header.h"
 #include "runtime/protocol/protocol.h"
 
-/* The first flush of an iteration comes this soon, so that the peer wakes up while we go on; each further one at twice
- * as much, up to the most: a flush costs a system call, and soon a wake-up is not what is wanted but throughput. */
+/* The first flush of an iteration comes this soon, so that the peer wakes up while we go on; each further one
+ * at twice as much, up to the most: a flush costs a system call, and soon a wake-up is not what is wanted but
+ * throughput. */
 #define VOW_FLUSH_FIRST ((size_t)1536)
 #define VOW_FLUSH_MOST ((size_t)16 << 10)
 
@@ -40,7 +42,7 @@ typedef struct vow_outgoing vow_outgoing; /* a large message, or a part of a str
 /* The sending half of a stream. */
 typedef struct vow_pace {
     vow_wire     *wire;
-    vow_outgoing *first;      /* what waits, in order */
+    vow_outgoing *first; /* what waits, in order */
     vow_outgoing *last;
     uint64_t      credit;     /* that the peer has given */
     uint64_t      window;     /* the most that it ever was: it will be half as much again */
@@ -59,20 +61,21 @@ typedef struct vow_output {
     vow_buffer    filling;
     vow_buffer    leaving; /* lent to the stream while `is_writing` */
     vow_list      large;
-    vow_list      starved;   /* of streams: wait for credit of the connection */
-    uint64_t      credit;    /* that the peer has given to all streams together */
+    vow_list      starved;                       /* of streams: wait for credit of the connection */
+    uint64_t      credit;                        /* that the peer has given to all streams together */
     vow_outgoing *sending[VOW_WRITE_SLICES - 1]; /* parts of which are lent to the stream */
     size_t        sending_size[VOW_WRITE_SLICES - 1];
     size_t        sending_count;
-    size_t        flush_at;       /* the size of `filling` that flushes it */
+    size_t        flush_at; /* the size of `filling` that flushes it */
     size_t        queued_bytes;
-    size_t        paced_bytes; /* of these, in streams that have not been given their turn */
+    size_t        paced_bytes;    /* of these, in streams that have not been given their turn */
     size_t        max_frame_size; /* the peer's */
     size_t        pongs;          /* queued since all had left */
     bool          is_writing;
     bool          has_sent_of_calls; /* a frame of a call, since the peer's last ping */
     void (*drained)(struct vow_output *output); /* some of what was queued has left */
-    void (*emptied)(struct vow_output *output, vow_pace *pace); /* all that a stream had queued is on its way */
+    void (*emptied)(struct vow_output *output,
+                    vow_pace          *pace); /* all that a stream had queued is on its way */
 } vow_output;
 
 /* Blocks of the loop's that count as held for the session's peer. NULL: no memory. */
@@ -87,8 +90,8 @@ void vow_output_done(vow_output *output); /* the stream has gone, or was closed 
 vow_code vow_output_frame(vow_output *output, const vow_header *header, vow_bytes payload);
 
 /* Queues a message of `size` bytes behind `header`, which is completed as the message needs it. */
-vow_code vow_output_message(vow_output *output, vow_header *header, const ProtobufCMessage *message, size_t size,
-                            vow_wire *wire);
+vow_code vow_output_message(vow_output *output, vow_header *header, const ProtobufCMessage *message,
+                            size_t size, vow_wire *wire);
 
 /* The same bytes as they are, without a frame around them. */
 vow_code vow_output_raw(vow_output *output, const void *data, size_t size);
@@ -97,8 +100,8 @@ vow_code vow_output_raw(vow_output *output, const void *data, size_t size);
 void vow_output_forget(vow_output *output, vow_wire *wire);
 
 /* Queues a message of a stream behind those that wait. */
-vow_code vow_output_stream(vow_output *output, vow_pace *pace, vow_header *header, const ProtobufCMessage *message,
-                           size_t size);
+vow_code vow_output_stream(vow_output *output, vow_pace *pace, vow_header *header,
+                           const ProtobufCMessage *message, size_t size);
 
 /* Queues a frame behind the messages of a stream; it costs no credit. */
 vow_code vow_output_behind(vow_output *output, vow_pace *pace, const vow_header *header);
@@ -106,6 +109,9 @@ vow_code vow_output_behind(vow_output *output, vow_pace *pace, const vow_header 
 /* The peer gives credit: to one stream, or to all together. */
 void vow_output_credit(vow_output *output, vow_pace *pace, uint64_t credit);
 void vow_output_connection_credit(vow_output *output, uint64_t credit);
+
+/* Makes room for `size` bytes more in `filling`. False: no memory. */
+bool vow_output_make_room(vow_output *output, size_t size);
 
 /* Drops what has not left of a stream. */
 void vow_output_forget_stream(vow_output *output, vow_pace *pace);

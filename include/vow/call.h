@@ -94,6 +94,24 @@ VOW_API const vow_metadata *vow_call_metadata(const vow_call *call);
 /** The first value under `name`; NULL when there is none. */
 VOW_API const char *vow_call_metadata_get(const vow_call *call, const char *name);
 
+#define VOW_TRACE_SAMPLED 0x01u /* the caller may have recorded it */
+#define VOW_TRACE_RANDOM 0x02u  /* the trace id is random */
+
+/** The trace that a call belongs to; ids are lower-case hex. */
+typedef struct vow_trace {
+    char     trace_id[33];
+    char     parent_id[17]; /* of the call itself, as its caller knows it */
+    unsigned flags;
+} vow_trace;
+
+/**
+ * In a handler: the trace that its caller sent. Calls with this one as their parent belong to it as well.
+ *
+ * Fails   false: none was sent, or it is malformed, and is not passed on either.
+ * Source  W3C Trace Context, traceparent.
+ */
+VOW_API bool vow_call_trace(const vow_call *call, vow_trace *trace);
+
 /** Metadata to send with the answer, after what was set before; copied.
  * Fails: a name or value that is not allowed, or too much of it in all, fails the call with VOW_INTERNAL, which says
  * what is wrong. */

@@ -40,9 +40,14 @@ typedef struct vow_channel_options {
     int64_t keepalive_ms;         /* of silence, with calls open, before a ping asks whether the server is there;
                                      0: never; at least 10,000 */
     int64_t keepalive_timeout_ms; /* for anything to come after that ping; 20,000 */
+    const char *const *inherited; /* names of metadata that a call has of its parent; see VOW_NAMES; copied */
 } vow_channel_options;
 
 #define VOW_CHANNEL(...) VOW_OPTIONS(vow_channel_options, __VA_ARGS__)
+
+#ifndef __cplusplus
+#define VOW_NAMES(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#endif
 
 /**
  * Opens a channel to `target`; nothing is connected before the first call.
@@ -62,12 +67,18 @@ VOW_API vow_loop *vow_channel_loop(const vow_channel *channel);
 typedef struct vow_call_options {
     size_t              size;           /* of this struct; VOW_CALL fills it in */
     int64_t             timeout_ms;     /* 0: the channel's, none where the method streams; or VOW_NO_TIMEOUT */
-    vow_call           *parent;         /* inherits its deadline and its cancellation (not its being answered) */
+    vow_call           *parent;         /* a handler's call that this one is made for; see below */
     const vow_metadata *metadata;       /* see VOW_METADATA; copied */
     bool                wait_for_ready; /* wait for a connection instead of failing when one can't be had */
 } vow_call_options;
 
 #define VOW_CALL(...) VOW_OPTIONS(vow_call_options, __VA_ARGS__)
+
+/*
+ * A call inherits of its parent: the deadline, where it is the earlier one; the cancellation (not its being answered);
+ * the trace (vow_call_trace), under a new parent id; and the metadata that the channel names in `inherited`. What
+ * the call's own `metadata` names wins.
+ */
 
 /**
  * Calls a method that takes one message and answers with one.

@@ -18,7 +18,7 @@ size_t vow_metadata_value_size(const vow_metadata *entry)
     return strlen(entry->value);
 }
 
-static bool name_is_allowed(const char *name)
+bool vow_metadata_name_is_allowed(const char *name)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_-.";
     size_t            size = strlen(name);
@@ -66,7 +66,7 @@ vow_code vow_metadata_check(const vow_metadata *metadata, vow_error *error)
     if (metadata_check_size(metadata, error) != VOW_OK)
         return error->code;
     for (const vow_metadata *entry = metadata; entry && entry->name; entry++) {
-        if (!name_is_allowed(entry->name))
+        if (!vow_metadata_name_is_allowed(entry->name))
             return vow_error_set(error, VOW_INVALID_ARGUMENT,
                                  "metadata \"%.64s\": a name has the characters a-z 0-9 _ - . and does not begin with "
                                  "\"grpc-\"",

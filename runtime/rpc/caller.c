@@ -9,6 +9,7 @@
 
 #include "runtime/base/utf8.h"
 #include "runtime/protocol/metadata.h"
+#include "runtime/rpc/inherit.h"
 #include "runtime/rpc/intercept.h"
 #include "runtime/rpc/stream.h"
 
@@ -220,14 +221,22 @@ static vow_call *caller_new(vow_channel *channel, const vow_method *method, cons
     return call;
 }
 
-/* Becomes a child of its parent. False: the parent is over already, and the call with it. */
-static bool caller_inherit(vow_call *call, vow_call *parent)
+/* Becomes a child of its parent. False: the call has failed, with the parent that is over already for instance. */
+static bool caller_inherit(vow_call *call, vow_call_options *options)
 {
+    vow_call   *parent = options->parent;
+    const char *const *chosen = call->side.caller.channel->options.inherited;
+    vow_error   error;
+
     if (!parent)
         return true;
     if (parent->state == VOW_CALL_GONE) {
         vow_caller_fail(call, vow_status_make(VOW_CANCELLED, "%s: the call that asked for it was cancelled",
                                               call->method->name));
+        return false;
+    }
+    if (vow_inherit_metadata(call, parent, chosen, &options->metadata, &error) != VOW_OK) {
+        vow_caller_fail(call, vow_status_of_error(&error));
         return false;
     }
     vow_list_append(&parent->children, &call->sibling);
@@ -331,7 +340,7 @@ vow_future *vow_call_unary(vow_channel *channel, const vow_method *method, const
     if (!call)
         return vow_future_no_memory(scheduler);
     VOW_MADE_HERE(&call->future);
-    if (caller_inherit(call, options.parent)) {
+    if (caller_inherit(call, &options)) {
         const vow_begin begin = {
             .method = method,
             .message = request,
@@ -364,7 +373,7 @@ void vow_caller_start(vow_call *call, const ProtobufCMessage *message)
         vow_channel_place(call->side.caller.channel, call, &begin);
 }
 
-static void caller_prepare(vow_call *call, const vow_call_options *options)
+static void caller_prepare(vow_call *call, vow_call_options *options)
 {
     vow_channel *channel = call->side.caller.channel;
     vow_error    error;
@@ -376,7 +385,7 @@ static void caller_prepare(vow_call *call, const vow_call_options *options)
         vow_caller_fail(call, vow_status_share(&channel->fault));
     } else if (caller_check(channel, call->method, options, &error) != VOW_OK) {
         vow_caller_fail(call, vow_status_of_error(&error));
-    } else if (caller_inherit(call, options->parent)) {
+    } else if (caller_inherit(call, options)) {
         call->side.caller.metadata = vow_call_copy_metadata(call, options->metadata, &failed);
         vow_call_set_deadline(call, caller_choose_deadline(channel, call->method, options));
         if (failed)

@@ -1,6 +1,7 @@
 #include "runtime/rpc/channel.h"
 
 #include "runtime/base/memory.h"
+#include "runtime/rpc/inherit.h"
 #include "runtime/rpc/intercept.h"
 #include "runtime/rpc/target.h"
 
@@ -65,7 +66,8 @@ vow_channel *vow_channel_open(vow_loop *loop, const char *target, const vow_chan
     channel->target = memcpy(channel + 1, target, target_size);
     channel->references = 1;
     channel->pause_ms = (uint64_t)channel->options.backoff_min_ms;
-    channel->protocol = vow_target_protocol(target, &error);
+    if (vow_inherit_copy_names(channel->options.inherited, &channel->options.inherited, &error) == VOW_OK)
+        channel->protocol = vow_target_protocol(target, &error);
     if (!channel->protocol || vow_dial_check(target, &error) != VOW_OK)
         channel->fault = vow_status_of_error(&error);
     vow_list_init(&channel->connections);
@@ -89,6 +91,7 @@ void vow_channel_drop(vow_channel *channel)
     vow_status_done(&channel->fault);
     vow_status_done(&channel->last_failure);
     vow_chain_done(&channel->chain);
+    vow_free((void *)(uintptr_t)channel->options.inherited);
     vow_free(channel);
     vow_loop_object_gone(loop);
 }

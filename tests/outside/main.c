@@ -2,6 +2,7 @@
 #include "weather.vow.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <uv.h>
 
 static void get_report(vow_call *call, const Outside__City *city, void *arg)
@@ -23,6 +24,20 @@ static void print_report(vow_future *reply, void *arg)
     vow_loop_close(arg);
 }
 
+/* The messages of google.rpc that vow brings along. */
+static int carries_details(vow_loop *loop)
+{
+    Vow__ErrorInfo error = VOW__ERROR_INFO__INIT;
+    vow_future    *failed;
+    int            carries;
+
+    error.reason = "FOG";
+    failed = vow_failure_with(loop, VOW_NOT_FOUND, VOW_DETAILS(&error.base), "no report");
+    carries = vow_future_error_info(failed) && strcmp(vow_future_error_info(failed)->reason, "FOG") == 0;
+    vow_drop(failed);
+    return carries;
+}
+
 int main(void)
 {
     static const outside_weather_service service = { .get_report = get_report };
@@ -39,6 +54,8 @@ int main(void)
         fprintf(stderr, "%s\n", error.message);
         return 1;
     }
+    if (!carries_details(loop))
+        return 1;
     city.name = name;
     vow_done(outside_weather_get_report(channel, &city, VOW_CALL(.timeout_ms = 5000)), print_report, loop);
     uv_run(uv, UV_RUN_DEFAULT);

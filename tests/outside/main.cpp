@@ -31,6 +31,20 @@ static void print_reports(vow_future *all, void *arg)
     vow_loop_close(static_cast<vow_loop *>(arg));
 }
 
+// The messages of google.rpc that vow brings along.
+static bool carries_details(vow_loop *loop)
+{
+    std::string             reason = "FOG";
+    Vow__ErrorInfo          error = VOW__ERROR_INFO__INIT;
+    const ProtobufCMessage *details[] = { &error.base, nullptr };
+
+    error.reason = reason.data();
+    vow_future *failed = vow_failure_with(loop, VOW_NOT_FOUND, details, "no report");
+    bool        carries = vow_future_error_info(failed) && vow_future_error_info(failed)->reason == reason;
+    vow_drop(failed);
+    return carries;
+}
+
 int main()
 {
     outside_weather_service service = {};
@@ -39,6 +53,8 @@ int main()
     vow_server             *server = vow_server_open(loop, VOW_SERVER(.max_calls = 10));
     vow_error               error;
 
+    if (!carries_details(loop))
+        return 1;
     service.get_report = get_report;
     outside_weather_serve(server, &service, nullptr);
     if (vow_server_listen(server, "tcp://127.0.0.1:0", &error) != VOW_OK) {

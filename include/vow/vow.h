@@ -4,16 +4,17 @@
  * This header is all of it. A program needs one more for each .proto file, which protoc-gen-vow
  * makes. From simple to special:
  *
- *     <vow/status.h>    codes and errors
- *     <vow/loop.h>      a loop on your uv_loop_t
- *     <vow/future.h>    values that are not here yet, and what combines them
- *     <vow/channel.h>   calling a service
- *     <vow/server.h>    serving one, on one loop or on a loop per thread
- *     <vow/call.h>      one call, as its handler and its caller see it
- *     <vow/stream.h>    calls of many messages, in either direction or both
- *     <vow/interceptor.h> what runs around every call of a channel or a server
- *     <vow/details.h>   what a failure can say beside its code and message
- *     <vow/method.h>    what generated stubs are made of
+ *     <vow/status.h>        codes and errors
+ *     <vow/loop.h>          a loop on your uv_loop_t
+ *     <vow/future.h>        values that are not here yet, and what combines them
+ *     <vow/channel.h>       calling a service
+ *     <vow/server.h>        serving one, on one loop or on a loop per thread
+ *     <vow/call.h>          one call, as its handler and its caller see it
+ *     <vow/stream.h>        calls of many messages, in either direction or both
+ *     <vow/interceptor.h>   what runs around every call of a channel or a server
+ *     <vow/details.h>       what a failure can say beside its code and message
+ *     <vow/method.h>        what generated stubs are made of
+ *     <vow/access_log.h>    a line for each call
  *
  * Rules that hold everywhere:
  *   - A function that takes a future and returns a future takes the handle over; so do vow_done,
@@ -26,6 +27,7 @@
 #ifndef VOW_H
 #define VOW_H
 
+#include <vow/access_log.h>
 #include <vow/call.h>
 #include <vow/channel.h>
 #include <vow/details.h>

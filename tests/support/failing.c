@@ -51,16 +51,21 @@ static void failing_release(void *memory, void *context)
     free(memory);
 }
 
-void failing_install(size_t nth, bool from_then_on)
+void failing_fail_at(size_t nth, bool from_then_on)
 {
-    static const vow_allocator allocator = { failing_alloc, failing_resize, failing_release, NULL };
-
     atomic_store(&asked, 0);
-    atomic_store(&outstanding, 0);
     atomic_store(&failed, false);
     fail_at = nth;
     fail_on = from_then_on;
     stopped = false;
+}
+
+void failing_install(size_t nth, bool from_then_on)
+{
+    static const vow_allocator allocator = { failing_alloc, failing_resize, failing_release, NULL };
+
+    atomic_store(&outstanding, 0);
+    failing_fail_at(nth, from_then_on);
     vow_allocator_set(&allocator);
 }
 
@@ -79,6 +84,11 @@ void failing_all_from_now(void)
 bool failing_has_failed(void)
 {
     return atomic_load(&failed);
+}
+
+size_t failing_asked(void)
+{
+    return atomic_load(&asked);
 }
 
 size_t failing_outstanding(void)

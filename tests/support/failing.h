@@ -13,6 +13,9 @@
 /* Installs the allocator. `nth` counts from 0; `from_then_on`: all after it fail as well. */
 void failing_install(size_t nth, bool from_then_on);
 
+/* From now on as failing_install, and what was allocated before still counts. */
+void failing_fail_at(size_t nth, bool from_then_on);
+
 /* Allocations succeed again. */
 void failing_stop(void);
 
@@ -21,6 +24,9 @@ void failing_all_from_now(void);
 
 /* Has an allocation been made to fail since failing_install? */
 bool failing_has_failed(void);
+
+/* How many were asked for since failing_install. */
+size_t failing_asked(void);
 
 /* Blocks that were allocated and not freed. */
 size_t failing_outstanding(void);

@@ -15,6 +15,7 @@
  *     <vow/details.h>       what a failure can say beside its code and message
  *     <vow/method.h>        what generated stubs are made of
  *     <vow/access_log.h>    a line for each call
+ *     <vow/metrics.h>       what calls did, counted, for C and for Prometheus
  *
  * Rules that hold everywhere:
  *   - A function that takes a future and returns a future takes the handle over; so do vow_done,
@@ -35,6 +36,7 @@
 #include <vow/interceptor.h>
 #include <vow/loop.h>
 #include <vow/method.h>
+#include <vow/metrics.h>
 #include <vow/server.h>
 #include <vow/status.h>
 #include <vow/stream.h>

@@ -16,6 +16,7 @@
  *     <vow/method.h>        what generated stubs are made of
  *     <vow/access_log.h>    a line for each call
  *     <vow/metrics.h>       what calls did, counted, for C and for Prometheus
+ *     <vow/bearer.h>        tokens that say who calls
  *
  * Rules that hold everywhere:
  *   - A function that takes a future and returns a future takes the handle over; so do vow_done,
@@ -29,6 +30,7 @@
 #define VOW_H
 
 #include <vow/access_log.h>
+#include <vow/bearer.h>
 #include <vow/call.h>
 #include <vow/channel.h>
 #include <vow/details.h>

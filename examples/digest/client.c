@@ -1,9 +1,10 @@
 /*
  * digest-client PATH TARGET...: the SHA-256 sums of all files below PATH, computed by servers.
  *
- * The idea: a fixed number of slots, each a chain of futures that feeds itself: read the next file's
- * beginning in the thread pool, send it, read and feed the rest, print the sum, and again. So calls in
- * flight and memory are bounded, whatever the tree.
+ * The idea: a fixed number of slots, each a chain of futures that feeds itself: open the next file in the
+ * thread pool, stream it to a server, print the sum, and again. A slot has one chunk, which is read while the
+ * one before is on its way and sent when there is room. So calls in flight and memory are bounded, whatever
+ * the tree.
  *
  * Sums go to standard output, in the format that `sha256sum -c` reads; all else to standard error.
  */
@@ -19,22 +20,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 #include <unistd.h>
 #include <uv.h>
 
 #define SLOTS 32
 #define CHUNK_BYTES ((size_t)64 << 10)
 #define TARGETS_MAX 16
-#define CHUNK_TIMEOUT_MS 30000
+
+/* The time for a file: a server that takes less than 1 MB a second is taken for dead. */
+#define FILE_TIMEOUT_MS 30000
+#define BYTES_PER_MS_LEAST 1000
 
 struct client {
     vow_loop       *loop;
     vow_channel    *channels[TARGETS_MAX];
     bool            lost[TARGETS_MAX]; /* the server behind it went away: no more files for it */
     size_t          channel_count;
-    size_t          turn; /* whose the next file is */
-    uint64_t        next_id;
+    size_t          turn;    /* whose the next file is */
     pthread_mutex_t walking; /* the walk is shared by the threads of the pool */
     struct walk    *walk;
     struct report  *report;
@@ -49,57 +51,56 @@ struct slot {
     size_t         channel;
     char          *path;
     int            file;
-    int            read_error;
-    uint64_t       id;
-    uint64_t       offset; /* of the chunk in hand */
-    uint8_t       *chunk;
+    uint64_t       file_size;
+    uint8_t       *chunk; /* the next to send */
     size_t         size;
-    bool           more;
-    uint64_t       sent_at_ns;
-    vow_future    *sum;
+    bool           is_last;
+    int            read_error;
+    vow_call      *call;
+    uint64_t       begun_at_ns;
 };
 
-/* --- In the thread pool ------------------------------------------------------------------- */
+/* --- In the thread pool, where reading may block ------------------------------------------------ */
 
-static void slot_read_chunk(struct slot *slot)
+static void slot_close_file(struct slot *slot)
+{
+    if (slot->file >= 0)
+        close(slot->file);
+    slot->file = -1;
+}
+
+static vow_code slot_read_chunk(struct slot *slot, vow_error *error)
 {
     ssize_t size;
 
     slot->size = 0;
-    slot->read_error = 0;
     do {
         size = read(slot->file, slot->chunk + slot->size, CHUNK_BYTES - slot->size);
         if (size > 0)
             slot->size += (size_t)size;
     } while ((size > 0 && slot->size < CHUNK_BYTES) || (size < 0 && errno == EINTR));
-    if (size < 0)
-        slot->read_error = errno;
-    slot->more = size > 0;
+    slot->is_last = size == 0;
+    slot->read_error = size < 0 ? errno : 0;
+    if (slot->is_last)
+        slot_close_file(slot);
+    return size < 0 ? vow_error_set(error, VOW_DATA_LOSS, "%s", strerror(slot->read_error)) : VOW_OK;
 }
 
 static vow_code read_next(void *job, vow_error *error)
 {
-    struct slot *slot = job;
-
-    (void)error;
-    slot_read_chunk(slot);
-    return VOW_OK;
+    return slot_read_chunk(job, error);
 }
 
+/* Opens a file and reads its beginning: a small one takes no second trip to the pool. */
 static vow_code open_next(void *job, vow_error *error)
 {
     struct slot   *slot = job;
     struct client *client = slot->client;
-    uint64_t       size;
 
-    (void)error;
     pthread_mutex_lock(&client->walking);
-    slot->file = walk_next(client->walk, &slot->path, &size);
+    slot->file = walk_next(client->walk, &slot->path, &slot->file_size);
     pthread_mutex_unlock(&client->walking);
-    slot->offset = 0;
-    if (slot->file >= 0)
-        slot_read_chunk(slot);
-    return VOW_OK;
+    return slot->file >= 0 ? slot_read_chunk(slot, error) : VOW_OK;
 }
 
 /* --- One file -------------------------------------------------------------------------------- */
@@ -108,140 +109,102 @@ static vow_future *slot_open_next(struct slot *slot);
 
 static void slot_close(struct slot *slot)
 {
-    if (slot->file >= 0)
-        close(slot->file);
-    slot->file = -1;
+    slot_close_file(slot);
     free(slot->path);
     slot->path = NULL;
-    vow_drop(slot->sum); /* an unfinished sum is abandoned, at the server as well */
-    slot->sum = NULL;
+    vow_call_drop(slot->call); /* an unfinished sum is abandoned, at the server as well */
+    slot->call = NULL;
 }
 
-static vow_future *slot_fail(struct slot *slot, const char *why)
-{
-    report_fault(slot->client->report, slot->path, why);
-    slot_close(slot);
-    return slot_open_next(slot);
-}
-
-static vow_future *slot_fail_call(struct slot *slot, const vow_future *failed)
+/* The file cannot be read, or its call has failed: on with the next. */
+static vow_future *slot_fail(struct slot *slot, const vow_future *failed)
 {
     if (vow_future_code(failed) == VOW_UNAVAILABLE)
         slot->client->lost[slot->channel] = true;
-    return slot_fail(slot, vow_future_error(failed));
-}
-
-static void slot_answered(struct slot *slot)
-{
-    report_latency(slot->client->report, vow_loop_now_ns(slot->client->loop) - slot->sent_at_ns);
-    report_bytes(slot->client->report, slot->size);
-}
-
-static vow_future *slot_summed(vow_future *reply, void *arg)
-{
-    struct slot            *slot = arg;
-    const Digest__SumReply *sum = digest_digest_sum_result(reply);
-
-    if (!sum)
-        return slot_fail_call(slot, reply);
-    if (slot->offset == 0)
-        slot_answered(slot); /* it was the only call */
-    report_sum(slot->client->report, slot->path, sum->sha256.data, sum->sha256.len);
+    report_fault(slot->client->report, slot->path,
+                 slot->read_error ? strerror(slot->read_error) : vow_future_error(failed));
     slot_close(slot);
     return slot_open_next(slot);
 }
 
-static vow_future *slot_wait_for_sum(struct slot *slot)
+static vow_future *slot_answered(vow_future *next, void *arg)
 {
-    vow_future *sum = slot->sum;
+    struct slot            *slot = arg;
+    struct report          *report = slot->client->report;
+    const Digest__SumReply *reply = digest_digest_sum_result(next);
 
-    slot->sum = NULL;
-    return vow_either(sum, slot_summed, slot);
+    if (!reply)
+        return slot_fail(slot, next);
+    report_latency(report, vow_loop_now_ns(slot->client->loop) - slot->begun_at_ns);
+    report_sum(report, slot->path, reply->sha256.data, reply->sha256.len);
+    slot_close(slot);
+    return slot_open_next(slot);
 }
 
-static vow_future *slot_feed(vow_future *read, void *arg);
-
-static vow_future *slot_fed(vow_future *reply, void *arg)
+static vow_future *slot_sent(vow_future *written, void *arg)
 {
     struct slot *slot = arg;
 
-    if (vow_future_code(reply) != VOW_OK)
-        return slot_fail_call(slot, reply);
-    slot_answered(slot);
-    if (!slot->more)
-        return slot_wait_for_sum(slot);
-    slot->offset += slot->size;
-    return vow_either(vow_work(slot->client->loop, read_next, slot, NULL), slot_feed, slot);
+    if (vow_future_code(written) != VOW_OK)
+        return slot_fail(slot, written);
+    return vow_either(vow_call_next(slot->call), slot_answered, slot);
 }
 
-static vow_future *slot_send_chunk(struct slot *slot)
+/* There is room: sends the chunk in hand. The next is read meanwhile. */
+static vow_future *slot_send_chunk(vow_call *call, void *arg)
 {
+    struct slot  *slot = arg;
     Digest__Chunk chunk = DIGEST__CHUNK__INIT;
 
-    chunk.file = slot->id;
-    chunk.offset = slot->offset;
     chunk.data = (ProtobufCBinaryData){ .data = slot->chunk, .len = slot->size };
-    chunk.more = slot->more;
-    slot->sent_at_ns = vow_loop_now_ns(slot->client->loop);
-    return vow_either(digest_digest_feed(slot->client->channels[slot->channel], &chunk,
-                                         VOW_CALL(.timeout_ms = CHUNK_TIMEOUT_MS)),
-                      slot_fed, slot);
+    digest_digest_sum_send_request(call, &chunk); /* packs it: slot->chunk is free again */
+    report_bytes(slot->client->report, slot->size);
+    if (!slot->is_last)
+        return vow_work(slot->client->loop, read_next, slot, NULL);
+    vow_call_end(call);
+    return NULL;
 }
 
-static vow_future *slot_feed(vow_future *read, void *arg)
-{
-    struct slot *slot = arg;
-
-    if (vow_future_code(read) != VOW_OK)
-        return slot_fail(slot, vow_future_error(read));
-    if (slot->read_error)
-        return slot_fail(slot, strerror(slot->read_error));
-    return slot_send_chunk(slot);
-}
-
-/* The next server's turn. False: none is left. */
-static bool slot_choose_channel(struct slot *slot)
+/* The next server's turn. NULL: none is left. */
+static vow_channel *slot_choose_channel(struct slot *slot)
 {
     struct client *client = slot->client;
 
     for (size_t i = 0; i < client->channel_count; i++) {
         slot->channel = client->turn++ % client->channel_count;
         if (!client->lost[slot->channel])
-            return true;
+            return client->channels[slot->channel];
     }
-    return false;
+    return NULL;
 }
 
-static vow_future *slot_begin(vow_future *opened, void *arg)
+static vow_future *slot_opened(vow_future *opened, void *arg)
 {
-    struct slot       *slot = arg;
-    struct client     *client = slot->client;
-    Digest__SumRequest request = DIGEST__SUM_REQUEST__INIT;
+    struct slot *slot = arg;
+    vow_channel *channel;
+    int64_t      timeout_ms = FILE_TIMEOUT_MS;
 
+    if (slot->read_error)
+        return slot_fail(slot, opened);
     if (vow_future_code(opened) != VOW_OK)
         return vow_future_ref(opened);
-    if (slot->file < 0)
+    if (!slot->path)
         return NULL; /* there are no more files: this slot is done */
-    if (slot->read_error)
-        return slot_fail(slot, strerror(slot->read_error));
-    if (!slot_choose_channel(slot)) {
+    channel = slot_choose_channel(slot);
+    if (!channel) {
         slot_close(slot);
-        return vow_failure(client->loop, VOW_UNAVAILABLE, "no server is left");
+        return vow_failure(slot->client->loop, VOW_UNAVAILABLE, "no server is left");
     }
-    slot->id = client->next_id++;
-    request.file = slot->id;
-    request.more = slot->more;
-    if (!slot->more) /* else it goes ahead alone: a small call would overtake a large one */
-        request.data = (ProtobufCBinaryData){ .data = slot->chunk, .len = slot->size };
-    slot->sent_at_ns = vow_loop_now_ns(client->loop);
-    slot->sum = digest_digest_sum(client->channels[slot->channel], &request,
-                                  VOW_CALL(.timeout_ms = slot->more ? VOW_NO_TIMEOUT : CHUNK_TIMEOUT_MS));
-    return slot->more ? slot_send_chunk(slot) : slot_wait_for_sum(slot);
+    timeout_ms += (int64_t)(slot->file_size / BYTES_PER_MS_LEAST);
+    slot->begun_at_ns = vow_loop_now_ns(slot->client->loop);
+    slot->call = digest_digest_sum(channel, VOW_CALL(.timeout_ms = timeout_ms));
+    return vow_either(vow_call_write(slot->call, slot_send_chunk, slot), slot_sent, slot);
 }
 
 static vow_future *slot_open_next(struct slot *slot)
 {
-    return vow_either(vow_work(slot->client->loop, open_next, slot, NULL), slot_begin, slot);
+    slot->read_error = 0;
+    return vow_either(vow_work(slot->client->loop, open_next, slot, NULL), slot_opened, slot);
 }
 
 /* --- All of them -------------------------------------------------------------------------------- */
@@ -326,8 +289,6 @@ static void walk_note(const char *path, const char *what, bool is_fault, void *a
 
 static bool client_open(struct client *client, const char *path, char *targets[], int count)
 {
-    if (getrandom(&client->next_id, sizeof client->next_id, 0) != (ssize_t)sizeof client->next_id)
-        return false;
     client->report = report_open(uv_default_loop(), path);
     client->walk = walk_open(path, walk_note, client->report);
     if (!client->report || !client->walk) {
@@ -345,8 +306,9 @@ int main(int argc, char **argv)
     int                  status;
 
     if (argc < 3 || argc - 2 > TARGETS_MAX) {
-        fprintf(stderr, "usage: digest-client PATH TARGET...\n"
-                        "       with up to %d targets such as tcp://127.0.0.1:7000 or unix:///tmp/digest\n",
+        fprintf(stderr,
+                "usage: digest-client PATH TARGET...\n"
+                "       with up to %d targets such as tcp://127.0.0.1:7000 or unix:///tmp/digest\n",
                 TARGETS_MAX);
         return 2;
     }

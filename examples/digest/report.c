@@ -15,23 +15,23 @@
 #define SAMPLES 65536
 
 struct report {
-    pthread_mutex_t lock; /* standard error, and the counts of faults */
-    uv_timer_t      timer;
-    uv_work_t       counting;
-    char           *path;
-    bool            is_terminal;
-    bool            bar_is_drawn;
-    bool            output_failed;
-    int             output_error;
-    size_t          files;
-    size_t          faults;
-    size_t          skipped;
-    uint64_t        bytes;
+    pthread_mutex_t      lock; /* standard error, and the counts of faults */
+    uv_timer_t           timer;
+    uv_work_t            counting;
+    char                *path;
+    bool                 is_terminal;
+    bool                 bar_is_drawn;
+    bool                 output_failed;
+    int                  output_error;
+    size_t               files;
+    size_t               faults;
+    size_t               skipped;
+    uint64_t             bytes;
     atomic_uint_fast64_t bytes_total; /* 0: not counted yet */
-    atomic_bool     stopped;
-    uint64_t        calls;
-    uint64_t        started_ns;
-    uint32_t        samples_us[SAMPLES]; /* of the calls' latencies; an even choice of them when there are more */
+    atomic_bool          stopped;
+    uint64_t             calls;
+    uint64_t             started_ns;
+    uint32_t samples_us[SAMPLES]; /* of the calls' latencies; an even choice of them when there are more */
 };
 
 /* --- The bar ---------------------------------------------------------------------------------- */
@@ -55,17 +55,18 @@ static void bar_draw(struct report *report)
     uint64_t total = atomic_load(&report->bytes_total);
     char     text[96];
     int      width = terminal_width() - 1;
-    int      used = snprintf(text, sizeof text, " %zu files, %.1f MB", report->files, (double)report->bytes / 1e6);
-    int      room = width - used - 2;
+    int used = snprintf(text, sizeof text, " %zu files, %.1f MB", report->files, (double)report->bytes / 1e6);
+    int room = width - used - 2;
 
     bar_clear(report);
     if (total > 0 && room >= 10) {
         double part = report->bytes < total ? (double)report->bytes / (double)total : 1;
         int    done = (int)(part * room);
 
-        fprintf(stderr, "[%.*s%*s]", done, "##########################################################################"
-                                           "##########################################################################"
-                                           "######################################################################",
+        fprintf(stderr, "[%.*s%*s]", done,
+                "##########################################################################"
+                "##########################################################################"
+                "######################################################################",
                 room - (done < 216 ? done : 216), "");
     }
     fprintf(stderr, "%.*s", width, text);

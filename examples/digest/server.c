@@ -1,8 +1,9 @@
 /*
  * digest-server ADDRESS...: answers with the SHA-256 of what it is sent.
  *
- * The idea: the state of a file lives in the memory of its Sum call. So it is bounded by the server's
- * limit on calls, and gone when the file is abandoned or its connection lost, without a line of code here.
+ * The idea: a call is a file. Its hash is attached to the future that answers it, and so goes with the call,
+ * however that ends: answered, abandoned, out of time, its connection lost. Chunks are hashed as they come
+ * and not kept; what has not been read holds its sender back.
  */
 #include "digest.vow.h"
 
@@ -17,159 +18,66 @@
 
 #define GRACE_MS 5000
 
-/* A file whose sum is due. */
-struct file {
-    struct file *next;
-    vow_call    *call;
-    uint64_t     id;
-    uint64_t     size; /* bytes that have come */
-    EVP_MD_CTX  *hash;
-};
-
 struct service {
-    vow_loop    *loop;
-    vow_server  *server;
-    struct file *files;
-    uv_signal_t  interrupt;
-    uv_signal_t  terminate;
+    vow_loop   *loop;
+    vow_server *server;
+    uv_signal_t interrupt;
+    uv_signal_t terminate;
 };
 
-/* --- Files ------------------------------------------------------------------------------ */
+/* --- Sum --------------------------------------------------------------------------------- */
 
-static void file_free(struct service *service, struct file *file)
+/* A file, in the memory of its call. */
+struct sum {
+    vow_call   *call;
+    EVP_MD_CTX *hash;
+};
+
+static vow_future *sum_add(vow_call *call, const Digest__Chunk *chunk, void *arg)
 {
-    struct file **place = &service->files;
+    struct sum *sum = arg;
 
-    while (*place && *place != file)
-        place = &(*place)->next;
-    if (*place)
-        *place = file->next;
-    EVP_MD_CTX_free(file->hash);
-    file->hash = NULL;
+    if (EVP_DigestUpdate(sum->hash, chunk->data.data, chunk->data.len) != 1)
+        return vow_failure(vow_call_loop(call), VOW_INTERNAL, "OpenSSL could not hash");
+    return NULL; /* ready for the next */
 }
 
-static struct file *file_find(const struct service *service, vow_call *feeding, uint64_t id)
-{
-    struct file *file = service->files;
-
-    /* A client feeds its own files alone: what it calls a file means nothing to others. */
-    while (file && (file->id != id || strcmp(vow_call_peer(file->call), vow_call_peer(feeding)) != 0))
-        file = file->next;
-    return file;
-}
-
-static bool file_add(struct file *file, ProtobufCBinaryData data)
-{
-    file->size += data.len;
-    return EVP_DigestUpdate(file->hash, data.data, data.len) == 1;
-}
-
-/* Answers the Sum call, whose memory `file` is. */
-static void file_finish(struct service *service, struct file *file)
+/* The last chunk has come. */
+static vow_future *sum_finish(vow_future *end, void *arg)
 {
     Digest__SumReply reply = DIGEST__SUM_REPLY__INIT;
-    uint8_t          sum[EVP_MAX_MD_SIZE];
+    struct sum      *sum = arg;
+    uint8_t          bytes[EVP_MAX_MD_SIZE];
     unsigned         size = 0;
-    vow_call        *call = file->call;
-    bool             done = EVP_DigestFinal_ex(file->hash, sum, &size) == 1;
 
-    file_free(service, file);
-    reply.sha256 = (ProtobufCBinaryData){ .data = sum, .len = size };
-    if (done)
-        digest_digest_sum_reply(call, &reply);
-    else
-        vow_call_fail(call, VOW_INTERNAL, "OpenSSL could not finish the hash");
-}
-
-/* --- Sum ----------------------------------------------------------------------------------- */
-
-struct abandoned {
-    struct service *service;
-    struct file    *file;
-};
-
-/* The client has gone, or dropped the file: its Sum is answered, and its memory goes with it. */
-static void file_closed(vow_future *closed, void *arg)
-{
-    struct abandoned *abandoned = arg;
-
-    if (vow_future_code(closed) == VOW_OK)
-        return;
-    file_free(abandoned->service, abandoned->file);
-    vow_call_fail(abandoned->file->call, VOW_CANCELLED, "the file was abandoned");
-}
-
-static struct file *file_new(vow_call *call, uint64_t id)
-{
-    struct file *file = vow_call_alloc(call, sizeof *file);
-
-    if (!file)
-        return NULL;
-    *file = (struct file){ .call = call, .id = id, .hash = EVP_MD_CTX_new() };
-    if (file->hash && EVP_DigestInit_ex(file->hash, EVP_sha256(), NULL) == 1)
-        return file;
-    EVP_MD_CTX_free(file->hash);
-    vow_call_fail(call, VOW_RESOURCE_EXHAUSTED, "no memory for a hash");
-   
+    if (EVP_DigestFinal_ex(sum->hash, bytes, &size) != 1)
+        return vow_failure(vow_future_loop(end), VOW_INTERNAL, "OpenSSL could not finish the hash");
+    reply.sha256 = (ProtobufCBinaryData){ .data = bytes, .len = size };
+    digest_digest_sum_reply(sum->call, &reply);
     return NULL;
 }
 
-/* Waits for the rest of the file. */
-static void file_wait(struct service *service, struct file *file)
+static void hash_free(void *object)
 {
-    struct abandoned *abandoned = vow_call_alloc(file->call, sizeof *abandoned);
-
-    if (!abandoned) {
-        file_free(service, file);
-        return;
-    }
-    *abandoned = (struct abandoned){ .service = service, .file = file };
-    file->next = service->files;
-    service->files = file;
-    vow_done(vow_call_when_closed(file->call), file_closed, abandoned);
+    EVP_MD_CTX_free(object);
 }
 
-static void serve_sum(vow_call *call, const Digest__SumRequest *request, void *arg)
+static void serve_sum(vow_call *call, void *arg)
 {
-    struct service *service = arg;
-    struct file    *file = file_new(call, request->file);
+    struct sum *sum = vow_call_alloc(call, sizeof *sum);
+    vow_future *answer;
 
-    if (!file)
-        return;
-    if (!file_add(file, request->data)) {
-        file_free(service, file);
-        vow_call_fail(call, VOW_INTERNAL, "OpenSSL could not hash");
-    } else if (request->more) {
-        file_wait(service, file);
-    } else {
-        file_finish(service, file);
-    }
-}
-
-/* --- Feed ------------------------------------------------------------------------------------- */
-
-static void serve_feed(vow_call *call, const Digest__Chunk *chunk, void *arg)
-{
-    Digest__FeedReply reply = DIGEST__FEED_REPLY__INIT;
-    struct service   *service = arg;
-    struct file      *file = file_find(service, call, chunk->file);
-
-    if (!file) {
-        vow_call_fail(call, VOW_NOT_FOUND, "no Sum waits for file %016llx", (unsigned long long)chunk->file);
+    (void)arg;
+    if (!sum)
+        return; /* the call has been failed */
+    *sum = (struct sum){ .call = call, .hash = EVP_MD_CTX_new() };
+    if (!sum->hash || EVP_DigestInit_ex(sum->hash, EVP_sha256(), NULL) != 1) {
+        hash_free(sum->hash);
+        vow_call_fail(call, VOW_RESOURCE_EXHAUSTED, "no memory for a hash");
         return;
     }
-    if (chunk->offset != file->size) {
-        vow_call_fail(call, VOW_OUT_OF_RANGE, "the chunk begins at %llu; %llu bytes have come",
-                      (unsigned long long)chunk->offset, (unsigned long long)file->size);
-        return;
-    }
-    if (!file_add(file, chunk->data)) {
-        vow_call_fail(call, VOW_INTERNAL, "OpenSSL could not hash");
-        return;
-    }
-    if (!chunk->more)
-        file_finish(service, file);
-    digest_digest_feed_reply(call, &reply);
+    answer = vow_then(digest_digest_sum_read_requests(call, sum_add, sum), sum_finish, sum);
+    vow_call_answer(call, vow_attach(answer, sum->hash, hash_free));
 }
 
 /* --- The program --------------------------------------------------------------------------------- */
@@ -211,7 +119,8 @@ static bool listen_on_all(struct service *service, char *addresses[], int count)
             fprintf(stderr, "digest-server: %s\n", error.message);
             return false;
         }
-        if (strncmp(addresses[i], "tcp://", 6) == 0) /* where the port was left to the system, it is told here */
+        if (strncmp(addresses[i], "tcp://", 6) ==
+            0) /* where the port was left to the system, it is told here */
             printf("listening on %.*s:%d\n", (int)(strrchr(addresses[i], ':') - addresses[i]), addresses[i],
                    vow_server_port(service->server));
         else
@@ -222,11 +131,12 @@ static bool listen_on_all(struct service *service, char *addresses[], int count)
 
 int main(int argc, char **argv)
 {
-    static const digest_digest_service methods = { .sum = serve_sum, .feed = serve_feed };
+    static const digest_digest_service methods = { .sum = serve_sum };
     struct service                     service = { .loop = vow_loop_attach(uv_default_loop()) };
 
     if (argc < 2 || !service.loop) {
-        fprintf(stderr, "usage: digest-server ADDRESS...\n       such as tcp://127.0.0.1:0 or unix:///tmp/digest\n");
+        fprintf(stderr,
+                "usage: digest-server ADDRESS...\n       such as tcp://127.0.0.1:0 or unix:///tmp/digest\n");
         return 2;
     }
     service.server = vow_server_open(service.loop, NULL);

@@ -42,8 +42,9 @@ static void walk_enter(struct walk *walk, char *path)
     DIR *directory = walk->depth < DEPTH_MAX ? opendir(path) : NULL;
 
     if (!directory) {
-        walk->note(path, walk->depth < DEPTH_MAX ? strerror(errno) : "too many directories inside one another", true,
-                   walk->arg);
+        walk->note(path,
+                   walk->depth < DEPTH_MAX ? strerror(errno) : "too many directories inside one another",
+                   true, walk->arg);
         free(path);
         return;
     }
@@ -145,10 +146,11 @@ int walk_next(struct walk *walk, char **path, uint64_t *size)
     while (next || (next = walk_step(walk))) {
         int file;
 
-        *path = next;
         file = walk_visit(walk, next, size);
-        if (file >= 0)
+        if (file >= 0) {
+            *path = next;
             return file;
+        }
         next = NULL;
     }
     return -1;

@@ -1,4 +1,5 @@
 /* tutorial-server ADDRESS: a weather station, until it is told to stop. */
+#include "almanac.h"
 #include "station.h"
 
 #include <signal.h>
@@ -46,6 +47,7 @@ int main(int argc, char **argv)
     }
     program.server = vow_server_open(program.loop, VOW_SERVER(.max_calls = 100));
     station_serve(&station, program.server);
+    almanac_serve(program.server);
     if (vow_server_listen(program.server, argv[1], &error) != VOW_OK) {
         fprintf(stderr, "tutorial-server: %s\n", error.message);
         return 1;

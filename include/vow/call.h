@@ -68,8 +68,16 @@ VOW_API bool vow_call_cancelled(const vow_call *call);
  */
 VOW_API vow_future *vow_call_when_closed(vow_call *call) VOW_MUST_USE;
 
-/** Is the server draining? A handler that could take long should end soon. */
+/** Is the server draining, or the call's connection? A handler that could take long should end soon. */
 VOW_API bool vow_call_draining(const vow_call *call);
+
+/**
+ * In a handler: succeeds when vow_call_draining becomes true, or at once. The call stays lent until its last handle is
+ * gone.
+ *
+ * Fails   VOW_CANCELLED: the call was over before. VOW_FAILED_PRECONDITION: this is the caller's side.
+ */
+VOW_API vow_future *vow_call_when_draining(vow_call *call) VOW_MUST_USE;
 
 /* --- Asking, on both sides ----------------------------------------------------- */
 

@@ -41,6 +41,7 @@ typedef struct vow_channel_options {
                                      0: never; at least 10,000 */
     int64_t keepalive_timeout_ms; /* for anything to come after that ping; 20,000 */
     const char *const *inherited; /* names of metadata that a call has of its parent; see VOW_NAMES; copied */
+    int64_t idle_timeout_ms;      /* a connection without calls is closed after that; 0: never */
 } vow_channel_options;
 
 #define VOW_CHANNEL(...) VOW_OPTIONS(vow_channel_options, __VA_ARGS__)
@@ -62,6 +63,37 @@ VOW_API vow_channel *vow_channel_open(vow_loop *loop, const char *target, const 
 VOW_API void vow_channel_close(vow_channel *channel);
 
 VOW_API vow_loop *vow_channel_loop(const vow_channel *channel);
+
+/* --- What it is connected to ------------------------------------------------------ */
+
+/** What a channel is doing; in gRPC's terms IDLE, CONNECTING, READY, TRANSIENT_FAILURE and SHUTDOWN. */
+typedef enum vow_connectivity {
+    VOW_CHANNEL_IDLE,       /* no connection, and no call has asked for one */
+    VOW_CHANNEL_CONNECTING, /* the first connection is on its way */
+    VOW_CHANNEL_READY,      /* at least one takes calls */
+    VOW_CHANNEL_FAILING,    /* the last attempt failed, and the next one waits for the pause to end */
+    VOW_CHANNEL_CLOSED
+} vow_connectivity;
+
+VOW_API vow_connectivity vow_channel_connectivity(const vow_channel *channel);
+
+/** "READY", for logs. */
+VOW_API const char *vow_connectivity_name(vow_connectivity connectivity);
+
+/**
+ * Connects, where that is not done, and succeeds once a call could go out at once.
+ *
+ * It tries until it succeeds, with the channel's pauses; vow_timeout sets an end. Keeps uv_run going meanwhile.
+ *
+ * Fails   VOW_CANCELLED: the channel was closed. VOW_INVALID_ARGUMENT: its target makes no sense.
+ */
+VOW_API vow_future *vow_channel_ready(vow_channel *channel) VOW_MUST_USE;
+
+/**
+ * Succeeds once the channel's connectivity is another than `from`, which may be at once. What came and went within one
+ * iteration of the loop may have been missed: ask vow_channel_connectivity. Closing the channel is a change, too.
+ */
+VOW_API vow_future *vow_channel_changed(vow_channel *channel, vow_connectivity from) VOW_MUST_USE;
 
 /** Zero is the default of every field. */
 typedef struct vow_call_options {

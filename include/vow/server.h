@@ -37,6 +37,10 @@ typedef struct vow_server_options {
     int64_t  keepalive_timeout_ms;     /* for anything to come after that ping; 20,000 */
     int64_t  min_ping_interval_ms;     /* between a client's pings while it has no calls; 300,000 (5 min);
                                           VOW_NO_TIMEOUT: as it likes */
+    int64_t  max_idle_ms;              /* a connection without calls for so long is ended; 0: never */
+    int64_t  max_age_ms;               /* so old a connection is, ±10 %, when it is drained; 0: never */
+    int64_t  max_age_grace_ms;         /* for its calls then; 30,000; VOW_NO_TIMEOUT: any */
+    int64_t  lame_duck_ms;             /* of a drain, in which all is served as before; 0 */
 } vow_server_options;
 
 #define VOW_SERVER(...) VOW_OPTIONS(vow_server_options, __VA_ARGS__)
@@ -85,6 +89,9 @@ VOW_API void vow_server_close(vow_server *server);
 /**
  * Stops in good order: no new connections; peers are told to go elsewhere; what they begin until they
  * know is still served; when the last call is answered, connections close and the future succeeds.
+ *
+ * Handlers see vow_call_draining, and are told by vow_call_when_draining. With the option lame_duck_ms the server
+ * serves as before for that time, which is a part of the grace, and then does all this.
  *
  * Units   milliseconds on the loop's clock.
  * Owns    borrows `server`: vow_server_close is still due.

@@ -56,6 +56,8 @@ typedef struct vow_handling {
     vow_waiter         *answer;   /* waits for what vow_call_answer was given */
     vow_promise        *closed;   /* of vow_call_when_closed */
     vow_future         *on_closed; /* its future, to be shared */
+    vow_promise        *draining;  /* of vow_call_when_draining */
+    vow_future         *on_draining;
     const vow_metadata *metadata; /* to be sent with the answer */
     size_t              charged;  /* bytes counted in the server's account */
     unsigned            lent;     /* functions and futures that still use it */

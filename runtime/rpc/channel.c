@@ -74,6 +74,7 @@ vow_channel *vow_channel_open(vow_loop *loop, const char *target, const vow_chan
     vow_list_init(&channel->waiting);
     vow_list_init(&channel->put_off);
     vow_list_init(&channel->chain);
+    vow_watches_init(channel);
     vow_timer_init(&channel->backoff, channel_backoff_over);
     vow_loop_on_close(loop, &channel->closer, channel_shut);
     vow_loop_object_born(loop);
@@ -87,6 +88,7 @@ void vow_channel_drop(vow_channel *channel)
     assert(channel->references > 0);
     if (--channel->references > 0)
         return;
+    vow_task_cancel(&channel->tell);
     vow_timers_disarm(&vow_scheduler_of(loop)->timers, &channel->backoff);
     vow_status_done(&channel->fault);
     vow_status_done(&channel->last_failure);
@@ -127,6 +129,7 @@ static void channel_shut(vow_closer *closer)
             vow_connection_close(connection);
         vow_connection_drop(connection);
     }
+    vow_watches_end(channel);
     vow_channel_drop(channel);
 }
 
@@ -155,7 +158,7 @@ static bool connection_has_place(const vow_connection *connection)
            session->our_calls < session->peer_max_calls;
 }
 
-static vow_connection *channel_pick(const vow_channel *channel)
+vow_connection *vow_channel_pick(const vow_channel *channel)
 {
     vow_connection *best = NULL;
 
@@ -174,8 +177,7 @@ static bool channel_backs_off(const vow_channel *channel)
     return vow_timer_armed(&channel->backoff);
 }
 
-/* One more connection, where the channel may have it: calls beyond what the present ones carry want it. */
-static void channel_connect_more(vow_channel *channel)
+void vow_channel_connect_more(vow_channel *channel)
 {
     if (channel->connecting == 0 && channel->usable < channel->options.connections && !channel_backs_off(channel) &&
         !channel->is_closed)
@@ -223,13 +225,13 @@ static void channel_fail_unready(vow_channel *channel, vow_call *call)
 
 void vow_channel_place(vow_channel *channel, vow_call *call, const vow_begin *begin)
 {
-    vow_connection *connection = vow_list_empty(&channel->waiting) ? channel_pick(channel) : NULL;
+    vow_connection *connection = vow_list_empty(&channel->waiting) ? vow_channel_pick(channel) : NULL;
 
     if (connection) {
         bool is_busy = connection->session->our_calls > 0;
 
         if (vow_caller_begin(call, connection, begin) && is_busy)
-            channel_connect_more(channel);
+            vow_channel_connect_more(channel);
         return;
     }
     if (channel_backs_off(channel) && channel->usable == 0 && !call->side.caller.waits_for_ready) {
@@ -239,7 +241,7 @@ void vow_channel_place(vow_channel *channel, vow_call *call, const vow_begin *be
     if (!channel_may_queue(channel, call) || !vow_caller_keep(call, begin))
         return;
     channel_queue(channel, &channel->waiting, call);
-    channel_connect_more(channel);
+    vow_channel_connect_more(channel);
 }
 
 void vow_channel_serve_waiting(vow_channel *channel)
@@ -248,14 +250,15 @@ void vow_channel_serve_waiting(vow_channel *channel)
     vow_connection *connection;
 
     channel->references++; /* an interceptor of a call that fails may close the channel */
-    while ((link = vow_list_first(&channel->waiting)) && (connection = channel_pick(channel))) {
+    while ((link = vow_list_first(&channel->waiting)) && (connection = vow_channel_pick(channel))) {
         vow_call *call = VOW_OWNER(link, vow_call, link);
 
         vow_channel_unqueue(channel, call);
         vow_caller_begin_queued(call, connection);
     }
-    if (!vow_list_empty(&channel->waiting))
-        channel_connect_more(channel);
+    if (!vow_list_empty(&channel->waiting) || channel->awaited > 0)
+        vow_channel_connect_more(channel);
+    vow_watches_tell(channel);
     vow_channel_drop(channel);
 }
 
@@ -275,6 +278,7 @@ static void channel_back_off(vow_channel *channel)
     uint64_t       pause_us = vow_random_jitter(&scheduler->random, channel->pause_ms * 1000, JITTER_PERCENT);
     uint64_t       longest = (uint64_t)channel->options.backoff_max_ms;
 
+    vow_watches_tell(channel);
     vow_timers_arm(&scheduler->timers, &channel->backoff, vow_scheduler_now_ns(scheduler) + pause_us * 1000);
     channel->pause_ms = channel->pause_ms * 8 / 5 < longest ? channel->pause_ms * 8 / 5 : longest;
 }
@@ -284,8 +288,9 @@ static void channel_backoff_over(vow_timer *timer)
 {
     vow_channel *channel = VOW_OWNER(timer, vow_channel, backoff);
 
-    if (!vow_list_empty(&channel->waiting))
-        channel_connect_more(channel);
+    if (!vow_list_empty(&channel->waiting) || channel->awaited > 0)
+        vow_channel_connect_more(channel);
+    vow_watches_tell(channel);
 }
 
 void vow_channel_connect_failed(vow_channel *channel, const vow_status *why)

@@ -8,6 +8,7 @@
  *     caller.c      one call, from vow_call_unary to its settling
  *     channel.c     the queue, the choice of a connection, the pauses
  *     connection.c  one connection, from connecting to closed
+ *     connectivity.c  who waits for the channel to become ready, or to change
  */
 #ifndef VOW_RPC_CHANNEL_H
 #define VOW_RPC_CHANNEL_H
@@ -34,6 +35,9 @@ struct vow_channel {
     uint64_t            pause_ms;    /* before the next attempt, if that one fails, too */
     vow_status          last_failure;
     size_t              references;  /* the program's, connections', calls' */
+    vow_list            watches; /* futures that wait for a change of connectivity */
+    size_t              awaited; /* of these, want a connection */
+    vow_task            tell;    /* looks whom a change concerns */
     bool                is_closed;
 };
 
@@ -50,6 +54,8 @@ struct vow_connection {
     vow_dial            *dial;    /* until the session is ready: a server that is of no use is left for another */
     vow_session         *session; /* NULL: not yet, or gone */
     vow_timer            timer;   /* bounds the time to connect */
+    vow_timer            idle;    /* armed when its last call has ended, if idle ones are closed */
+    uint64_t             quiet_ns; /* when that was */
     vow_keepalive        keepalive;
     char                *peer;    /* "tcp://127.0.0.1:7000" */
     size_t               references; /* the channel's, and each call's that went over it */
@@ -65,7 +71,7 @@ void vow_connection_close(vow_connection *connection);
 
 void vow_connection_drop(vow_connection *connection);
 
-/* After a call on it has ended: a connection that leaves goes with its last call. */
+/* After a call on it has ended: a connection that leaves goes with its last call, and another is idle. */
 void vow_connection_call_ended(vow_connection *connection);
 
 /* --- channel.c -------------------------------------------------------------------------- */
@@ -79,10 +85,26 @@ void vow_channel_put_off(vow_channel *channel, vow_call *call);
 /* Takes a call out of where it waits. */
 void vow_channel_unqueue(vow_channel *channel, vow_call *call);
 
+/* One more connection, where the channel may have it and has no other on its way. */
+void vow_channel_connect_more(vow_channel *channel);
+
+/* The connection for the next call; NULL: none has a place. */
+vow_connection *vow_channel_pick(const vow_channel *channel);
+
 void vow_channel_connected(vow_channel *channel);
 void vow_channel_connect_failed(vow_channel *channel, const vow_status *why);
 void vow_channel_serve_waiting(vow_channel *channel);
 void vow_channel_drop(vow_channel *channel);
+
+/* --- connectivity.c ---------------------------------------------------------------------- */
+
+void vow_watches_init(vow_channel *channel);
+
+/* After all that may have changed what the channel is connected to. */
+void vow_watches_tell(vow_channel *channel);
+
+/* The channel was closed. */
+void vow_watches_end(vow_channel *channel);
 
 /* --- caller.c ---------------------------------------------------------------------------- */
 

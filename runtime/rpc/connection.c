@@ -28,6 +28,7 @@ static void connection_leave(vow_connection *connection)
     vow_link_remove(&connection->link);
     connection->channel = NULL;
     vow_connection_drop(connection);
+    vow_watches_tell(channel);
     vow_channel_drop(channel);
 }
 
@@ -36,6 +37,7 @@ static void connection_end_session(vow_connection *connection)
     vow_session *session = connection->session;
 
     vow_keepalive_stop(&connection->keepalive);
+    vow_timers_disarm(&vow_scheduler_of(connection->channel->anchor.loop)->timers, &connection->idle);
     connection->session = NULL;
     if (session)
         session->protocol->close(session, NULL);
@@ -49,12 +51,44 @@ void vow_connection_close(vow_connection *connection)
     connection_leave(connection);
 }
 
+static void connection_is_quiet(vow_connection *connection)
+{
+    const vow_channel *channel = connection->channel;
+    vow_scheduler     *scheduler = vow_scheduler_of(channel->anchor.loop);
+
+    if (channel->options.idle_timeout_ms <= 0)
+        return;
+    connection->quiet_ns = vow_scheduler_now_ns(scheduler);
+    if (!vow_timer_armed(&connection->idle)) /* else it will see that it has come too early */
+        vow_timers_arm(&scheduler->timers, &connection->idle,
+                       vow_scheduler_after_ms(scheduler, channel->options.idle_timeout_ms));
+}
+
+static void connection_idle(vow_timer *timer)
+{
+    vow_connection *connection = VOW_OWNER(timer, vow_connection, idle);
+    vow_scheduler  *scheduler = vow_scheduler_of(connection->channel->anchor.loop);
+    uint64_t        idle_ns = (uint64_t)connection->channel->options.idle_timeout_ms * 1000000u;
+    uint64_t        now = vow_scheduler_now_ns(scheduler);
+
+    if (connection->session->our_calls > 0)
+        return; /* the last of them arms it again */
+    if (now - connection->quiet_ns < idle_ns)
+        vow_timers_arm(&scheduler->timers, timer, connection->quiet_ns + idle_ns);
+    else
+        vow_connection_close(connection);
+}
+
 void vow_connection_call_ended(vow_connection *connection)
 {
     vow_session *session = connection->session;
 
-    if (connection->state == VOW_CONNECTION_LEAVING && session && session->our_calls == 0)
+    if (!session || session->our_calls > 0)
+        return;
+    if (connection->state == VOW_CONNECTION_LEAVING)
         vow_connection_close(connection);
+    else
+        connection_is_quiet(connection);
 }
 
 /* No address could be reached. Takes `why`. */
@@ -93,16 +127,17 @@ static void session_ready(void *owner)
     channel->connecting--;
     vow_keepalive_start(&connection->keepalive, connection->session, channel->options.keepalive_ms,
                         channel->options.keepalive_timeout_ms);
+    connection_is_quiet(connection);
     vow_channel_connected(channel);
 }
 
 static void session_place(void *owner)
 {
     vow_connection *connection = owner;
+    bool            is_leaving = connection->state == VOW_CONNECTION_LEAVING;
 
-    if (connection->state == VOW_CONNECTION_LEAVING)
-        vow_connection_call_ended(connection);
-    else
+    vow_connection_call_ended(connection);
+    if (!is_leaving)
         vow_channel_serve_waiting(connection->channel);
 }
 
@@ -263,11 +298,13 @@ static vow_connection *connection_new(vow_channel *channel)
     connection->state = VOW_CONNECTION_CONNECTING;
     connection->references = 1;
     vow_timer_init(&connection->timer, connection_timed_out);
+    vow_timer_init(&connection->idle, connection_idle);
     vow_keepalive_init(&connection->keepalive);
     vow_list_append(&channel->connections, &connection->link);
     channel->references++;
     channel->usable++;
     channel->connecting++;
+    vow_watches_tell(channel);
     return connection;
 }
 

@@ -1,11 +1,8 @@
 /*
  * Stopping a server in good order.
  *
- * The idea: two goaways, as HTTP/2 has them. The first says "begin nothing new" and is followed by a
- * ping; what the client began before it heard that is on the way and still served. Its pong says that
- * it has heard: the second goaway names the last call, and when those are answered the connection closes.
- *
- * Source: RFC 9113, section 6.8.
+ * The idea: after a time in which all goes on as before, listeners close, and leave is taken of each client
+ * as farewell.c has it. The drain has ended when the last of them has gone.
  */
 #include "runtime/base/memory.h"
 #include "runtime/rpc/server.h"
@@ -16,6 +13,8 @@ typedef struct vow_drain {
     vow_server  *server;
     vow_promise *promise;
     vow_timer    grace;
+    vow_timer    lame; /* all goes on as before until it fires */
+    bool         is_lame;
     vow_task     look; /* is anything left? */
 } vow_drain;
 
@@ -27,28 +26,11 @@ static void drain_end(vow_drain *drain)
     server->drain = NULL;
     server->drained = true;
     vow_timers_disarm(&scheduler->timers, &drain->grace);
+    vow_timers_disarm(&scheduler->timers, &drain->lame);
     vow_task_cancel(&drain->look);
     vow_free(drain);
     vow_scheduler_release(scheduler);
     vow_server_drop(server);
-}
-
-static bool peer_is_done(const vow_peer *peer)
-{
-    return peer->running == 0 && peer->has_heard;
-}
-
-static void drain_close_idle_peers(vow_server *server)
-{
-    vow_link *link = server->peers.head.next;
-
-    while (link != &server->peers.head) {
-        vow_peer *peer = VOW_OWNER(link, vow_peer, link);
-
-        link = link->next;
-        if (peer_is_done(peer))
-            vow_peer_close(peer, NULL);
-    }
 }
 
 static void drain_look(vow_task *task)
@@ -56,8 +38,7 @@ static void drain_look(vow_task *task)
     vow_drain  *drain = VOW_OWNER(task, vow_drain, look);
     vow_server *server = drain->server;
 
-    drain_close_idle_peers(server);
-    if (!vow_list_empty(&server->peers) || server->running > 0)
+    if (drain->is_lame || !vow_list_empty(&server->peers) || server->running > 0)
         return;
     vow_resolve(drain->promise, NULL, NULL);
     drain_end(drain);
@@ -67,15 +48,6 @@ void vow_drain_progress(vow_server *server)
 {
     if (server->drain)
         vow_scheduler_soon(vow_scheduler_of(server->anchor.loop), &server->drain->look);
-}
-
-void vow_drain_pong(vow_peer *peer, uint64_t ping)
-{
-    if (ping != peer->farewell || peer->has_heard)
-        return;
-    peer->has_heard = true;
-    peer->session->protocol->goaway(peer->session, 2);
-    vow_drain_progress(peer->server);
 }
 
 static void drain_cut_short(vow_drain *drain, vow_code code, const char *text)
@@ -123,14 +95,50 @@ static void drain_tell_peers(vow_server *server)
         vow_peer *peer = VOW_OWNER(link, vow_peer, link);
 
         link = link->next;
-        if (!peer->session->is_ready) {
+        if (peer->session->is_ready)
+            vow_peer_leave(peer);
+        else
             vow_peer_close(peer, &why);
-            continue;
-        }
-        peer->session->protocol->goaway(peer->session, 1);
-        peer->farewell = peer->session->protocol->ping(peer->session);
     }
     vow_status_done(&why);
+}
+
+static void drain_begin(vow_drain *drain)
+{
+    vow_server *server = drain->server;
+
+    drain->is_lame = false;
+    vow_server_stop_listening(server);
+    drain_tell_peers(server);
+    vow_drain_progress(server);
+}
+
+static void drain_lame_over(vow_timer *timer)
+{
+    drain_begin(VOW_OWNER(timer, vow_drain, lame));
+}
+
+static void drain_tell_handlers(vow_server *server)
+{
+    for (vow_link *link = server->calls.head.next; link != &server->calls.head; link = link->next)
+        vow_handling_tell_draining(VOW_OWNER(link, vow_call, link));
+}
+
+static void drain_start(vow_drain *drain, int64_t grace_ms)
+{
+    vow_scheduler *scheduler = vow_scheduler_of(drain->server->anchor.loop);
+    int64_t        lame_ms = drain->server->options.lame_duck_ms;
+
+    vow_task_init(&drain->look, drain_look);
+    vow_timer_init(&drain->grace, drain_grace_over);
+    vow_timer_init(&drain->lame, drain_lame_over);
+    vow_timers_arm(&scheduler->timers, &drain->grace, vow_scheduler_after_ms(scheduler, grace_ms));
+    drain_tell_handlers(drain->server);
+    drain->is_lame = lame_ms > 0;
+    if (drain->is_lame)
+        vow_timers_arm(&scheduler->timers, &drain->lame, vow_scheduler_after_ms(scheduler, lame_ms));
+    else
+        drain_begin(drain);
 }
 
 vow_future *vow_server_drain(vow_server *server, int64_t grace_ms)
@@ -157,11 +165,6 @@ vow_future *vow_server_drain(vow_server *server, int64_t grace_ms)
     server->drain = drain;
     vow_scheduler_hold(scheduler);
     vow_promise_on_cancel(drain->promise, drain_cancelled, drain);
-    vow_task_init(&drain->look, drain_look);
-    vow_timer_init(&drain->grace, drain_grace_over);
-    vow_timers_arm(&scheduler->timers, &drain->grace, vow_scheduler_after_ms(scheduler, grace_ms));
-    vow_server_stop_listening(server);
-    drain_tell_peers(server);
-    vow_drain_progress(server);
+    drain_start(drain, grace_ms);
     return future;
 }

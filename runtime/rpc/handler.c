@@ -41,6 +41,7 @@ static void handling_free(vow_call *call)
     vow_handling_charge(call, 0);
     vow_peer_memory_freed(peer);
     vow_drop(handling->on_closed);
+    vow_drop(handling->on_draining);
     vow_link_remove(&call->link);
     vow_timers_disarm(&vow_call_scheduler(call)->timers, &call->timer);
     vow_scheduler_release(vow_call_scheduler(call));
@@ -48,6 +49,7 @@ static void handling_free(vow_call *call)
     peer->running--;
     server->running--;
     server->references++;
+    vow_peer_call_ended(peer);
     vow_peer_drop(peer);
     vow_drain_progress(server);
     vow_server_drop(server);
@@ -72,8 +74,11 @@ static void handling_drop_answer(vow_call *call)
 static void handling_tell_closed(vow_call *call, vow_code code, const char *why)
 {
     vow_promise *closed = call->side.handling.closed;
+    vow_promise *draining = call->side.handling.draining;
 
     call->side.handling.closed = NULL;
+    call->side.handling.draining = NULL;
+    vow_reject(draining, VOW_CANCELLED, "the call was over before its server drained");
     if (code == VOW_OK)
         vow_resolve(closed, NULL, NULL);
     else
@@ -424,7 +429,40 @@ vow_future *vow_call_when_closed(vow_call *call)
 
 bool vow_call_draining(const vow_call *call)
 {
-    return !vow_call_is_callers(call) && call->side.handling.server->drain != NULL;
+    const vow_handling *handling = &call->side.handling;
+
+    return !vow_call_is_callers(call) && (handling->server->drain || handling->peer->is_leaving);
+}
+
+void vow_handling_tell_draining(vow_call *call)
+{
+    vow_promise *draining = call->side.handling.draining;
+
+    call->side.handling.draining = NULL;
+    vow_resolve(draining, NULL, NULL);
+}
+
+vow_future *vow_call_when_draining(vow_call *call)
+{
+    vow_handling *handling = &call->side.handling;
+    vow_loop     *loop = vow_call_loop(call);
+
+    VOW_RULE_THREAD(vow_call_any_scheduler(call));
+    if (vow_call_is_callers(call))
+        return vow_failure(loop, VOW_FAILED_PRECONDITION, "only a call's handler is told that its server drains");
+    if (vow_call_draining(call))
+        return VOW_MADE(vow_value(loop, NULL, NULL));
+    if (call->state == VOW_CALL_ENDED || call->state == VOW_CALL_GONE)
+        return vow_failure(loop, VOW_CANCELLED, "the call was over before its server drained");
+    if (!handling->on_draining) {
+        vow_future *future = vow_promise_new(loop, &handling->draining);
+
+        if (!handling->draining)
+            return future;
+        handling->on_draining = future;
+    }
+    handling->lent++;
+    return vow_attach(vow_shield(vow_future_ref(handling->on_draining)), call, handling_let_go);
 }
 
 /* --- Arriving ------------------------------------------------------------------------------------------ */

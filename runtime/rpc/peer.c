@@ -28,7 +28,7 @@ void vow_peer_close(vow_peer *peer, const vow_status *why)
     if (!session)
         return;
     peer->session = NULL;
-    vow_keepalive_stop(&peer->keepalive);
+    vow_peer_life_end(peer);
     server->paused -= peer->is_paused;
     if (peer->listener)
         peer->listener->peers--;
@@ -42,10 +42,7 @@ void vow_peer_close(vow_peer *peer, const vow_status *why)
 
 static void peer_ready(void *owner)
 {
-    vow_peer                 *peer = owner;
-    const vow_server_options *options = &peer->server->options;
-
-    vow_keepalive_start(&peer->keepalive, peer->session, options->keepalive_ms, options->keepalive_timeout_ms);
+    vow_peer_life_begin(owner);
 }
 
 static const void *peer_resolve(void *owner, const char *method)
@@ -65,7 +62,7 @@ static void peer_nothing(void *owner)
 
 static void peer_pong(void *owner, uint64_t ping)
 {
-    vow_drain_pong(owner, ping);
+    vow_peer_pong(owner, ping);
 }
 
 static void peer_closed(void *owner, const vow_status *why)
@@ -137,7 +134,7 @@ static vow_peer *peer_new(vow_server_listener *listener, const vow_stream *strea
     peer->listener = listener;
     peer->references = 1;
     vow_link_init(&peer->link);
-    vow_keepalive_init(&peer->keepalive);
+    vow_peer_life_init(peer);
     peer->name = vow_text_copy(vow_stream_peer(stream));
     peer->host = is_local ? NULL : vow_text_copy(vow_stream_peer_host(stream));
     if (peer->name && (is_local || peer->host))

@@ -9,6 +9,7 @@
 
 #define KEEPALIVE_MS (2 * 60 * 60 * 1000)
 #define MIN_PING_INTERVAL_MS (5 * 60 * 1000)
+#define MAX_AGE_GRACE_MS (30 * 1000)
 
 /* --- Life ------------------------------------------------------------------------------------- */
 
@@ -38,6 +39,8 @@ static vow_server_options options_read(const vow_server_options *given)
     options.keepalive_ms = vow_keepalive_interval(options.keepalive_ms, KEEPALIVE_MS);
     if (options.keepalive_timeout_ms <= 0)
         options.keepalive_timeout_ms = 20000;
+    if (options.max_age_grace_ms == 0)
+        options.max_age_grace_ms = MAX_AGE_GRACE_MS;
     if (options.min_ping_interval_ms == 0)
         options.min_ping_interval_ms = MIN_PING_INTERVAL_MS;
     return options;

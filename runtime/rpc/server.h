@@ -8,7 +8,8 @@
  *     server.c   open, handlers, listeners, close
  *     peer.c     one connection from a client: limits, events of its session
  *     handler.c  one call, from its arrival to its answer
- *     drain.c    the end in good order
+ *     farewell.c  one connection's end in good order
+ *     drain.c    the whole server's
  */
 #ifndef VOW_RPC_SERVER_H
 #define VOW_RPC_SERVER_H
@@ -63,8 +64,13 @@ struct vow_peer {
     size_t               arenas;   /* bytes of their memory */
     bool                 is_paused;
     vow_keepalive        keepalive;
-    uint64_t             farewell;  /* the ping behind the first goaway; 0: none was sent */
-    bool                 has_heard; /* that the server drains */
+    vow_timer            age;       /* of the connection; then the grace of its calls */
+    vow_timer            idle;      /* armed when its last call has ended; then the patience for its pong */
+    uint64_t             quiet_ns;  /* when its last call ended */
+    vow_task             look;      /* is it done? */
+    uint64_t             farewell;  /* the ping behind the first goaway */
+    bool                 is_leaving; /* the first goaway was sent */
+    bool                 has_heard; /* it, or was given the time to; the second was sent */
     size_t               references;
 };
 
@@ -113,11 +119,25 @@ void vow_handling_charge(vow_call *call, size_t bytes);
 /* Nobody waits for the answer any more: the server closes. `why` is told to the caller. */
 void vow_handling_abandon(vow_call *call, const vow_status *why);
 
+/* Tells its handler that the server, or its connection, drains. */
+void vow_handling_tell_draining(vow_call *call);
+
+/* --- farewell.c --------------------------------------------------------------------- */
+
+void vow_peer_life_init(vow_peer *peer);
+void vow_peer_life_begin(vow_peer *peer);
+void vow_peer_life_end(vow_peer *peer);
+
+/* Takes leave of the client: it closes with its last call. */
+void vow_peer_leave(vow_peer *peer);
+
+void vow_peer_call_ended(vow_peer *peer);
+void vow_peer_pong(vow_peer *peer, uint64_t ping);
+
 /* --- drain.c ------------------------------------------------------------------------- */
 
-/* A call was answered, a connection has gone, the peer has heard the first goaway. */
+/* A call was answered, or a connection has gone. */
 void vow_drain_progress(vow_server *server);
-void vow_drain_pong(vow_peer *peer, uint64_t ping);
 
 /* The server closes before its drain has ended. */
 void vow_drain_abandon(vow_server *server);

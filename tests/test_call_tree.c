@@ -228,7 +228,7 @@ static int open_tree(void **state, world_kind kind)
     if (!tree->world->uv)
         vow_network_set_faults(
             vow_network_of(tree->world->loop),
-            &(vow_network_faults){ .latency_us = LATENCY_MS * 1000, .bytes_per_second = 1 << 30 });
+            VOW_NETWORK_FAULTS(.latency_us = LATENCY_MS * 1000, .bytes_per_second = 1 << 30));
     for (size_t level = 1; level <= DEPTH; level++)
         service_open(tree, level);
     tree_connect(tree);

@@ -24,7 +24,7 @@ static world *world_with_latency(const vow_channel_options *channel)
 {
     world *world = world_new_with(WORLD_SIMULATED, NULL, channel);
 
-    vow_network_set_faults(network_of(world), &(vow_network_faults){ .latency_us = 1000 });
+    vow_network_set_faults(network_of(world), VOW_NETWORK_FAULTS(.latency_us = 1000));
     return world;
 }
 
@@ -36,7 +36,7 @@ static void an_attempt_to_connect_ends_after_connect_timeout_ms(void **state)
     vow_future *reply;
 
     (void)state;
-    vow_network_set_faults(network_of(world), &(vow_network_faults){ .hung = 1000 });
+    vow_network_set_faults(network_of(world), VOW_NETWORK_FAULTS(.hung = 1000));
     reply = world_echo(world, "", NULL);
     world_advance_ms(world, 299);
     assert_false(vow_future_settled(reply));
@@ -54,7 +54,7 @@ static void a_calls_deadline_passes_while_connecting(void **state)
     vow_future *reply;
 
     (void)state;
-    vow_network_set_faults(network_of(world), &(vow_network_faults){ .hung = 1000 });
+    vow_network_set_faults(network_of(world), VOW_NETWORK_FAULTS(.hung = 1000));
     reply = world_echo(world, "", VOW_CALL(.timeout_ms = 70));
     world_advance_ms(world, 69);
     assert_false(vow_future_settled(reply));

@@ -37,7 +37,7 @@ static world *simulated(void)
 {
     world *world = world_new(WORLD_SIMULATED);
 
-    vow_network_set_faults(network_of(world), &(vow_network_faults){ .latency_us = LATENCY_MS * 1000 });
+    vow_network_set_faults(network_of(world), VOW_NETWORK_FAULTS(.latency_us = LATENCY_MS * 1000));
     return world;
 }
 
@@ -260,7 +260,7 @@ static void the_losers_are_closed_when_one_has_connected(void **state)
     (void)state;
     server_at(world, "tcp://10.0.0.1:1");
     server_at(world, "tcp://10.0.0.2:1");
-    vow_network_set_faults(network_of(world), &(vow_network_faults){ .latency_us = 200000 });
+    vow_network_set_faults(network_of(world), VOW_NETWORK_FAULTS(.latency_us = 200000));
     assert_reaches(world, channel, "tcp://10.0.0.1:1");
     world_advance_ms(world, 2000);
     assert_int_equal(attempts(world), 2);

@@ -17,7 +17,7 @@ static world *world_far_away(void)
 {
     world *world = world_new(WORLD_SIMULATED);
 
-    vow_network_set_faults(vow_network_of(world->loop), &(vow_network_faults){ .latency_us = 50000 });
+    vow_network_set_faults(vow_network_of(world->loop), VOW_NETWORK_FAULTS(.latency_us = 50000));
     assert_int_equal(world_settle(world, world_echo(world, "", NULL)), VOW_OK);
     return world;
 }

@@ -421,7 +421,7 @@ static int open_simulated(void **state)
 {
     *state = world_new(WORLD_SIMULATED);
     vow_network_set_faults(vow_network_of(((world *)*state)->loop),
-                           &(vow_network_faults){ .latency_us = 5000 });
+                           VOW_NETWORK_FAULTS(.latency_us = 5000));
     return 0;
 }
 

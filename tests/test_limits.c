@@ -391,7 +391,7 @@ static world *world_with_latency(const vow_server_options *server, const vow_cha
 {
     world *world = world_new_with(WORLD_SIMULATED, server, channel);
 
-    vow_network_set_faults(vow_network_of(world->loop), &(vow_network_faults){ .latency_us = 1000 });
+    vow_network_set_faults(vow_network_of(world->loop), VOW_NETWORK_FAULTS(.latency_us = 1000));
     return world;
 }
 

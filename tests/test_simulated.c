@@ -81,7 +81,7 @@ static void latency_is_kept(void **state)
     struct talker client = talker_like(1);
 
     (void)state;
-    vow_network_set_faults(net->network, &(vow_network_faults){ .latency_us = 30000 });
+    vow_network_set_faults(net->network, VOW_NETWORK_FAULTS(.latency_us = 30000));
     talker_connect(net, &client);
     vow_loop_advance(net->loop, 59);
     assert_false(client.was_opened);
@@ -102,7 +102,7 @@ static void a_link_carries_no_more_than_its_bandwidth(void **state)
 
     (void)state;
     vow_network_set_faults(net->network,
-                           &(vow_network_faults){ .latency_us = 1000, .bytes_per_second = 100000 });
+                           VOW_NETWORK_FAULTS(.latency_us = 1000, .bytes_per_second = 100000));
     talker_connect(net, &client);
     vow_loop_advance(net->loop, 500);
     assert_in_range(net->ends[0].got, 30000, 60000);
@@ -249,7 +249,7 @@ static void an_attempt_may_be_closed_at_any_moment(void **state)
         struct net   *net = net_new((uint64_t)ms);
         struct talker client = talker_like(0);
 
-        vow_network_set_faults(net->network, &(vow_network_faults){ .latency_us = 3000 });
+        vow_network_set_faults(net->network, VOW_NETWORK_FAULTS(.latency_us = 3000));
         talker_connect_to(net, &client, "tcp://localhost:7000");
         vow_loop_advance(net->loop, ms);
         talker_close(&client);
@@ -371,7 +371,7 @@ static void a_listener_that_closes_resets_what_it_has_not_accepted(void **state)
     struct talker client = talker_like(0);
 
     (void)state;
-    vow_network_set_faults(net->network, &(vow_network_faults){ .latency_us = 10000 });
+    vow_network_set_faults(net->network, VOW_NETWORK_FAULTS(.latency_us = 10000));
     talker_connect(net, &client);
     vow_loop_advance(net->loop, 25);
     assert_true(client.was_opened);

@@ -19,7 +19,7 @@ static void a_reset_tells_both_ends(void **state)
     struct talker client = talker_like(TALK_MAX);
 
     (void)state;
-    vow_network_set_faults(net->network, &(vow_network_faults){ .reset = 1000 });
+    vow_network_set_faults(net->network, VOW_NETWORK_FAULTS(.reset = 1000));
     net->like.to_send = TALK_MAX;
     talker_connect(net, &client);
     vow_loop_advance(net->loop, 20000);
@@ -35,7 +35,7 @@ static void a_black_hole_tells_nobody(void **state)
     struct talker client = talker_like(TALK_MAX);
 
     (void)state;
-    vow_network_set_faults(net->network, &(vow_network_faults){ .black_hole = 1000 });
+    vow_network_set_faults(net->network, VOW_NETWORK_FAULTS(.black_hole = 1000));
     net->like.to_send = TALK_MAX;
     talker_connect(net, &client);
     vow_loop_advance(net->loop, 20000);
@@ -56,9 +56,9 @@ static void refused_and_hung_attempts_do_not_open(void **state)
     struct talker hung = talker_like(0);
 
     (void)state;
-    vow_network_set_faults(net->network, &(vow_network_faults){ .refused = 1000 });
+    vow_network_set_faults(net->network, VOW_NETWORK_FAULTS(.refused = 1000));
     talker_connect(net, &refused);
-    vow_network_set_faults(net->network, &(vow_network_faults){ .hung = 1000 });
+    vow_network_set_faults(net->network, VOW_NETWORK_FAULTS(.hung = 1000));
     talker_connect(net, &hung);
     vow_loop_advance(net->loop, 3600000);
     assert_string_equal(refused.why,
@@ -79,7 +79,7 @@ static void a_stall_passes(void **state)
         struct net   *net = net_new(seed);
         struct talker client = talker_like(TALK_MAX);
 
-        vow_network_set_faults(net->network, &(vow_network_faults){ .stall = 1000 });
+        vow_network_set_faults(net->network, VOW_NETWORK_FAULTS(.stall = 1000));
         talker_connect(net, &client);
         vow_loop_advance(net->loop, 30000);
         assert_int_equal(net->ends[0].got, TALK_MAX);
@@ -96,7 +96,7 @@ static void slow_and_one_byte_links_deliver_all(void **state)
     struct talker client = talker_like(50000);
 
     (void)state;
-    vow_network_set_faults(net->network, &(vow_network_faults){ .slow = 1000, .one_byte = 1000 });
+    vow_network_set_faults(net->network, VOW_NETWORK_FAULTS(.slow = 1000, .one_byte = 1000));
     talker_connect(net, &client);
     vow_loop_advance(net->loop, 1000);
     assert_in_range(net->ends[0].got, 10000, 20000);
@@ -267,7 +267,7 @@ static void without_memory_only_that_connection_ends(void **state)
 /* Twenty connections under all faults at once. */
 static uint64_t storm_trace(uint64_t seed, vow_network_counts *counts)
 {
-    static const vow_network_faults faults = { .refused = 100,
+    static const vow_network_faults faults = { .size = sizeof faults, .refused = 100,
                                                .hung = 100,
                                                .reset = 200,
                                                .black_hole = 100,
@@ -329,7 +329,7 @@ static void faults_leave_the_loops_own_chance_alone(void **state)
         struct talker client = talker_like(50000);
 
         if (i)
-            vow_network_set_faults(net->network, &(vow_network_faults){ .reset = 1000, .stall = 1000 });
+            vow_network_set_faults(net->network, VOW_NETWORK_FAULTS(.reset = 1000, .stall = 1000));
         talker_connect(net, &client);
         vow_loop_advance(net->loop, 1000);
         next[i] = vow_random_next(&vow_scheduler_of(net->loop)->random);

@@ -5,6 +5,8 @@
 #include "runtime/rpc/intercept.h"
 #include "runtime/rpc/target.h"
 
+#include <vow/testing.h>
+
 #include <assert.h>
 #include <string.h>
 
@@ -141,6 +143,46 @@ void vow_channel_close(vow_channel *channel)
     VOW_RULE(!channel->is_closed, "a channel is closed once; vow_loop_close closes those that are open on it");
     vow_closer_remove(&channel->closer);
     channel_shut(&channel->closer);
+}
+
+/* The first connection that has been made, or NULL. */
+static vow_connection *channel_first_made(const vow_channel *channel)
+{
+    for (vow_link *link = channel->connections.head.next; link != &channel->connections.head; link = link->next) {
+        vow_connection *connection = VOW_OWNER(link, vow_connection, link);
+
+        if (connection->state != VOW_CONNECTION_CONNECTING)
+            return connection;
+    }
+    return NULL;
+}
+
+static void connection_cut(vow_channel *channel, vow_connection *connection)
+{
+    vow_map_node *node;
+
+    connection->references++;
+    while (connection->session && (node = vow_map_any(&connection->session->calls)))
+        vow_caller_fail(vow_call_of_wire(VOW_OWNER(node, vow_wire, node)),
+                        vow_status_make(VOW_UNAVAILABLE, "%s: the connection was cut (vow_channel_cut)",
+                                        channel->target));
+    if (vow_link_listed(&connection->link)) /* a leaving one has gone with its last call */
+        vow_connection_close(connection);
+    vow_connection_drop(connection);
+}
+
+void vow_channel_cut(vow_channel *channel)
+{
+    vow_connection *connection;
+
+    if (channel->anchor.is_missing)
+        return;
+    VOW_RULE_THREAD(vow_scheduler_of(channel->anchor.loop));
+    channel->references++;
+    while ((connection = channel_first_made(channel)))
+        connection_cut(channel, connection);
+    vow_channel_serve_waiting(channel);
+    vow_channel_drop(channel);
 }
 
 vow_loop *vow_channel_loop(const vow_channel *channel)

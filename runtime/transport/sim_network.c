@@ -1,7 +1,10 @@
 #include "runtime/transport/sim_network.h"
 
 #include "runtime/base/memory.h"
+#include "runtime/base/rule.h"
 #include "runtime/loop/sim_loop.h"
+
+#include <string.h>
 
 #define FIRST_PORT 49152 /* RFC 6335, section 6: those that nobody registers */
 #define PORTS (65536 - FIRST_PORT)
@@ -90,7 +93,11 @@ vow_network_counts vow_network_count(const vow_network *network)
 
 void vow_network_set_faults(vow_network *network, const vow_network_faults *faults)
 {
-    network->faults = *faults;
+    VOW_RULE(!faults || faults->size > 0, "faults of a network carry their size: VOW_NETWORK_FAULTS fills it in");
+    network->faults = (vow_network_faults){ .size = sizeof network->faults };
+    if (faults)
+        memcpy(&network->faults, faults,
+               faults->size < sizeof network->faults ? faults->size : sizeof network->faults);
 }
 
 void vow_network_reset(vow_network *network)

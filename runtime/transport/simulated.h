@@ -14,29 +14,9 @@
 
 #include "runtime/transport/transport.h"
 
+#include <vow/testing.h>
+
 extern const vow_transport vow_transport_simulated;
-
-/* The network of a simulated loop. */
-vow_network *vow_network_of(vow_loop *loop);
-
-/* How often a fault strikes, in connections out of a thousand; it is drawn when a connection is made. */
-typedef struct vow_network_faults {
-    unsigned refused;    /* nobody seems to listen */
-    unsigned hung;       /* the attempt never ends */
-    unsigned reset;      /* after some bytes or some time, both ends are told */
-    unsigned black_hole; /* after some bytes or some time nothing arrives any more, and nobody is told */
-    unsigned stall;      /* the same, for some milliseconds */
-    unsigned slow;       /* 16 KiB a second */
-    unsigned one_byte;   /* each byte is read by itself */
-
-    /* Of every connection; 0: drawn for each. */
-    uint64_t latency_us; /* one way */
-    uint64_t jitter_us;  /* at most this much is added to the latency */
-    uint64_t bytes_per_second;
-} vow_network_faults;
-
-/* Applies to connections that are made from now on. */
-void vow_network_set_faults(vow_network *network, const vow_network_faults *faults);
 
 typedef struct vow_network_counts {
     uint64_t attempts;    /* connections that were tried */
@@ -66,18 +46,5 @@ void vow_network_forget_name(vow_network *network, const char *name);
 
 /* Attempts to connect to `host` never end from now on, until vow_network_heal. Fails: no memory. */
 vow_code vow_network_swallow(vow_network *network, const char *host);
-
-/* All connections, attempts included, are reset now: both ends are told when time passes. */
-void vow_network_reset(vow_network *network);
-
-/* Nothing arrives any more on any connection, present or future, and nobody is told, until vow_network_heal.
- */
-void vow_network_cut(vow_network *network);
-
-/* Attempts are refused from now on, as if nobody listened, until vow_network_heal. */
-void vow_network_refuse(vow_network *network);
-
-/* Ends cut and refuse, black holes and stalls; what was kept back arrives, as TCP would send it again. */
-void vow_network_heal(vow_network *network);
 
 #endif

@@ -347,7 +347,7 @@ static void storm_draw_faults(storm *storm)
 {
     unsigned           rates[STORM_FAULTS] = { 0 };
     unsigned           chosen = 0;
-    vow_network_faults faults = { .latency_us = 100 + storm_below(storm, 20000) };
+    vow_network_faults faults = { .size = sizeof faults, .latency_us = 100 + storm_below(storm, 20000) };
 
     while (chosen < 3 || storm_below(storm, 3)) {
         size_t fault = storm_below(storm, STORM_FAULTS);
@@ -421,7 +421,7 @@ static void storm_calm(storm *storm)
 {
     storm->block_max = STORM_BLOCK_MAX;
     vow_network_heal(storm->network);
-    vow_network_set_faults(storm->network, &(vow_network_faults){ .latency_us = 100 });
+    vow_network_set_faults(storm->network, VOW_NETWORK_FAULTS(.latency_us = 100));
     vow_network_reset(storm->network); /* connections keep the faults that they were made with */
     vow_loop_advance(storm->loop, 1);
     storm_say(storm, "the faults are over");

@@ -22,7 +22,7 @@ static world *world_with_latency(const vow_channel_options *options)
 {
     world *world = world_new_with(WORLD_SIMULATED, NULL, options);
 
-    vow_network_set_faults(network_of(world), &(vow_network_faults){ .latency_us = 10000 });
+    vow_network_set_faults(network_of(world), VOW_NETWORK_FAULTS(.latency_us = 10000));
     return world;
 }
 

@@ -388,7 +388,7 @@ static void a_call_that_crosses_with_the_end_of_an_idle_connection_is_served(voi
     for (int before = 0; before < 30; before++) {
         world *world = world_new_with(WORLD_SIMULATED, VOW_SERVER(.max_idle_ms = 1000), NULL);
 
-        vow_network_set_faults(vow_network_of(world->loop), &(vow_network_faults){ .latency_us = 10000 });
+        vow_network_set_faults(vow_network_of(world->loop), VOW_NETWORK_FAULTS(.latency_us = 10000));
         assert_int_equal(world_settle(world, world_echo(world, "", NULL)), VOW_OK);
         world_advance_ms(world, 975 + before);
         assert_int_equal(world_settle(world, world_echo(world, "", NULL)), VOW_OK);

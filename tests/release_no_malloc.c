@@ -51,6 +51,41 @@ void *realloc(void *memory, size_t size)
     return __libc_realloc(memory, size);
 }
 
+/* Interceptors that look at all, and keep a little for each call. */
+static vow_future *begin(vow_call *call, void *arg)
+{
+    int *slot = vow_call_slot(call, arg, sizeof *slot);
+
+    *slot = 1;
+    return NULL;
+}
+
+static const ProtobufCMessage *send_as_it_is(vow_call *call, const ProtobufCMessage *message, void *arg)
+{
+    (void)call;
+    (void)arg;
+    return message;
+}
+
+static ProtobufCMessage *receive_as_it_is(vow_call *call, ProtobufCMessage *message, void *arg)
+{
+    (void)call;
+    (void)arg;
+    return message;
+}
+
+static void end(vow_call *call, const vow_call_result *result, void *arg)
+{
+    (void)call;
+    (void)result;
+    ++*(size_t *)arg;
+}
+
+static vow_interceptor interceptor_counting(size_t *ended)
+{
+    return (vow_interceptor){ sizeof(vow_interceptor), begin, send_as_it_is, receive_as_it_is, end, ended };
+}
+
 struct load {
     uv_loop_t    uv;
     vow_channel *channel;
@@ -99,7 +134,9 @@ static void serve_echo(vow_call *call, const Calls__Text *request, void *arg)
 }
 
 struct served {
-    int port;
+    int    port;
+    bool   intercepts;
+    size_t ended;
 };
 
 static vow_code serve(vow_loop *loop, size_t index, void *arg, vow_error *error)
@@ -109,6 +146,11 @@ static vow_code serve(vow_loop *loop, size_t index, void *arg, vow_error *error)
     vow_server                      *server = vow_server_open(loop, NULL);
 
     (void)index;
+    if (served->intercepts) {
+        const vow_interceptor interceptor = interceptor_counting(&served->ended);
+
+        vow_server_intercept(server, &interceptor);
+    }
     calls_calls_serve(server, &service, NULL);
     if (vow_server_listen(server, "tcp://127.0.0.1:0", error) != VOW_OK)
         return error->code;
@@ -116,10 +158,11 @@ static vow_code serve(vow_loop *loop, size_t index, void *arg, vow_error *error)
     return VOW_OK;
 }
 
-static void count_at(size_t outstanding)
+static void count_at(size_t outstanding, bool intercepts)
 {
     struct load   load = { .open = 0 };
-    struct served served = { 0 };
+    struct served served = { .intercepts = intercepts };
+    size_t        ended = 0;
     vow_error     error = { VOW_OK, "" };
     vow_threads  *threads = vow_threads_start(1, serve, &served, &error);
     vow_loop     *loop;
@@ -131,6 +174,11 @@ static void count_at(size_t outstanding)
     loop = vow_loop_attach(&load.uv);
     snprintf(target, sizeof target, "tcp://127.0.0.1:%d", served.port);
     load.channel = vow_channel_open(loop, target, NULL);
+    if (intercepts) {
+        const vow_interceptor interceptor = interceptor_counting(&ended);
+
+        vow_channel_intercept(load.channel, &interceptor);
+    }
     load_run(&load, CALLS, outstanding); /* until all is warm */
     atomic_store(&allocations, 0);
     atomic_store(&is_counting, true);
@@ -142,24 +190,33 @@ static void count_at(size_t outstanding)
     uv_run(&load.uv, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&load.uv), 0);
     vow_threads_stop(threads, 1000);
+    assert_int_equal(ended, intercepts ? 2 * CALLS : 0);
+    assert_int_equal(served.ended, ended);
 }
 
 static void one_call_at_a_time_allocates_nothing(void **state)
 {
     (void)state;
-    count_at(1);
+    count_at(1, false);
 }
 
 static void a_hundred_calls_at_a_time_allocate_nothing(void **state)
 {
     (void)state;
-    count_at(100);
+    count_at(100, false);
 }
 
 static void a_thousand_calls_at_a_time_allocate_nothing(void **state)
 {
     (void)state;
-    count_at(1000);
+    count_at(1000, false);
+}
+
+static void calls_that_pass_interceptors_allocate_nothing(void **state)
+{
+    (void)state;
+    count_at(1, true);
+    count_at(100, true);
 }
 
 static void the_counter_counts(void **state)
@@ -182,6 +239,7 @@ int main(void)
         cmocka_unit_test(one_call_at_a_time_allocates_nothing),
         cmocka_unit_test(a_hundred_calls_at_a_time_allocate_nothing),
         cmocka_unit_test(a_thousand_calls_at_a_time_allocate_nothing),
+        cmocka_unit_test(calls_that_pass_interceptors_allocate_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

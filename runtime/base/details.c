@@ -218,7 +218,7 @@ static vow_details *details_pack(const vow_status *status, const ProtobufCMessag
 void vow_status_add_details(vow_status *status, const ProtobufCMessage *const messages[])
 {
     vow_error error;
-    size_t    size;
+    size_t    size = 0; /* GCC does not see that it is set where it is used */
 
     if (!messages || !messages[0])
         return;

@@ -61,6 +61,87 @@ static void a_call_that_begins_after_the_client_has_heard_goes_elsewhere(void **
     world_free(world);
 }
 
+static void an_answer_on_a_slow_line_arrives_before_the_connection_closes(void **state)
+{
+    static uint8_t body[500000];
+    world         *world = world_new(WORLD_SIMULATED);
+    Calls__Block   request = CALLS__BLOCK__INIT;
+    vow_future    *reply;
+    vow_future    *drain;
+
+    (void)state;
+    vow_network_set_faults(vow_network_of(world->loop),
+                           &(vow_network_faults){ .latency_us = 1000, .bytes_per_second = 100000 });
+    request.body = (ProtobufCBinaryData){ .data = body, .len = sizeof body };
+    reply = calls_calls_echo_block(world->channel, &request, VOW_CALL(.timeout_ms = 60000));
+    world_advance_ms(world, 5200); /* the request has come, and the answer takes as long */
+    drain = vow_server_drain(world->server, 60000);
+    world_advance_ms(world, 4000);
+    assert_false(vow_future_settled(drain));
+    assert_int_equal(world_settle(world, reply), VOW_OK);
+    assert_int_equal(world_settle(world, drain), VOW_OK);
+    world_free(world);
+}
+
+static void an_answer_that_nobody_reads_holds_a_drain_up_to_its_grace(void **state)
+{
+    static uint8_t body[500000];
+    world         *world = world_new(WORLD_SIMULATED);
+    Calls__Block   request = CALLS__BLOCK__INIT;
+    vow_future    *reply;
+    vow_future    *drain;
+
+    (void)state;
+    vow_network_set_faults(vow_network_of(world->loop),
+                           &(vow_network_faults){ .latency_us = 1000, .bytes_per_second = 100000 });
+    request.body = (ProtobufCBinaryData){ .data = body, .len = sizeof body };
+    reply = calls_calls_echo_block(world->channel, &request, VOW_CALL(.timeout_ms = 60000));
+    world_advance_ms(world, 5200);
+    vow_network_cut(vow_network_of(world->loop));
+    drain = vow_server_drain(world->server, 3000);
+    world_advance_ms(world, 2999);
+    assert_false(vow_future_settled(drain));
+    world_advance_ms(world, 1);
+    assert_int_equal(vow_future_code(drain), VOW_DEADLINE_EXCEEDED);
+    vow_drop(drain);
+    vow_drop(reply);
+    vow_network_heal(vow_network_of(world->loop));
+    world_free(world);
+}
+
+static void serve_again(vow_call *call, const Calls__Text *request, void *arg)
+{
+    (void)arg;
+    calls_calls_echo_reply(call, request);
+}
+
+static void a_call_is_not_begun_on_a_connection_that_the_drain_met_before_its_hello(void **state)
+{
+    static const calls_calls_service service = { .echo = serve_again };
+    world                           *world = world_new(WORLD_SIMULATED);
+    vow_channel                     *channel;
+    vow_server                      *other;
+    Calls__Text                      request = CALLS__TEXT__INIT;
+    vow_future                      *reply;
+    vow_future                      *drain;
+    char                             target[80];
+
+    (void)state;
+    vow_network_set_faults(vow_network_of(world->loop), &(vow_network_faults){ .latency_us = 50000 });
+    other = vow_server_open(world->loop, NULL);
+    calls_calls_serve(other, &service, NULL);
+    assert_int_equal(vow_server_listen(other, "tcp://10.0.0.2:1", NULL), VOW_OK);
+    snprintf(target, sizeof target, "tcp://127.0.0.1:%d,10.0.0.2:1", vow_server_port(world->server));
+    channel = vow_channel_open(world->loop, target, NULL);
+    reply = calls_calls_echo(channel, &request, NULL);
+    world_advance_ms(world, 120); /* connected at 100; the hello comes at 150 */
+    drain = vow_server_drain(world->server, 5000);
+    assert_int_equal(world_settle(world, reply), VOW_OK);
+    assert_int_equal(world_settle(world, drain), VOW_OK);
+    vow_channel_close(channel);
+    world_free(world);
+}
+
 static void a_drain_ends_with_the_grace_and_the_callers_hear_unavailable(void **state)
 {
     world      *world = world_far_away();
@@ -498,6 +579,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(calls_that_begin_before_the_client_hears_of_the_drain_are_served),
         cmocka_unit_test(a_call_that_begins_after_the_client_has_heard_goes_elsewhere),
+        cmocka_unit_test(an_answer_on_a_slow_line_arrives_before_the_connection_closes),
+        cmocka_unit_test(an_answer_that_nobody_reads_holds_a_drain_up_to_its_grace),
+        cmocka_unit_test(a_call_is_not_begun_on_a_connection_that_the_drain_met_before_its_hello),
         cmocka_unit_test(a_drain_ends_with_the_grace_and_the_callers_hear_unavailable),
         cmocka_unit_test(cancelling_a_drain_ends_the_grace_at_once),
         cmocka_unit_test(a_server_drains_once),

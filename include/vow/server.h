@@ -88,7 +88,7 @@ VOW_API void vow_server_close(vow_server *server);
 
 /**
  * Stops in good order: no new connections; peers are told to go elsewhere; what they begin until they
- * know is still served; when the last call is answered, connections close and the future succeeds.
+ * know is still served; when the last answer has come, connections close and the future succeeds.
  *
  * Handlers see vow_call_draining, and are told by vow_call_when_draining. With the option lame_duck_ms the server
  * serves as before for that time, which is a part of the grace, and then does all this.

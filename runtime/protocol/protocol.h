@@ -117,6 +117,9 @@ typedef struct vow_session_events {
     /* The peer takes no new calls on this session; what it has goes on. */
     void (*goaway)(void *owner);
 
+    /* All that was queued has left; told after goaway's step 2. */
+    void (*flushed)(void *owner);
+
     /* The answer to the ping of this number. */
     void (*pong)(void *owner, uint64_t ping);
 
@@ -202,6 +205,9 @@ struct vow_protocol {
 
     /* Step 1: begin nothing new, what is on its way is still taken. Step 2: this was the last. */
     void (*goaway)(vow_session *session, int step);
+
+    /* Has all that was queued left? */
+    bool (*is_flushed)(const vow_session *session);
 
     /* Stops or goes on reading, whatever the session itself thinks: rpc does so when memory is short. */
     void (*pause)(vow_session *session, bool paused);

@@ -193,6 +193,12 @@ static vow_wire *session_began(void *owner, vow_arrival *arrival)
     return NULL;
 }
 
+/* This side says no goaway. */
+static void session_flushed(void *owner)
+{
+    (void)owner;
+}
+
 /* Whatever comes is a sign of life; a pong is nothing more. */
 static void session_pong(void *owner, uint64_t ping)
 {
@@ -211,6 +217,7 @@ static const vow_session_events session_events = {
     .ended = vow_caller_ended,
     .place = session_place,
     .goaway = session_goaway,
+    .flushed = session_flushed,
     .pong = session_pong,
     .closed = session_closed,
 };

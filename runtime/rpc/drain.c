@@ -68,8 +68,9 @@ static void drain_cut_short(vow_drain *drain, vow_code code, const char *text)
 
 static void drain_grace_over(vow_timer *timer)
 {
-    drain_cut_short(VOW_OWNER(timer, vow_drain, grace), VOW_DEADLINE_EXCEEDED,
-                    "calls still ran when the grace was over; they were cancelled");
+    drain_cut_short(
+        VOW_OWNER(timer, vow_drain, grace), VOW_DEADLINE_EXCEEDED,
+        "calls still ran, or answers had not arrived, when the grace was over; they were cancelled");
 }
 
 static void drain_cancelled(void *arg)

@@ -3,8 +3,9 @@
  *
  * The idea: two goaways, as HTTP/2 has them. The first says "begin nothing new" and is followed by a
  * ping; what the client began before it heard that is on the way and still served. Its pong says that
- * it has heard: the second goaway names the last call, and when those are answered the connection closes.
- * A drain does so to all connections, and age or idleness to one.
+ * it has heard: the second goaway names the last call. When those are answered and the answers have left, a
+ * second ping asks whether they have come, and its pong ends the connection. A drain does so to all
+ * connections, and age or idleness to one.
  *
  * Source: RFC 9113, section 6.8; gRFC A9.
  */
@@ -39,12 +40,29 @@ static void peer_arm(vow_peer *peer, vow_timer *timer, void (*fire)(vow_timer *t
 
 /* --- Leaving ------------------------------------------------------------------------------------ */
 
+static void receipt_is_overdue(vow_timer *timer)
+{
+    vow_peer_close(VOW_OWNER(timer, vow_peer, idle), NULL);
+}
+
+/* To close once the last answer is queued would lose it on a slow line, and so would closing once it has
+ * left: the kernel forgets what it could not yet deliver when the client still sends. So the client is asked
+ * whether it has it. */
 static void peer_look(vow_task *task)
 {
     vow_peer *peer = VOW_OWNER(task, vow_peer, look);
 
-    if (peer->session && peer->running == 0 && peer->has_heard)
-        vow_peer_close(peer, NULL);
+    if (!peer->session || peer->running > 0 || !peer->has_heard || peer->receipt ||
+        !peer->session->protocol->is_flushed(peer->session))
+        return;
+    peer->receipt = peer->session->protocol->ping(peer->session);
+    peer_arm(peer, &peer->idle, receipt_is_overdue, HEARD_WITHIN_MS);
+}
+
+void vow_peer_flushed(vow_peer *peer)
+{
+    if (peer->has_heard)
+        vow_scheduler_soon(peer_scheduler(peer), &peer->look);
 }
 
 /* It begins no more calls. */
@@ -88,6 +106,8 @@ void vow_peer_pong(vow_peer *peer, uint64_t ping)
 {
     if (peer->is_leaving && !peer->has_heard && ping == peer->farewell)
         peer_heard(peer);
+    else if (peer->receipt && ping == peer->receipt)
+        vow_peer_close(peer, NULL);
 }
 
 /* --- Age ------------------------------------------------------------------------------------------ */

@@ -60,6 +60,11 @@ static void peer_nothing(void *owner)
     (void)owner;
 }
 
+static void peer_flushed(void *owner)
+{
+    vow_peer_flushed(owner);
+}
+
 static void peer_pong(void *owner, uint64_t ping)
 {
     vow_peer_pong(owner, ping);
@@ -82,6 +87,7 @@ static const vow_session_events peer_events = {
     .ended = vow_handling_ended,
     .place = peer_nothing,
     .goaway = peer_nothing,
+    .flushed = peer_flushed,
     .pong = peer_pong,
     .closed = peer_closed,
 };

@@ -71,6 +71,7 @@ struct vow_peer {
     uint64_t             farewell;  /* the ping behind the first goaway */
     bool                 is_leaving; /* the first goaway was sent */
     bool                 has_heard; /* it, or was given the time to; the second was sent */
+    uint64_t             receipt;   /* the ping behind the last answer; 0: none was sent */
     size_t               references;
 };
 
@@ -133,6 +134,9 @@ void vow_peer_leave(vow_peer *peer);
 
 void vow_peer_call_ended(vow_peer *peer);
 void vow_peer_pong(vow_peer *peer, uint64_t ping);
+
+/* All that was queued for it has left. */
+void vow_peer_flushed(vow_peer *peer);
 
 /* --- drain.c ------------------------------------------------------------------------- */
 

@@ -55,12 +55,19 @@ static void session_drop_stream(vow_native *native)
     session_end(native);
 }
 
+static bool native_is_flushed(const vow_session *session)
+{
+    const vow_native *native = (const vow_native *)session;
+
+    return vow_output_empty(&native->output) && !native->output.is_writing;
+}
+
 /* Everything that was queued has left: the stream may end. */
 static void session_finish(vow_task *task)
 {
     vow_native *native = VOW_OWNER(task, vow_native, end);
 
-    if (native->base.stream && vow_output_empty(&native->output) && !native->output.is_writing) {
+    if (native->base.stream && native_is_flushed(&native->base)) {
         vow_stream_finish(native->base.stream);
         session_drop_stream(native);
     }
@@ -75,6 +82,8 @@ static void output_drained(vow_output *output)
     else if ((native->paused & VOW_PAUSED_FOR_OUTPUT) &&
              vow_output_pressing(output) <= native->base.options.max_queued_bytes / 64)
         vow_native_pause(native, VOW_PAUSED_FOR_OUTPUT, false);
+    if (native->state == VOW_NATIVE_OPEN && native->sent_last && native_is_flushed(&native->base))
+        native->base.events->flushed(native->base.owner);
 }
 
 void vow_native_pause(vow_native *native, unsigned reason, bool paused)
@@ -102,6 +111,15 @@ void vow_native_send(vow_native *native, const vow_header *header)
         vow_native_lose(native, vow_status_no_memory());
 }
 
+static void session_say_preface(vow_native *native)
+{
+    if (native->said_preface)
+        return;
+    native->said_preface = true;
+    if (vow_output_raw(&native->output, vow_preface, VOW_PREFACE_SIZE) != VOW_OK)
+        vow_native_lose(native, vow_status_no_memory());
+}
+
 static void session_say_hello(vow_native *native)
 {
     const vow_session_options *options = &native->base.options;
@@ -117,19 +135,21 @@ static void session_say_hello(vow_native *native)
     if (native->said_hello)
         return;
     native->said_hello = true;
-    if (vow_output_raw(&native->output, vow_preface, VOW_PREFACE_SIZE) != VOW_OK ||
+    session_say_preface(native);
+    if (vow_native_is_alive(native) &&
         vow_output_frame(&native->output, &header, (vow_bytes){ payload, size }) != VOW_OK)
         vow_native_lose(native, vow_status_no_memory());
 }
 
-/* The last frame of a connection that ends with an error. */
+/* The last frame of a connection that ends with an error. It may be the first as well: behind a hello, the peer would
+ * begin the calls that it has waiting, and lose them. */
 static void session_send_goaway(vow_native *native, vow_code code, const char *text)
 {
     const vow_header header = { .kind = VOW_FRAME_GOAWAY,
                                 .code = (uint32_t)code,
                                 .text = { (const uint8_t *)text, strlen(text) } };
 
-    session_say_hello(native);
+    session_say_preface(native);
     vow_output_frame(&native->output, &header, (vow_bytes){ NULL, 0 });
 }
 
@@ -226,8 +246,10 @@ void vow_native_greet(vow_native *native, vow_bytes payload)
     vow_error error;
 
     if (vow_hello_read(&hello, payload.data, payload.size, &error) != VOW_OK) {
+        session_say_hello(native); /* a peer that speaks other versions wants to know ours */
         session_send_goaway(native, error.code, error.message);
-        vow_native_lose(native, vow_status_make(error.code, "%s: %s", native->base.options.target, error.message));
+        vow_native_lose(native,
+                        vow_status_make(error.code, "%s: %s", native->base.options.target, error.message));
         return;
     }
     vow_timers_disarm(&vow_native_scheduler(native)->timers, &native->hello_timer);
@@ -263,9 +285,10 @@ static vow_wire *find_call_after(vow_native *native, uint64_t last)
 /* The peer has served no call after `last`, and will serve none. */
 static void session_end_unserved(vow_native *native, uint64_t last)
 {
-    vow_status why = vow_status_make(VOW_UNAVAILABLE, "%s: the server is stopping, and did not serve the call",
-                                     native->base.options.target);
-    vow_wire  *wire;
+    vow_status why =
+        vow_status_make(VOW_UNAVAILABLE, "%s: the server is stopping, and did not serve the call",
+                        native->base.options.target);
+    vow_wire *wire;
 
     while ((wire = find_call_after(native, last)))
         vow_calls_end(native, wire, VOW_ENDING(.status = why, .never_ran = true));
@@ -380,7 +403,8 @@ static void native_init(vow_native *native, vow_stream *stream, const vow_sessio
     native->max_frame_size = vow_stream_is_local(stream) ? VOW_FRAME_MAX_LOCAL : VOW_FRAME_MAX;
     native->peer_max_message_size = UINT64_MAX;
     native->next_call = options->is_server ? 2 : 1;
-    native->cancels = (vow_bucket){ CANCELS_AT_FIRST * 1000, vow_scheduler_now_ns(vow_scheduler_of(stream->loop)) };
+    native->cancels =
+        (vow_bucket){ CANCELS_AT_FIRST * 1000, vow_scheduler_now_ns(vow_scheduler_of(stream->loop)) };
     vow_map_init(&native->base.calls);
     vow_map_init(&native->ghosts);
     vow_methods_init(&native->methods);
@@ -454,8 +478,8 @@ static void last_words_over(vow_timer *timer)
     session_drop_stream(native);
 }
 
-/* What was queued still leaves, within a time. Both ends may be doing so: what comes meanwhile is read and dropped,
- * or neither would ever be rid of its own. */
+/* What was queued still leaves, within a time. Both ends may be doing so: what comes meanwhile is read and
+ * dropped, or neither would ever be rid of its own. */
 static void session_say_last_words(vow_native *native)
 {
     vow_scheduler *scheduler = vow_native_scheduler(native);
@@ -464,7 +488,8 @@ static void session_say_last_words(vow_native *native)
     native->has_last_words = true;
     vow_native_pause(native, ~0u, false);
     vow_timer_init(&native->hello_timer, last_words_over);
-    vow_timers_arm(&scheduler->timers, &native->hello_timer, vow_scheduler_after_ms(scheduler, LAST_WORDS_MS));
+    vow_timers_arm(&scheduler->timers, &native->hello_timer,
+                   vow_scheduler_after_ms(scheduler, LAST_WORDS_MS));
     vow_scheduler_soon(scheduler, &native->end);
 }
 
@@ -512,6 +537,7 @@ const vow_protocol vow_protocol_native = {
     .ping = vow_pings_send,
     .lose = native_lose,
     .goaway = native_goaway,
+    .is_flushed = native_is_flushed,
     .pause = native_pause,
     .close = native_close,
 };

@@ -137,6 +137,7 @@ typedef struct vow_native {
     unsigned         paused;         /* VOW_PAUSED_… */
     unsigned         busy;
     bool             said_hello;
+    bool             said_preface;
     bool             sent_last;      /* the second goaway */
     bool             has_last_words; /* closed by rpc, and keeps the loop alive until what was queued has left */
 } vow_native;

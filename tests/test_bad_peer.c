@@ -75,7 +75,7 @@ static void long_header(writer *w)
 static void huge_header(writer *w)
 {
     write_raw(w,
-              "\x00\xf0\0\0\xc0\xb8\x02"
+              "\x00\xf0\0\0\x81\x80\x03"
               "12345678",
               15);
 }
@@ -249,7 +249,7 @@ static const fault faults[] = {
     { "empty frame", empty_frame, "a frame of 0 bytes" },
     { "header longer than its frame", long_header, "a header of 100 bytes in a frame of 5" },
     { "header over the limit", huge_header,
-      "a header of 40000 bytes in a frame of 61440; 32768 are allowed" },
+      "a header of 49153 bytes in a frame of 61440; 49152 are allowed" },
     { "header size without an end", endless_header_size, "header" },
     { "no header", no_header, "no known kind" },
     { "unknown kind", unknown_kind, "the header of a frame is of no known kind" },

@@ -260,12 +260,12 @@ static void a_stream_for_one_message(writer *w)
 {
     begin(w, 1, ECHO);
 }
-static void bad_metadata(writer *w)
+static void late_metadata(writer *w)
 {
     begin(w, 1, CHAT);
     write_frame(w,
                 HEADER(.kind = VOW_FRAME_STREAM, .call = 1,
-                       .to_send = VOW_METADATA({ .name = "UPPER", .value = "x" })),
+                       .to_send = VOW_METADATA({ .name = "name", .value = "x" })),
                 NULL, 0);
 }
 
@@ -282,7 +282,7 @@ static const struct {
       "takes a stream of messages, and the caller sends one" },
     { "a stream for one message", a_stream_for_one_message, VOW_INTERNAL,
       "takes one message, and the caller sends a stream" },
-    { "bad metadata", bad_metadata, VOW_INTERNAL, "UPPER" },
+    { "late metadata", late_metadata, VOW_INTERNAL, "metadata came behind a message" },
 };
 
 static void a_fault_in_a_stream_ends_its_call_alone(void **state)

@@ -32,7 +32,10 @@ typedef struct sample {
     Vow__Wire__Metadata entries[ENTRIES_MAX];
     Vow__Wire__Metadata *entry_list[ENTRIES_MAX];
     vow_metadata        to_send[ENTRIES_MAX + 1];
-    char                texts[3 + 2 * ENTRIES_MAX][TEXT_MAX + 1];
+    Vow__Wire__Metadata  trailing_entries[ENTRIES_MAX];
+    Vow__Wire__Metadata *trailing_list[ENTRIES_MAX];
+    vow_metadata         trailing_to_send[ENTRIES_MAX + 1];
+    char                texts[3 + 4 * ENTRIES_MAX][TEXT_MAX + 1];
     size_t              texts_used;
 } sample;
 
@@ -127,23 +130,36 @@ static void sample_texts(sample *sample, uint64_t *random)
     }
 }
 
-static void sample_metadata(sample *sample, uint64_t *random)
+/* Gives how many entries were made, alike for both codecs. */
+static size_t sample_entries(sample *sample, uint64_t *random, Vow__Wire__Metadata *entries, Vow__Wire__Metadata **list,
+                             vow_metadata *to_send)
 {
     size_t count = heads(random) ? vow_random_below(random, ENTRIES_MAX + 1) : 0;
 
     for (size_t i = 0; i < count; i++) {
-        Vow__Wire__Metadata *entry = &sample->entries[i];
+        Vow__Wire__Metadata *entry = &entries[i];
 
         vow__wire__metadata__init(entry);
         entry->name = random_text(sample, random);
         entry->value.data = (uint8_t *)random_text(sample, random);
         entry->value.len = strlen((char *)entry->value.data);
-        sample->to_send[i] = (vow_metadata){ entry->name, (char *)entry->value.data, entry->value.len };
-        sample->entry_list[i] = entry;
+        to_send[i] = (vow_metadata){ entry->name, (char *)entry->value.data, entry->value.len };
+        list[i] = entry;
     }
-    sample->message.n_metadata = count;
-    sample->message.metadata = sample->entry_list;
-    sample->header.to_send = count ? sample->to_send : NULL;
+    return count;
+}
+
+static void sample_metadata(sample *sample, uint64_t *random)
+{
+    Vow__Wire__Header *message = &sample->message;
+
+    message->n_metadata = sample_entries(sample, random, sample->entries, sample->entry_list, sample->to_send);
+    message->metadata = sample->entry_list;
+    sample->header.to_send = message->n_metadata ? sample->to_send : NULL;
+    message->n_trailing_metadata = sample_entries(sample, random, sample->trailing_entries, sample->trailing_list,
+                                                  sample->trailing_to_send);
+    message->trailing_metadata = sample->trailing_list;
+    sample->header.trailing_to_send = message->n_trailing_metadata ? sample->trailing_to_send : NULL;
 }
 
 static void sample_make(sample *sample, uint64_t *random)
@@ -226,6 +242,7 @@ static void the_room_for_a_header_is_enough_at_its_longest(void **state)
     memset(name, 'n', sizeof name - 1);
     header.method_name = header.text = header.details = bytes_of(name);
     header.to_send = (const vow_metadata[]){ { name, name, 0 }, { "a", "", 0 }, { NULL, NULL, 0 } };
+    header.trailing_to_send = header.to_send;
     frame = malloc(vow_header_room(&header));
     assert_true((size_t)(vow_header_write(frame, &header, 0) - frame) <= vow_header_room(&header));
     free(frame);
@@ -241,21 +258,21 @@ static void assert_same_bytes(vow_bytes read, vow_bytes written)
         assert_memory_equal(read.data, written.data, read.size);
 }
 
-static void assert_same_metadata(const vow_header *read, const sample *sample)
+static void assert_same_metadata(vow_entries read, const vow_metadata *sent, size_t sent_count)
 {
-    vow_bytes left = read->metadata;
-    vow_bytes name, value;
-    size_t    count = 0;
+    vow_entries left = read;
+    vow_bytes   name, value;
+    size_t      count = 0;
 
     for (; vow_header_next_metadata(&left, &name, &value); count++) {
-        assert_true(count < sample->message.n_metadata);
-        assert_int_equal(name.size, strlen(sample->to_send[count].name));
-        assert_memory_equal(name.data, sample->to_send[count].name, name.size);
-        assert_int_equal(value.size, sample->to_send[count].value_size);
-        assert_memory_equal(value.data, sample->to_send[count].value, value.size);
+        assert_true(count < sent_count);
+        assert_int_equal(name.size, strlen(sent[count].name));
+        assert_memory_equal(name.data, sent[count].name, name.size);
+        assert_int_equal(value.size, sent[count].value_size);
+        assert_memory_equal(value.data, sent[count].value, value.size);
     }
-    assert_int_equal(count, sample->message.n_metadata);
-    assert_int_equal(count, read->metadata_count);
+    assert_int_equal(count, sent_count);
+    assert_int_equal(count, read.count);
 }
 
 static void assert_same_header(const vow_header *read, const sample *sample)
@@ -280,7 +297,8 @@ static void assert_same_header(const vow_header *read, const sample *sample)
     assert_same_bytes(read->method_name, written->method_name);
     assert_same_bytes(read->text, written->text);
     assert_same_bytes(read->details, written->details);
-    assert_same_metadata(read, sample);
+    assert_same_metadata(read->metadata, sample->to_send, sample->message.n_metadata);
+    assert_same_metadata(read->trailing, sample->trailing_to_send, sample->message.n_trailing_metadata);
 }
 
 static void a_header_that_protobuf_c_packed_is_read_as_it_was(void **state)
@@ -313,12 +331,16 @@ static const char *read_exactly(const uint8_t *data, size_t size, vow_header *he
 {
     uint8_t    *bytes = calloc(1, size ? size : 1);
     const char *wrong;
-    vow_bytes   left, name, value;
+    vow_entries left;
+    vow_bytes   name, value;
 
     if (size)
         memcpy(bytes, data, size);
     wrong = vow_header_read(header, size ? bytes : bytes + 1, size);
     left = header->metadata;
+    while (!wrong && vow_header_next_metadata(&left, &name, &value))
+        ;
+    left = header->trailing;
     while (!wrong && vow_header_next_metadata(&left, &name, &value))
         ;
     free(bytes);
@@ -387,7 +409,7 @@ static void fields_that_are_not_known_are_skipped(void **state)
     writer_number(&bytes, 19, 7);
     writer_number(&bytes, 1, VOW_FRAME_PING);
     writer_text(&bytes, 100, "from a later version");
-    writer_tag(&bytes, 20, 1);
+    writer_tag(&bytes, 21, 1);
     writer_add(&bytes, "12345678", 8);
     writer_tag(&bytes, 536870911, 5);
     writer_add(&bytes, "1234", 4);
@@ -398,7 +420,7 @@ static void fields_that_are_not_known_are_skipped(void **state)
     assert_null(read_exactly(bytes.data, bytes.size, &header));
     assert_int_equal(header.kind, VOW_FRAME_PING);
     assert_int_equal(header.ping, 300);
-    assert_int_equal(header.metadata_count, 0);
+    assert_int_equal(header.metadata.count, 0);
     writer_done(&bytes);
 }
 

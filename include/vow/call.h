@@ -90,17 +90,48 @@ VOW_API const vow_method *vow_call_method(const vow_call *call);
 /** "tcp://10.0.0.7:52144"; "" while there is no connection. */
 VOW_API const char *vow_call_peer(const vow_call *call);
 
+/** The connection that a call goes over. What it points at lives as long as the call. */
+typedef struct vow_connection_info {
+    size_t      size;      /* of this struct; VOW_CONNECTION_INFO_INIT fills it in */
+    const char *peer;      /* as vow_call_peer */
+    const char *local;     /* this side of it: "tcp://10.0.0.1:7000"; "" where the system does not say */
+    const char *protocol;  /* "vow/1" */
+    const char *agent;     /* what the peer calls itself, "vow/0.1.0"; "" where it does not, cut at 63 bytes */
+    uint64_t    opened_ns; /* when both had said hello, on the loop's clock (vow_loop_now_ns) */
+} vow_connection_info;
+
+#define VOW_CONNECTION_INFO_INIT { sizeof(vow_connection_info), NULL, NULL, NULL, NULL, 0 }
+
+/**
+ * Fills `info`, the size of which is set (VOW_CONNECTION_INFO_INIT).
+ *
+ * Fails   false: the call has had no connection yet; `info` is as it was.
+ */
+VOW_API bool vow_call_connection(const vow_call *call, vow_connection_info *info);
+
 /** Milliseconds until the deadline, 0 once it has passed; INT64_MAX: there is none. */
 VOW_API int64_t vow_call_time_left_ms(const vow_call *call);
 
 /** Is this the call that a handler has? False: a caller's. For what serves both sides, as interceptors do. */
 VOW_API bool vow_call_is_served(const vow_call *call);
 
-/** What the other side sent, in its order, ended by a NULL name; never NULL. Lives as long as the call. */
+/**
+ * What the other side sent with the call, or with its first message or its end, whichever came first. In its order,
+ * ended by a NULL name; never NULL. Lives as long as the call.
+ */
 VOW_API const vow_metadata *vow_call_metadata(const vow_call *call);
 
-/** The first value under `name`; NULL when there is none. */
+/** What a handler sent with the end of the call; its caller has it once the call has ended. As above. */
+VOW_API const vow_metadata *vow_call_trailing_metadata(const vow_call *call);
+
+/** The first value under `name` in vow_call_metadata; NULL when there is none. */
 VOW_API const char *vow_call_metadata_get(const vow_call *call, const char *name);
+
+/**
+ * The first entry under `name` from `list` on; NULL when there is none. All of them, in their order:
+ * `for (e = vow_metadata_find(list, name); e; e = vow_metadata_find(e + 1, name))`
+ */
+VOW_API const vow_metadata *vow_metadata_find(const vow_metadata *list, const char *name);
 
 #define VOW_TRACE_SAMPLED 0x01u /* the caller may have recorded it */
 #define VOW_TRACE_RANDOM 0x02u  /* the trace id is random */
@@ -120,10 +151,18 @@ typedef struct vow_trace {
  */
 VOW_API bool vow_call_trace(const vow_call *call, vow_trace *trace);
 
-/** Metadata to send with the answer, after what was set before; copied.
- * Fails: a name or value that is not allowed, or too much of it in all, fails the call with VOW_INTERNAL, which says
- * what is wrong. */
+/**
+ * Metadata of a handler: leaves with its first message, or with the answer where there is none; behind the first
+ * message of a stream it goes with the answer, as trailing metadata. It does not leave before there is a message, or
+ * the answer. Added to what was set before; copied.
+ *
+ * Fails   a name or value that is not allowed, or over 100 entries or 16 KiB of it in all, fails the call with
+ *         VOW_INTERNAL, which says what is wrong.
+ */
 VOW_API void vow_call_send_metadata(vow_call *call, const vow_metadata *metadata);
+
+/** Metadata that leaves with the answer of a handler, whatever it is. Otherwise as above, with a limit of its own. */
+VOW_API void vow_call_send_trailing_metadata(vow_call *call, const vow_metadata *metadata);
 
 /**
  * Releases `object` when the memory of the call ends: nobody has the call any more. The last one attached goes first.

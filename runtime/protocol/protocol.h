@@ -38,6 +38,9 @@ typedef struct vow_protocol vow_protocol;
 /* Bytes of a method's name; it is UTF-8. */
 #define VOW_METHOD_NAME_MAX 512
 
+/* Of what a peer calls itself, with its NUL; the rest is cut. */
+#define VOW_AGENT_MAX 64
+
 /* Memory held for peers, counted together over all sessions of a server. */
 typedef struct vow_account {
     size_t used;
@@ -53,6 +56,7 @@ typedef struct vow_wire {
     void        *flow;     /* the credit of a call that streams; NULL: none yet */
     size_t       queued;   /* bytes of a stream's messages that wait for credit, or for the connection */
     bool         is_ours;    /* begun by this side */
+    bool         has_spoken; /* what the other side has sent had its metadata, if any; more would come too late */
     bool         has_ended;  /* the other side sends no more messages */
 } vow_wire;
 
@@ -67,7 +71,8 @@ typedef struct vow_begin {
 /* How a call ended, in either direction. */
 typedef struct vow_ending {
     vow_status          status;      /* lent; with its details, and when to try again (runtime/base/details.h) */
-    const vow_metadata *metadata;    /* lent; NULL: none */
+    const vow_metadata *metadata;    /* lent; NULL: none. Of an answer: what has not left with a message; else none */
+    const vow_metadata *trailing;    /* the same, of the end */
     bool                never_ran;   /* it provably never reached a handler */
     bool                at_once;     /* an answer that does not wait for what was sent before it */
 } vow_ending;
@@ -98,7 +103,7 @@ typedef struct vow_session_events {
      * the other side sends is a stream's, and holds its sender back until `taken`. */
     void (*message)(vow_wire *wire, const uint8_t *data, size_t size, bool ends);
 
-    /* The other side's metadata, lent, that comes with the first message of a stream. */
+    /* The other side's metadata, lent: before its first message, or its end. That of a call comes with it. */
     void (*metadata)(vow_wire *wire, const vow_metadata *metadata);
 
     /* The other side has sent its last message; an answer may still come. */
@@ -158,6 +163,7 @@ struct vow_session {
     bool                      is_ready;
     bool                      is_paused;  /* nothing is read, so nothing can be heard */
     bool                      goes_away;  /* the peer said so, or ran out of ids: begin nothing new */
+    char                      agent[VOW_AGENT_MAX]; /* the peer's, as its hello says; "": it does not */
     size_t                    held_bytes; /* memory held for this peer: assemblies and queued output */
 };
 

@@ -45,6 +45,7 @@ vow_call *vow_call_new(vow_loop *loop, const vow_method *method, size_t max_memo
     call->method = method;
     call->deadline_ns = VOW_NO_DEADLINE;
     call->received = no_metadata;
+    call->trailing = no_metadata;
     call->peer = "";
     call->state = VOW_CALL_WAITING;
     vow_arena_init(&call->arena, call->room, VOW_CALL_SIZE - offsetof(vow_call, room), &scheduler->blocks, max_memory);
@@ -234,18 +235,42 @@ const vow_metadata *vow_call_copy_metadata(vow_call *call, const vow_metadata *m
     return vow_call_join_metadata(call, NULL, metadata, failed);
 }
 
+void vow_call_hear_metadata(vow_wire *wire, const vow_metadata *metadata)
+{
+    vow_call           *call = vow_call_of_wire(wire);
+    bool                failed;
+    const vow_metadata *copy = vow_call_copy_metadata(call, metadata, &failed);
+
+    if (copy)
+        call->received = copy;
+    if (failed)
+        vow_call_end_with(call, vow_status_no_memory());
+}
+
 const vow_metadata *vow_call_metadata(const vow_call *call)
 {
     return vow_call_is_missing(call) ? no_metadata : call->received;
 }
 
-const char *vow_call_metadata_get(const vow_call *call, const char *name)
+const vow_metadata *vow_call_trailing_metadata(const vow_call *call)
 {
-    for (const vow_metadata *entry = vow_call_metadata(call); entry->name; entry++) {
-        if (strcmp(entry->name, name) == 0)
-            return entry->value;
+    return vow_call_is_missing(call) ? no_metadata : call->trailing;
+}
+
+const vow_metadata *vow_metadata_find(const vow_metadata *list, const char *name)
+{
+    for (; list && list->name; list++) {
+        if (strcmp(list->name, name) == 0)
+            return list;
     }
     return NULL;
+}
+
+const char *vow_call_metadata_get(const vow_call *call, const char *name)
+{
+    const vow_metadata *entry = vow_metadata_find(vow_call_metadata(call), name);
+
+    return entry ? entry->value : NULL;
 }
 
 /* --- Asking --------------------------------------------------------------------------------- */

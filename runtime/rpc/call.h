@@ -28,6 +28,15 @@ typedef struct vow_interception vow_interception; /* and one that interceptors s
 typedef struct vow_slot vow_slot; /* memory that is found by key */
 typedef struct vow_attachment vow_attachment; /* what is released with a call's memory */
 
+/* What is known of a connection once it is there; it outlives its session, for the calls that still refer to it. */
+typedef struct vow_facts {
+    uint64_t opened_ns;
+    char     local[VOW_ENDPOINT_MAX];
+    char     agent[VOW_AGENT_MAX];
+} vow_facts;
+
+void vow_facts_keep(vow_facts *facts, const vow_session *session);
+
 typedef enum vow_call_state {
     VOW_CALL_DEAD,
     VOW_CALL_WAITING,  /* caller: for a connection. Handler: for the request */
@@ -58,7 +67,8 @@ typedef struct vow_handling {
     vow_future         *on_closed; /* its future, to be shared */
     vow_promise        *draining;  /* of vow_call_when_draining */
     vow_future         *on_draining;
-    const vow_metadata *metadata; /* to be sent with the answer */
+    const vow_metadata *metadata; /* to be sent with what is sent first */
+    const vow_metadata *trailing; /* and with the answer */
     size_t              charged;  /* bytes counted in the server's account */
     unsigned            lent;     /* functions and futures that still use it */
 } vow_handling;
@@ -75,6 +85,7 @@ struct vow_call {
     vow_list            children;
     vow_link            sibling; /* among its parent's children */
     const vow_metadata *received;
+    const vow_metadata *trailing; /* received by a caller */
     vow_streaming *streaming; /* NULL: neither side streams */
     vow_interception *interception; /* NULL: no interceptors */
     vow_slot         *slots;
@@ -144,6 +155,9 @@ ProtobufCMessage *vow_call_unpack(vow_call *call, vow_arena *arena, const Protob
 
 /* Cancels the calls that were begun on behalf of this one. */
 void vow_call_cancel_children(vow_call *call);
+
+/* An event of a session: the other side's metadata. */
+void vow_call_hear_metadata(vow_wire *wire, const vow_metadata *metadata);
 
 /* Copies metadata into the call's memory. NULL: there was none, or no memory (then *failed is true). */
 const vow_metadata *vow_call_copy_metadata(vow_call *call, const vow_metadata *metadata, bool *failed);

@@ -450,13 +450,15 @@ void vow_caller_answer(vow_call *call, const uint8_t *data, size_t size)
         vow_caller_ended(&call->wire, VOW_ENDING(.status = VOW_STATUS_OK));
 }
 
-static void caller_keep_metadata(vow_call *call, const vow_ending *ending)
+/* False: no memory. */
+static bool caller_keep_trailing(vow_call *call, const vow_metadata *trailing)
 {
     bool                failed;
-    const vow_metadata *received = vow_call_join_metadata(call, call->received, ending->metadata, &failed);
+    const vow_metadata *copy = vow_call_copy_metadata(call, trailing, &failed);
 
-    if (received)
-        call->received = received;
+    if (copy)
+        call->trailing = copy;
+    return !failed;
 }
 
 /* How the call ended, whatever the server says of it. `status` is given. */
@@ -481,9 +483,9 @@ void vow_caller_ended(vow_wire *wire, const vow_ending *ending)
     vow_status status;
 
     wire->session = NULL; /* it has forgotten the wire: nothing to cancel */
-    if (ending->metadata)
-        caller_keep_metadata(call, ending);
     status = caller_outcome(call, ending);
+    if (ending->trailing && !caller_keep_trailing(call, ending->trailing) && status.code == VOW_OK)
+        status = vow_status_no_memory();
     caller_end(call);
     status = vow_intercept_end(call, status);
     vow_streaming_over(call, &status, false);

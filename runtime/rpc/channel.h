@@ -58,6 +58,7 @@ struct vow_connection {
     uint64_t             quiet_ns; /* when that was */
     vow_keepalive        keepalive;
     char                *peer;    /* "tcp://127.0.0.1:7000" */
+    vow_facts            facts;   /* once it is ready */
     size_t               references; /* the channel's, and each call's that went over it */
 };
 

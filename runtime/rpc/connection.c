@@ -120,6 +120,7 @@ static void session_ready(void *owner)
     vow_connection *connection = owner;
     vow_channel    *channel = connection->channel;
 
+    vow_facts_keep(&connection->facts, connection->session);
     vow_timers_disarm(&vow_scheduler_of(channel->anchor.loop)->timers, &connection->timer);
     vow_dial_stop(connection->dial);
     connection->dial = NULL;
@@ -211,7 +212,7 @@ static const vow_session_events session_events = {
     .resolve = session_resolve,
     .began = session_began,
     .message = vow_caller_message,
-    .metadata = vow_streaming_metadata,
+    .metadata = vow_call_hear_metadata,
     .finished = vow_streaming_finished,
     .room = vow_streaming_room,
     .ended = vow_caller_ended,

@@ -108,38 +108,40 @@ static bool call_is_open(const vow_call *call)
     return call->state == VOW_CALL_OPEN && call->wire.session;
 }
 
-static void handling_end_as(vow_call *call, const ProtobufCMessage *message, const vow_ending *ending)
+/* `status` is lent. */
+static void handling_end_as(vow_call *call, const ProtobufCMessage *message, vow_status status)
 {
+    const vow_handling *handling = &call->side.handling;
+
     if (call_is_open(call))
-        call->wire.session->protocol->answer(&call->wire, message, ending);
+        call->wire.session->protocol->answer(
+            &call->wire, message,
+            VOW_ENDING(.status = status, .metadata = handling->metadata, .trailing = handling->trailing));
     if (call->state != VOW_CALL_ENDED)
         handling_answered(call);
 }
 
 /* As interceptors make of it. */
-static void handling_end_intercepted(vow_call *call, const ProtobufCMessage *message, const vow_ending *ending)
+static void handling_end_intercepted(vow_call *call, const ProtobufCMessage *message, vow_status status)
 {
-    vow_ending changed = *ending;
-
     call->side.handling.lent++;
-    changed.status = vow_intercept_end(call, vow_status_share(&ending->status));
-    changed.metadata = call->side.handling.metadata;
-    handling_end_as(call, changed.status.code == VOW_OK ? message : NULL, &changed);
-    vow_status_done(&changed.status);
+    status = vow_intercept_end(call, vow_status_share(&status));
+    handling_end_as(call, status.code == VOW_OK ? message : NULL, status);
+    vow_status_done(&status);
     vow_handling_let_go(call);
 }
 
-static void handling_end(vow_call *call, const ProtobufCMessage *message, const vow_ending *ending)
+static void handling_end(vow_call *call, const ProtobufCMessage *message, vow_status status)
 {
     if (call->interception)
-        handling_end_intercepted(call, message, ending);
+        handling_end_intercepted(call, message, status);
     else
-        handling_end_as(call, message, ending);
+        handling_end_as(call, message, status);
 }
 
 void vow_handling_fail(vow_call *call, vow_status status)
 {
-    handling_end(call, NULL, VOW_ENDING(.status = status, .metadata = call->side.handling.metadata));
+    handling_end(call, NULL, status);
     vow_status_done(&status);
 }
 
@@ -160,7 +162,7 @@ void vow_call_reply(vow_call *call, const ProtobufCMessage *message)
     }
     if (call->interception && !(message = vow_intercept_send(call, message)))
         return;
-    handling_end(call, message, VOW_ENDING(.status = VOW_STATUS_OK, .metadata = call->side.handling.metadata));
+    handling_end(call, message, VOW_STATUS_OK);
 }
 
 void vow_handling_end_stream(vow_call *call)
@@ -174,7 +176,7 @@ void vow_handling_end_stream(vow_call *call)
     }
     if (call->streaming)
         call->streaming->has_ended = true;
-    handling_end(call, NULL, VOW_ENDING(.status = VOW_STATUS_OK, .metadata = call->side.handling.metadata));
+    handling_end(call, NULL, VOW_STATUS_OK);
 }
 
 void vow_call_fail(vow_call *call, vow_code code, const char *format, ...)
@@ -275,26 +277,48 @@ void *vow_call_alloc(vow_call *call, size_t size)
     return NULL;
 }
 
-void vow_call_send_metadata(vow_call *call, const vow_metadata *metadata)
+static void handling_add_metadata(vow_call *call, const vow_metadata **list, const vow_metadata *metadata)
 {
-    vow_handling       *handling = &call->side.handling;
     const vow_metadata *joined;
     vow_error           error;
     bool                failed = false;
 
-    if (call->state == VOW_CALL_ENDED)
-        return;
     if (vow_metadata_check(metadata, &error) != VOW_OK) {
         vow_call_fail(call, VOW_INTERNAL, "%s: %s", call->method->name, error.message);
         return;
     }
-    joined = vow_call_join_metadata(call, handling->metadata, metadata, &failed);
+    joined = vow_call_join_metadata(call, *list, metadata, &failed);
     if (failed)
         vow_call_fail(call, VOW_RESOURCE_EXHAUSTED, "%s: no memory for metadata", call->method->name);
     else if (vow_metadata_check(joined, &error) != VOW_OK) /* each part is allowed, all together may be too much */
         vow_call_fail(call, VOW_INTERNAL, "%s: %s", call->method->name, error.message);
     else
-        handling->metadata = joined;
+        *list = joined;
+}
+
+/* A caller's goes into its options. */
+static bool may_send_metadata(const vow_call *call)
+{
+    VOW_RULE(!vow_call_is_callers(call), "this is for handlers; a caller's metadata goes into VOW_CALL(.metadata)");
+    return !vow_call_is_callers(call) && call->state != VOW_CALL_ENDED;
+}
+
+void vow_call_send_metadata(vow_call *call, const vow_metadata *metadata)
+{
+    vow_handling *handling = &call->side.handling;
+
+    if (!may_send_metadata(call))
+        return;
+    if (call->streaming && call->streaming->has_sent)
+        handling_add_metadata(call, &handling->trailing, metadata);
+    else
+        handling_add_metadata(call, &handling->metadata, metadata);
+}
+
+void vow_call_send_trailing_metadata(vow_call *call, const vow_metadata *metadata)
+{
+    if (may_send_metadata(call))
+        handling_add_metadata(call, &call->side.handling.trailing, metadata);
 }
 
 /* --- When nobody waits any more ---------------------------------------------------------------------- */

@@ -42,7 +42,10 @@ void vow_peer_close(vow_peer *peer, const vow_status *why)
 
 static void peer_ready(void *owner)
 {
-    vow_peer_life_begin(owner);
+    vow_peer *peer = owner;
+
+    vow_facts_keep(&peer->facts, peer->session);
+    vow_peer_life_begin(peer);
 }
 
 static const void *peer_resolve(void *owner, const char *method)
@@ -81,7 +84,7 @@ static const vow_session_events peer_events = {
     .resolve = peer_resolve,
     .began = peer_began,
     .message = vow_handling_message,
-    .metadata = vow_streaming_metadata,
+    .metadata = vow_call_hear_metadata,
     .finished = vow_streaming_finished,
     .room = vow_streaming_room,
     .ended = vow_handling_ended,

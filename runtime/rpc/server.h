@@ -59,6 +59,7 @@ struct vow_peer {
     vow_server_listener *listener; /* NULL: has been closed */
     vow_session         *session;  /* NULL: gone */
     char                *name;     /* "tcp://10.0.0.7:52144" */
+    vow_facts            facts;    /* once the hellos are exchanged */
     char                *host;     /* "10.0.0.7"; NULL: exempt from the limit per address */
     size_t               running;  /* calls that its handlers still have */
     size_t               arenas;   /* bytes of their memory */

@@ -283,16 +283,6 @@ void vow_streaming_arrived(vow_call *call, const uint8_t *data, size_t size)
     arrived_charge(call);
 }
 
-void vow_streaming_metadata(vow_wire *wire, const vow_metadata *metadata)
-{
-    vow_call           *call = vow_call_of_wire(wire);
-    bool                failed;
-    const vow_metadata *joined = vow_call_join_metadata(call, call->received, metadata, &failed);
-
-    if (joined)
-        call->received = joined;
-}
-
 void vow_streaming_finished(vow_wire *wire)
 {
     vow_call *call = vow_call_of_wire(wire);

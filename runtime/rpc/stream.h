@@ -90,7 +90,6 @@ bool vow_stream_waits_deliver(vow_streaming *streaming, const uint8_t *data, siz
 
 /* The events of a session. */
 void vow_streaming_arrived(vow_call *call, const uint8_t *data, size_t size);
-void vow_streaming_metadata(vow_wire *wire, const vow_metadata *metadata);
 void vow_streaming_finished(vow_wire *wire);
 void vow_streaming_room(vow_wire *wire);
 

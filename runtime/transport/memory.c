@@ -279,6 +279,11 @@ static const char *memory_peer_host(const vow_stream *stream)
     return "";
 }
 
+static void memory_local(const vow_stream *stream, char *text, size_t size)
+{
+    snprintf(text, size, "%s", memory_peer(stream));
+}
+
 static bool memory_is_local(const vow_stream *stream)
 {
     (void)stream;
@@ -342,6 +347,7 @@ const vow_transport vow_transport_memory = {
     .finish = memory_finish,
     .peer = memory_peer,
     .peer_host = memory_peer_host,
+    .local = memory_local,
     .is_local = memory_is_local,
     .listen = memory_listen,
     .unlisten = memory_unlisten,

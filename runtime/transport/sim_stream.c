@@ -464,6 +464,11 @@ static const char *simulated_peer_host(const vow_stream *stream)
     return end_of(stream)->peer_host;
 }
 
+static void simulated_local(const vow_stream *stream, char *text, size_t size)
+{
+    snprintf(text, size, "%s", vow_end_other(end_of(stream))->peer);
+}
+
 static bool simulated_is_local(const vow_stream *stream)
 {
     return vow_place_is_on_this_machine(&end_of(stream)->cable->place);
@@ -481,6 +486,7 @@ const vow_transport vow_transport_simulated = {
     .finish = simulated_finish,
     .peer = simulated_peer,
     .peer_host = simulated_peer_host,
+    .local = simulated_local,
     .is_local = simulated_is_local,
     .listen = vow_simulated_listen,
     .unlisten = vow_simulated_unlisten,

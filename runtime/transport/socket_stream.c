@@ -482,6 +482,34 @@ static const char *socket_peer_host(const vow_stream *stream)
     return ((const vow_socket *)stream)->host;
 }
 
+/* Neither end of a Unix socket has a name but the one that the server listens on. */
+static void socket_local(const vow_stream *stream, char *text, size_t size)
+{
+    const vow_socket       *socket = (const vow_socket *)stream;
+    struct sockaddr_storage address = { .ss_family = AF_UNSPEC };
+    int                     length = sizeof address;
+    char                    host[INET6_ADDRSTRLEN] = "";
+
+    if (socket->is_unix) {
+        snprintf(text, size, "%s", socket->peer);
+        return;
+    }
+    text[0] = '\0';
+    if (uv_tcp_getsockname(&socket->handle.tcp, (struct sockaddr *)&address, &length) != 0)
+        return;
+    if (address.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)&address;
+
+        inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
+        snprintf(text, size, "tcp://[%s]:%u", host, ntohs(v6->sin6_port));
+    } else {
+        const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)&address;
+
+        inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
+        snprintf(text, size, "tcp://%s:%u", host, ntohs(v4->sin_port));
+    }
+}
+
 static bool socket_is_local(const vow_stream *stream)
 {
     return ((const vow_socket *)stream)->is_local;
@@ -499,6 +527,7 @@ const vow_transport vow_transport_tcp = {
     .finish = socket_finish,
     .peer = socket_peer,
     .peer_host = socket_peer_host,
+    .local = socket_local,
     .is_local = socket_is_local,
     .listen = vow_socket_listen,
     .unlisten = vow_socket_unlisten,
@@ -518,6 +547,7 @@ const vow_transport vow_transport_unix = {
     .finish = socket_finish,
     .peer = socket_peer,
     .peer_host = socket_peer_host,
+    .local = socket_local,
     .is_local = socket_is_local,
     .listen = vow_socket_listen,
     .unlisten = vow_socket_unlisten,

@@ -76,6 +76,11 @@ const char *vow_stream_peer(const vow_stream *stream)
     return stream->transport->peer(stream);
 }
 
+void vow_stream_local(const vow_stream *stream, char *text, size_t size)
+{
+    stream->transport->local(stream, text, size);
+}
+
 bool vow_stream_is_local(const vow_stream *stream)
 {
     return stream->transport->is_local(stream);

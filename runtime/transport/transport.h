@@ -77,6 +77,12 @@ void vow_stream_finish(vow_stream *stream);
 /* "tcp://10.0.0.7:52144"; lives as long as the stream; "" before it is open. */
 const char *vow_stream_peer(const vow_stream *stream);
 
+/* Our own end, as the peer sees it, into `text`: "tcp://10.0.0.1:7000". Of an open stream. */
+void vow_stream_local(const vow_stream *stream, char *text, size_t size);
+
+/* What either of them takes, at most. */
+#define VOW_ENDPOINT_MAX 192
+
 /* Is the peer on this machine? Such peers are exempt from limits per address. */
 bool vow_stream_is_local(const vow_stream *stream);
 
@@ -132,6 +138,7 @@ struct vow_transport {
     void (*finish)(vow_stream *stream);
     const char *(*peer)(const vow_stream *stream);
     const char *(*peer_host)(const vow_stream *stream);
+    void (*local)(const vow_stream *stream, char *text, size_t size);
     bool (*is_local)(const vow_stream *stream);
     vow_code (*listen)(vow_loop *loop, const char *address, const vow_listener_options *options, vow_accept_fn *accept,
                        void *owner, vow_listener **opened, vow_error *error);

@@ -39,7 +39,8 @@ static void check_again(const vow_header *read)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     vow_header         header;
-    vow_bytes          left, name, value;
+    vow_entries        left;
+    vow_bytes          name, value;
     uint32_t           count = 0;
     Vow__Wire__Header *theirs;
 
@@ -48,7 +49,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     left = header.metadata;
     while (vow_header_next_metadata(&left, &name, &value))
         count++;
-    if (count != header.metadata_count)
+    left = header.trailing;
+    while (vow_header_next_metadata(&left, &name, &value))
+        count++;
+    if (count != header.metadata.count + header.trailing.count)
         abort();
     check_again(&header);
     theirs = vow__wire__header__unpack(NULL, size, data);

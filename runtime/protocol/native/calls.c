@@ -8,7 +8,6 @@
 
 #include "runtime/base/details.h"
 #include "runtime/base/memory.h"
-#include "runtime/protocol/metadata.h"
 
 #include <assert.h>
 #include <string.h>
@@ -121,78 +120,6 @@ static void ghost_ends(vow_native *native, uint64_t id)
         native->base.events->place(native->base.owner);
 }
 
-/* Metadata that came */
-
-static vow_code metadata_check_size(const vow_native *native, const vow_header *header, size_t *text, vow_error *error)
-{
-    const vow_session_options *options = &native->base.options;
-    vow_bytes                  left = header->metadata;
-    vow_bytes                  name, value;
-    size_t                     charged = 0;
-
-    *text = 0;
-    while (vow_header_next_metadata(&left, &name, &value)) {
-        *text += name.size + value.size + 2;
-        charged += name.size + value.size + VOW_METADATA_ENTRY_CHARGE;
-    }
-    if (header->metadata_count > options->max_metadata_count)
-        return vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "metadata has %u entries; %zu are allowed",
-                             header->metadata_count, options->max_metadata_count);
-    if (charged > options->max_metadata_size)
-        return vow_error_set(error, VOW_RESOURCE_EXHAUSTED,
-                             "metadata counts %zu bytes, %d for each entry included; %zu are allowed", charged,
-                             VOW_METADATA_ENTRY_CHARGE, options->max_metadata_size);
-    return VOW_OK;
-}
-
-static char *text_put(char **at, vow_bytes bytes)
-{
-    char *text = *at;
-
-    if (bytes.size)
-        memcpy(text, bytes.data, bytes.size);
-    text[bytes.size] = '\0';
-    *at += bytes.size + 1;
-    return text;
-}
-
-vow_code vow_calls_read_metadata(vow_native *native, const vow_header *header, vow_metadata **metadata,
-                                 size_t *block_size, vow_error *error)
-{
-    vow_blocks   *blocks = &vow_native_scheduler(native)->blocks;
-    vow_bytes     left = header->metadata;
-    vow_bytes     name, value;
-    vow_metadata *entry;
-    size_t        text;
-    char         *at;
-
-    *metadata = NULL;
-    if (header->metadata_count == 0)
-        return VOW_OK;
-    if (metadata_check_size(native, header, &text, error) != VOW_OK)
-        return error->code;
-    *block_size = (header->metadata_count + 1) * sizeof *entry + text;
-    *metadata = vow_blocks_take(blocks, block_size);
-    if (!*metadata)
-        return vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "no memory for metadata");
-    entry = *metadata;
-    at = (char *)(entry + header->metadata_count + 1);
-    for (; vow_header_next_metadata(&left, &name, &value); entry++)
-        *entry = (vow_metadata){ text_put(&at, name), text_put(&at, value), value.size };
-    *entry = (vow_metadata){ NULL, NULL, 0 };
-    if (vow_metadata_check(*metadata, error) == VOW_OK)
-        return VOW_OK;
-    vow_blocks_give(blocks, *metadata, *block_size);
-    *metadata = NULL;
-    return error->code;
-}
-
-static void metadata_free(vow_native *native, vow_metadata *metadata, size_t block_size)
-{
-    if (metadata)
-        vow_blocks_give(&vow_native_scheduler(native)->blocks, metadata, block_size);
-}
-
 /* Ending calls */
 
 /* `wire` is NULL where the call has none, or has nothing before its status. */
@@ -211,6 +138,7 @@ void vow_calls_send_status(vow_native *native, vow_wire *wire, uint64_t id, cons
         .has_push_back = push_back_ms >= 0,
         .push_back_ms = push_back_ms >= 0 ? (uint64_t)push_back_ms : 0,
         .to_send = ending->metadata,
+        .trailing_to_send = ending->trailing,
     };
     vow_flow *flow = wire ? wire->flow : NULL;
 
@@ -350,12 +278,12 @@ static vow_wire *call_admit(vow_native *native, const vow_header *header, const 
     vow_wire     *wire = NULL;
 
     if (arrival.refusal.code == VOW_OK &&
-        vow_calls_read_metadata(native, header, &metadata, &block_size, &error) != VOW_OK)
+        vow_entries_read(native, &header->metadata, &metadata, &block_size, &error) != VOW_OK)
         arrival.refusal = vow_status_of_error(&error);
     if (arrival.refusal.code == VOW_OK) {
         arrival.metadata = metadata;
         wire = native->base.events->began(native->base.owner, &arrival);
-        metadata_free(native, metadata, block_size);
+        vow_entries_free(native, metadata, block_size);
     }
     if (!wire)
         vow_calls_send_status(native, NULL, header->call, VOW_ENDING(.status = arrival.refusal));
@@ -387,6 +315,7 @@ static void hear_call(vow_native *native, const vow_header *header, vow_payload 
         return;
     }
     calls_add(native, wire, header->call, false);
+    wire->has_spoken = true;
     if (header->streams)
         return;
     wire->has_ended = true;
@@ -408,38 +337,73 @@ static vow_wire *find_ours(vow_native *native, const vow_header *header)
     return NULL;
 }
 
-static bool reply_keep_metadata(vow_native *native, vow_wire *wire, vow_metadata *metadata, size_t block_size)
+/* What the other side sends before its messages, and before its end. False: the call has ended. */
+static bool take_metadata(vow_native *native, vow_wire *wire, const vow_header *header)
+{
+    bool          is_late = wire->has_spoken;
+    vow_metadata *metadata = NULL;
+    size_t        block_size = 0;
+    vow_error     error;
+
+    wire->has_spoken = true;
+    if (header->metadata.count == 0)
+        return true;
+    if (is_late)
+        vow_error_set(&error, VOW_INTERNAL, "metadata came behind a message");
+    else
+        vow_entries_read(native, &header->metadata, &metadata, &block_size, &error);
+    if (!metadata) {
+        vow_calls_fail(native, wire, vow_status_make(VOW_INTERNAL, "%s: the peer's %s", native->base.options.target,
+                                                     error.message));
+        return false;
+    }
+    native->base.events->metadata(wire, metadata);
+    vow_entries_free(native, metadata, block_size);
+    return vow_native_is_alive(native) && calls_find(native, header->call) == wire;
+}
+
+/* What comes with the end of the other side's messages. False: the call has ended. */
+static bool take_trailing(vow_native *native, vow_wire *wire, const vow_header *header, vow_metadata **trailing,
+                          size_t *block_size)
+{
+    vow_error error;
+
+    if (vow_entries_read(native, &header->trailing, trailing, block_size, &error) == VOW_OK)
+        return true;
+    vow_calls_fail(native, wire, vow_status_make(VOW_INTERNAL, "%s: the peer's trailing %s",
+                                                 native->base.options.target, error.message));
+    return false;
+}
+
+static bool reply_keep_trailing(vow_wire *wire, vow_metadata *trailing, size_t block_size)
 {
     vow_assembly *assembly = wire->incoming;
 
-    if (!assembly || !metadata)
+    if (!assembly || !trailing)
         return false;
-    assembly->metadata = metadata;
-    assembly->metadata_size = block_size;
-    (void)native;
+    assembly->trailing = trailing;
+    assembly->trailing_size = block_size;
     return true;
 }
 
 static void reply_take(vow_native *native, vow_wire *wire, const vow_header *header, vow_payload payload)
 {
-    vow_metadata *metadata = NULL;
+    vow_metadata *trailing = NULL;
     size_t        block_size = 0;
-    vow_error     error;
 
-    if (vow_calls_read_metadata(native, header, &metadata, &block_size, &error) != VOW_OK) {
+    if (!take_metadata(native, wire, header) || !take_trailing(native, wire, header, &trailing, &block_size)) {
         vow_input_skip(native, payload);
-        vow_calls_fail(native, wire, vow_status_make(VOW_INTERNAL, "%s: the reply's %s", native->base.options.target,
-                                                     error.message));
         return;
     }
+    wire->has_ended = true;
     if (!header->more && payload.size == payload.whole) {
-        vow_calls_message(native, wire, payload.data, payload.size, metadata);
-        metadata_free(native, metadata, block_size);
+        vow_calls_message(native, wire, payload.data, payload.size, trailing);
+        vow_entries_free(native, trailing, block_size);
         return;
     }
     if (!vow_input_assemble(native, wire, header, payload) || !vow_native_is_alive(native) ||
-        !reply_keep_metadata(native, wire, metadata, block_size))
-        metadata_free(native, metadata, block_size);
+        !reply_keep_trailing(wire, trailing, block_size))
+        vow_entries_free(native, trailing, block_size);
 }
 
 static void hear_reply(vow_native *native, const vow_header *header, vow_payload payload)
@@ -462,7 +426,6 @@ static void hear_reply(vow_native *native, const vow_header *header, vow_payload
         vow_calls_fail(native, wire, message_too_large(native, frame_message_size(header, payload)));
         return;
     }
-    wire->has_ended = true;
     reply_take(native, wire, header, payload);
 }
 
@@ -496,13 +459,33 @@ static vow_status status_of_peer(const vow_header *header)
     return status;
 }
 
+/* The status matters more than what is wrong with its metadata. */
+static void hear_failure(vow_native *native, vow_wire *wire, const vow_header *header)
+{
+    vow_metadata *metadata = NULL;
+    vow_metadata *trailing = NULL;
+    size_t        metadata_size = 0;
+    size_t        trailing_size = 0;
+    vow_status    status = status_of_peer(header);
+    vow_error     error;
+
+    if (!wire->has_spoken)
+        vow_entries_read(native, &header->metadata, &metadata, &metadata_size, &error);
+    vow_entries_read(native, &header->trailing, &trailing, &trailing_size, &error);
+    if (metadata)
+        native->base.events->metadata(wire, metadata);
+    if (vow_native_is_alive(native) && calls_find(native, header->call) == wire)
+        vow_calls_end(native, wire, VOW_ENDING(.status = status, .trailing = trailing));
+    vow_entries_free(native, metadata, metadata_size);
+    vow_entries_free(native, trailing, trailing_size);
+    vow_status_done(&status);
+}
+
 static void hear_status(vow_native *native, const vow_header *header, vow_payload payload)
 {
     vow_wire     *wire = find_ours(native, header);
-    vow_metadata *metadata = NULL;
+    vow_metadata *trailing = NULL;
     size_t        block_size = 0;
-    vow_error     error;
-    vow_status    status;
 
     (void)payload;
     if (!wire) {
@@ -510,19 +493,20 @@ static void hear_status(vow_native *native, const vow_header *header, vow_payloa
             ghost_ends(native, header->call);
         return;
     }
-    if (header->code == VOW_OK)
-        status = VOW_STATUS_OK; /* the end of a stream */
-    else
-        status = status_of_peer(header);
-    vow_calls_read_metadata(native, header, &metadata, &block_size, &error); /* the status matters more */
-    vow_calls_end(native, wire,
-              VOW_ENDING(.status = status, .metadata = metadata));
-    metadata_free(native, metadata, block_size);
-    vow_status_done(&status);
+    if (header->code != VOW_OK) {
+        hear_failure(native, wire, header);
+        return;
+    }
+    /* The end of a stream. */
+    if ((header->metadata.count > 0 && !take_metadata(native, wire, header)) ||
+        !take_trailing(native, wire, header, &trailing, &block_size))
+        return;
+    vow_calls_end(native, wire, VOW_ENDING(.status = VOW_STATUS_OK, .trailing = trailing));
+    vow_entries_free(native, trailing, block_size);
 }
 
 void vow_calls_message(vow_native *native, vow_wire *wire, const uint8_t *data, size_t size,
-                       const vow_metadata *metadata)
+                       const vow_metadata *trailing)
 {
     vow_assembly *assembly = wire->incoming; /* holds `data`: freed once rpc has seen it */
     bool          is_ours = wire->is_ours;
@@ -536,7 +520,7 @@ void vow_calls_message(vow_native *native, vow_wire *wire, const uint8_t *data, 
         vow_flow_message(native, wire, size);
     native->base.events->message(wire, data, size, is_last);
     if (is_ours && is_last && wire->session)
-        vow_calls_end(native, wire, VOW_ENDING(.status = VOW_STATUS_OK, .metadata = metadata));
+        vow_calls_end(native, wire, VOW_ENDING(.status = VOW_STATUS_OK, .trailing = trailing));
     vow_input_free(native, &holder);
 }
 
@@ -549,30 +533,11 @@ static bool was_answered(const vow_wire *wire)
     return flow && flow->is_answered;
 }
 
-/* What the other side sends before its messages. False: the call has ended. */
-static bool stream_take_metadata(vow_native *native, vow_wire *wire, const vow_header *header)
-{
-    vow_metadata *metadata = NULL;
-    size_t        block_size = 0;
-    vow_error     error;
-
-    if (header->metadata_count == 0)
-        return true;
-    if (vow_calls_read_metadata(native, header, &metadata, &block_size, &error) != VOW_OK) {
-        vow_calls_fail(native, wire, vow_status_make(VOW_INTERNAL, "%s: the stream's %s", native->base.options.target,
-                                                     error.message));
-        return false;
-    }
-    native->base.events->metadata(wire, metadata);
-    metadata_free(native, metadata, block_size);
-    return true;
-}
-
 /* May the message begin? False: the call has ended. */
 static bool stream_begin_message(vow_native *native, vow_wire *wire, const vow_header *header, vow_payload payload)
 {
     if (frame_message_size(header, payload) <= native->base.options.max_message_size)
-        return stream_take_metadata(native, wire, header);
+        return take_metadata(native, wire, header);
     vow_calls_fail(native, wire, message_too_large(native, frame_message_size(header, payload)));
     return false;
 }
@@ -808,7 +773,10 @@ static void answer_with_message(vow_native *native, vow_wire *wire, const Protob
                                 const vow_ending *ending)
 {
     size_t     size = vow_message_size(message);
-    vow_header header = { .kind = VOW_FRAME_REPLY, .call = wire->node.key, .to_send = ending->metadata };
+    vow_header header = { .kind = VOW_FRAME_REPLY,
+                          .call = wire->node.key,
+                          .to_send = ending->metadata,
+                          .trailing_to_send = ending->trailing };
     vow_status status;
 
     if (size > native->peer_max_message_size)

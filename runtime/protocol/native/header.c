@@ -8,6 +8,8 @@
 
 enum { VARINT = 0, LENGTH_PREFIXED = 2 };
 
+enum { METADATA = 16, TRAILING_METADATA = 20 };
+
 #define TAG(number, type) ((uint32_t)(number) << 3 | (type))
 
 /* A length of over 127 bytes takes up to 3: headers are no longer than VOW_HEADER_MAX. */
@@ -79,10 +81,10 @@ static size_t metadata_entry_size(const vow_metadata *entry)
     return 1 + varint_size(name) + name + 1 + varint_size(value) + value;
 }
 
-static uint8_t *write_metadata(uint8_t *at, const vow_metadata *metadata)
+static uint8_t *write_metadata(uint8_t *at, unsigned number, const vow_metadata *metadata)
 {
     for (const vow_metadata *entry = metadata; entry->name; entry++) {
-        at = write_varint(at, TAG(16, LENGTH_PREFIXED));
+        at = write_varint(at, TAG(number, LENGTH_PREFIXED));
         at = write_varint(at, metadata_entry_size(entry));
         at = write_bytes(at, 1, entry->name, strlen(entry->name));
         at = write_bytes(at, 2, entry->value, vow_metadata_value_size(entry));
@@ -111,13 +113,24 @@ static inline uint8_t *write_fields(uint8_t *at, const vow_header *header)
     at = write_nonzero(at, 14, header->credit);
     at = write_nonzero(at, 15, header->one_way);
     if (header->to_send)
-        at = write_metadata(at, header->to_send);
-    return write_nonzero(at, 19, header->streams);
+        at = write_metadata(at, METADATA, header->to_send);
+    at = write_nonzero(at, 19, header->streams);
+    return header->trailing_to_send ? write_metadata(at, TRAILING_METADATA, header->trailing_to_send) : at;
 }
 
 static bool header_is_plain(const vow_header *header)
 {
-    return !header->method_name.data && !header->text.data && !header->details.data && !header->to_send;
+    return !header->method_name.data && !header->text.data && !header->details.data && !header->to_send &&
+           !header->trailing_to_send;
+}
+
+static size_t metadata_room(const vow_metadata *metadata)
+{
+    size_t room = 0;
+
+    for (const vow_metadata *entry = metadata; entry && entry->name; entry++)
+        room += 2 + LONG_PREFIX + metadata_entry_size(entry);
+    return room;
 }
 
 size_t vow_header_room(const vow_header *header)
@@ -127,9 +140,7 @@ size_t vow_header_room(const vow_header *header)
     if (header_is_plain(header))
         return room;
     room += LONG_PREFIX + header->method_name.size + header->text.size + header->details.size;
-    for (const vow_metadata *entry = header->to_send; entry && entry->name; entry++)
-        room += 2 + LONG_PREFIX + metadata_entry_size(entry);
-    return room;
+    return room + metadata_room(header->to_send) + metadata_room(header->trailing_to_send);
 }
 
 static void write_length(uint8_t *at, uint32_t length)
@@ -231,16 +242,32 @@ static bool type_is_right(uint32_t number, uint32_t type)
                                      [5] = VARINT,  [6] = VARINT,  [7] = LENGTH_PREFIXED,  [8] = VARINT,
                                      [9] = LENGTH_PREFIXED, [10] = LENGTH_PREFIXED, [11] = VARINT, [12] = VARINT,
                                      [13] = VARINT, [14] = VARINT, [15] = VARINT, [16] = LENGTH_PREFIXED,
-                                     [17] = VARINT, [18] = LENGTH_PREFIXED, [19] = VARINT };
+                                     [17] = VARINT, [18] = LENGTH_PREFIXED, [19] = VARINT,
+                                     [20] = LENGTH_PREFIXED };
 
     return number >= sizeof types || types[number] == type;
+}
+
+/* `at` is where the entry begins, with its tag. */
+static const char *header_add_entry(vow_header *header, uint32_t number, vow_bytes content, const uint8_t *at,
+                                    const uint8_t *end)
+{
+    vow_entries *entries = number == METADATA ? &header->metadata : &header->trailing;
+    vow_bytes    name, value;
+
+    if (entries->count++ == 0) {
+        entries->data = at;
+        entries->size = (size_t)(end - at);
+        entries->number = number;
+    }
+    return metadata_entry_read(content, &name, &value) ? NULL : "has metadata that is malformed";
 }
 
 /* Any field, the long way. Gives where the next one begins. */
 static const uint8_t *header_read_field(vow_header *header, const uint8_t *at, const uint8_t *end, const char **wrong)
 {
     vow_wire_element element;
-    vow_bytes        content, name, value;
+    vow_bytes        content;
     uint64_t         number = 0;
 
     *wrong = vow_wire_read(&element, at, end);
@@ -254,12 +281,8 @@ static const uint8_t *header_read_field(vow_header *header, const uint8_t *at, c
     if (element.type == VARINT) {
         read_varint(element.value, element.end, &number);
         header_set_number(header, element.number, number);
-    } else if (element.number == 16) {
-        if (!header->metadata.data)
-            header->metadata = (vow_bytes){ at, (size_t)(end - at) };
-        header->metadata_count++;
-        if (!metadata_entry_read(content, &name, &value))
-            *wrong = "has metadata that is malformed";
+    } else if (element.number == METADATA || element.number == TRAILING_METADATA) {
+        *wrong = header_add_entry(header, element.number, content, at, end);
     } else if (element.type == LENGTH_PREFIXED) {
         *wrong = header_set_bytes(header, element.number, content);
     }
@@ -295,16 +318,17 @@ const char *vow_header_read(vow_header *header, const uint8_t *data, size_t size
     return wrong;
 }
 
-bool vow_header_next_metadata(vow_bytes *metadata, vow_bytes *name, vow_bytes *value)
+bool vow_header_next_metadata(vow_entries *left, vow_bytes *name, vow_bytes *value)
 {
-    while (metadata->size > 0) {
-        const uint8_t   *end = metadata->data + metadata->size;
+    while (left->size > 0) {
+        const uint8_t   *end = left->data + left->size;
         vow_wire_element element;
 
-        if (vow_wire_read(&element, metadata->data, end))
+        if (vow_wire_read(&element, left->data, end))
             return false;
-        *metadata = (vow_bytes){ element.end, (size_t)(end - element.end) };
-        if (element.number == 16)
+        left->data = element.end;
+        left->size = (size_t)(end - element.end);
+        if (element.number == left->number)
             return metadata_entry_read((vow_bytes){ element.content, (size_t)(element.end - element.content) }, name,
                                        value);
     }

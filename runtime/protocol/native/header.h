@@ -36,12 +36,19 @@ typedef struct vow_bytes {
     size_t         size;
 } vow_bytes;
 
+/* Metadata of a header that was read: from its first entry to the header's end. */
+typedef struct vow_entries {
+    const uint8_t *data;
+    size_t         size;
+    uint32_t       number; /* of the field */
+    uint32_t       count;
+} vow_entries;
+
 /* Numbers are absent when 0, but for those with a flag. */
 typedef struct vow_header {
     vow_frame_kind kind;
     uint32_t       method;
     uint32_t       code;
-    uint32_t       metadata_count; /* of a header that was read */
     bool           more;
     bool           one_way;
     bool           streams;
@@ -57,15 +64,18 @@ typedef struct vow_header {
     vow_bytes      method_name;
     vow_bytes      text;
     vow_bytes      details;
-    vow_bytes      metadata; /* of a header that was read: from its first entry to the header's end */
+    vow_entries    metadata; /* of a header that was read */
+    vow_entries    trailing;
     const vow_metadata *to_send; /* of a header to be written; NULL: none */
+    const vow_metadata *trailing_to_send;
 } vow_header;
 
 /* What a frame adds to a payload when its header has nothing of a length: 4, 1, and each number at its longest. */
 #define VOW_HEADER_PLAIN_MAX 112
 
-/* A header is no longer than this, in either direction. */
-#define VOW_HEADER_MAX ((size_t)32 << 10)
+/* A header is no longer than this, in either direction: there is room for metadata, trailing metadata and details of
+ * their largest sizes, and a text. */
+#define VOW_HEADER_MAX ((size_t)48 << 10)
 
 /* What vow_header_write needs room for, at most. */
 size_t vow_header_room(const vow_header *header);
@@ -76,8 +86,8 @@ uint8_t *vow_header_write(uint8_t *at, const vow_header *header, size_t payload_
 /* Reads a header. NULL, or what is wrong with it. Fields it does not know are skipped. */
 const char *vow_header_read(vow_header *header, const uint8_t *data, size_t size);
 
-/* Takes the next entry from `metadata`, which passed vow_header_read. False: that was the last. */
-bool vow_header_next_metadata(vow_bytes *metadata, vow_bytes *name, vow_bytes *value);
+/* Takes the next entry from `left`, which passed vow_header_read. False: that was the last. */
+bool vow_header_next_metadata(vow_entries *left, vow_bytes *name, vow_bytes *value);
 
 const char *vow_frame_kind_name(vow_frame_kind kind);
 

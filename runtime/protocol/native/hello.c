@@ -5,6 +5,7 @@
 #include <vow/version.h>
 
 #include <assert.h>
+#include <string.h>
 
 #include "vow/wire.pb-c.h"
 
@@ -59,6 +60,21 @@ size_t vow_hello_write(uint8_t payload[VOW_HELLO_MAX], const vow_hello *ours)
     return vow__wire__hello__pack(&hello, payload);
 }
 
+/* For logs, and so without control characters. Cut between two characters. */
+static void agent_copy(char agent[VOW_AGENT_MAX], const char *theirs)
+{
+    size_t size = strnlen(theirs ? theirs : "", VOW_AGENT_MAX);
+
+    if (size == VOW_AGENT_MAX) {
+        size--;
+        while (size > 0 && ((uint8_t)theirs[size] & 0xc0) == 0x80)
+            size--;
+    }
+    for (size_t i = 0; i < size; i++)
+        agent[i] = (uint8_t)theirs[i] < 0x20 || theirs[i] == 0x7f ? ' ' : theirs[i];
+    agent[size] = '\0';
+}
+
 static vow_code hello_agree(vow_hello *agreed, const Vow__Wire__Hello *theirs, vow_error *error)
 {
     if (theirs->min_version > VOW_PROTOCOL_VERSION || theirs->max_version < VOW_PROTOCOL_VERSION)
@@ -66,6 +82,7 @@ static vow_code hello_agree(vow_hello *agreed, const Vow__Wire__Hello *theirs, v
                              "it speaks versions %u to %u of vow's protocol, and this side speaks version %d",
                              theirs->min_version, theirs->max_version, VOW_PROTOCOL_VERSION);
     agreed->version = VOW_PROTOCOL_VERSION;
+    agent_copy(agreed->agent, theirs->agent);
     agreed->max_frame_size = theirs->has_max_frame_size ? theirs->max_frame_size : VOW_FRAME_MAX;
     if (agreed->max_frame_size < VOW_FRAME_LEAST)
         return vow_error_set(error, VOW_INTERNAL, "its hello takes frames of %zu bytes; %zu are the least",

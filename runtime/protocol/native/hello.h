@@ -9,7 +9,7 @@
 #ifndef VOW_PROTOCOL_NATIVE_HELLO_H
 #define VOW_PROTOCOL_NATIVE_HELLO_H
 
-#include "runtime/base/status.h"
+#include "runtime/protocol/protocol.h"
 
 #define VOW_PREFACE_SIZE 8
 extern const uint8_t vow_preface[VOW_PREFACE_SIZE];
@@ -37,6 +37,7 @@ typedef struct vow_hello {
     size_t   max_calls;
     uint64_t stream_window;     /* the credit that each of our streams begins with */
     uint64_t connection_window; /* and all of them together */
+    char     agent[VOW_AGENT_MAX]; /* not of ours */
 } vow_hello;
 
 /* Packs ours; gives its size. */

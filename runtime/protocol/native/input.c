@@ -53,8 +53,8 @@ void vow_input_free(vow_native *native, vow_wire *wire)
         native->input.skip = native->input.direct_left;
     }
     vow_timers_disarm(&vow_native_scheduler(native)->timers, &assembly->timer);
-    if (assembly->metadata)
-        vow_blocks_give(&vow_native_scheduler(native)->blocks, assembly->metadata, assembly->metadata_size);
+    if (assembly->trailing)
+        vow_blocks_give(&vow_native_scheduler(native)->blocks, assembly->trailing, assembly->trailing_size);
     native->input.assembling -= assembly->block_size;
     vow_held_give(&native->base, assembly, assembly->block_size);
 }
@@ -140,7 +140,7 @@ static void assembly_check(vow_native *native, vow_assembly *assembly, bool more
     else if (!more && assembly->filled < assembly->size)
         vow_native_break(native, "a message ended after %zu of its %zu bytes", assembly->filled, assembly->size);
     else if (!more)
-        vow_calls_message(native, assembly->wire, assembly->bytes, assembly->size, assembly->metadata);
+        vow_calls_message(native, assembly->wire, assembly->bytes, assembly->size, assembly->trailing);
 }
 
 static bool assembly_fails(vow_native *native, vow_wire *wire, vow_payload payload)

@@ -262,6 +262,7 @@ void vow_native_greet(vow_native *native, vow_bytes payload)
     native->base.peer_max_calls = hello.max_calls;
     native->peer_stream_window = hello.stream_window;
     native->output.credit = hello.connection_window;
+    memcpy(native->base.agent, hello.agent, sizeof hello.agent);
     native->base.is_ready = true;
     native->state = VOW_NATIVE_OPEN;
     native->base.events->ready(native->base.owner);

@@ -4,6 +4,7 @@
  *     session.c   a connection from its first byte to its last
  *     input.c     bytes to frames, and frames to whole messages
  *     calls.c     frames to events, and what rpc hands down to frames
+ *     entries.c   metadata that came
  *     flow.c      streams: their messages, and the credit that paces them
  *     methods.c   the numbers of methods' names, in both directions
  *     pings.c     pings, and how many are too many
@@ -26,8 +27,8 @@ typedef struct vow_assembly {
     size_t             block_size;
     size_t             size;   /* announced */
     size_t             filled;
-    vow_metadata      *metadata; /* of the frame that began a reply; a block */
-    size_t             metadata_size;
+    vow_metadata      *trailing; /* of the frame that began a reply; a block */
+    size_t             trailing_size;
     _Alignas(16) uint8_t bytes[];
 } vow_assembly;
 
@@ -214,7 +215,7 @@ void vow_calls_frame(vow_native *native, const vow_header *header, vow_payload p
 
 /* The message of a wire is complete. */
 void vow_calls_message(vow_native *native, vow_wire *wire, const uint8_t *data, size_t size,
-                       const vow_metadata *metadata);
+                       const vow_metadata *trailing);
 
 /* Fails one call, at both ends. `status` is given. */
 void vow_calls_fail(vow_native *native, vow_wire *wire, vow_status status);
@@ -235,9 +236,12 @@ vow_code vow_calls_begin(vow_session *session, vow_wire *wire, const vow_begin *
 void     vow_calls_answer(vow_wire *wire, const ProtobufCMessage *message, const vow_ending *ending);
 void     vow_calls_cancel(vow_wire *wire);
 
-/* Builds metadata from a header's, in a block of the loop's: NULL and VOW_OK when there is none. */
-vow_code vow_calls_read_metadata(vow_native *native, const vow_header *header, vow_metadata **metadata,
-                                 size_t *block_size, vow_error *error);
+/* entries.c */
+
+/* Builds metadata from a header's, in a block of the loop's (vow_entries_free). NULL and VOW_OK: there is none. */
+vow_code vow_entries_read(vow_native *native, const vow_entries *entries, vow_metadata **metadata, size_t *block_size,
+                          vow_error *error);
+void     vow_entries_free(vow_native *native, vow_metadata *metadata, size_t block_size);
 
 /* flow.c */
 

@@ -5,8 +5,9 @@
  * time, and asks the next server, once or several times; those of the last answer at once or never. So the
  * whole tree hangs on one call of the test's.
  */
-#include "runtime/transport/simulated.h"
 #include "tests/support/streams.h"
+
+#include <vow/testing.h>
 
 #include <setjmp.h>
 #include <stdarg.h>

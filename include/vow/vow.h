@@ -18,6 +18,8 @@
  *     <vow/metrics.h>       what calls did, counted, for C and for Prometheus
  *     <vow/bearer.h>        tokens that say who calls
  *
+ * Tests have one of their own, which is not included here: <vow/testing.h>.
+ *
  * Rules that hold everywhere:
  *   - A function that takes a future and returns a future takes the handle over; so do vow_done,
  *     vow_drop, vow_detach and vow_call_answer. vow_future_ref gives one more handle. All else borrows.

@@ -71,7 +71,7 @@ static void an_answer_on_a_slow_line_arrives_before_the_connection_closes(void *
 
     (void)state;
     vow_network_set_faults(vow_network_of(world->loop),
-                           &(vow_network_faults){ .latency_us = 1000, .bytes_per_second = 100000 });
+                           VOW_NETWORK_FAULTS(.latency_us = 1000, .bytes_per_second = 100000));
     request.body = (ProtobufCBinaryData){ .data = body, .len = sizeof body };
     reply = calls_calls_echo_block(world->channel, &request, VOW_CALL(.timeout_ms = 60000));
     world_advance_ms(world, 5200); /* the request has come, and the answer takes as long */
@@ -93,7 +93,7 @@ static void an_answer_that_nobody_reads_holds_a_drain_up_to_its_grace(void **sta
 
     (void)state;
     vow_network_set_faults(vow_network_of(world->loop),
-                           &(vow_network_faults){ .latency_us = 1000, .bytes_per_second = 100000 });
+                           VOW_NETWORK_FAULTS(.latency_us = 1000, .bytes_per_second = 100000));
     request.body = (ProtobufCBinaryData){ .data = body, .len = sizeof body };
     reply = calls_calls_echo_block(world->channel, &request, VOW_CALL(.timeout_ms = 60000));
     world_advance_ms(world, 5200);
@@ -127,7 +127,7 @@ static void a_call_is_not_begun_on_a_connection_that_the_drain_met_before_its_he
     char                             target[80];
 
     (void)state;
-    vow_network_set_faults(vow_network_of(world->loop), &(vow_network_faults){ .latency_us = 50000 });
+    vow_network_set_faults(vow_network_of(world->loop), VOW_NETWORK_FAULTS(.latency_us = 50000));
     other = vow_server_open(world->loop, NULL);
     calls_calls_serve(other, &service, NULL);
     assert_int_equal(vow_server_listen(other, "tcp://10.0.0.2:1", NULL), VOW_OK);

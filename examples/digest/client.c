@@ -27,7 +27,10 @@
 #define CHUNK_BYTES ((size_t)64 << 10)
 #define TARGETS_MAX 16
 
-/* The time for a file: a server that takes less than 1 MB a second is taken for dead. */
+/* A server that is not there any more is noticed within this and the 20 s that it has for a pong. */
+#define KEEPALIVE_MS 10000
+
+/* The time for a file: this, and as much more as it takes at 1 MB a second. */
 #define FILE_TIMEOUT_MS 30000
 #define BYTES_PER_MS_LEAST 1000
 
@@ -296,7 +299,8 @@ static bool client_open(struct client *client, const char *path, char *targets[]
         return false;
     }
     for (int i = 0; i < count; i++)
-        client->channels[client->channel_count++] = vow_channel_open(client->loop, targets[i], NULL);
+        client->channels[client->channel_count++] =
+            vow_channel_open(client->loop, targets[i], VOW_CHANNEL(.keepalive_ms = KEEPALIVE_MS));
     return true;
 }
 

@@ -1,8 +1,9 @@
 /*
- * No allocation from the system on the steady path of a call.
+ * No allocation from the system on the steady path of a call, nor on that of a message of a stream.
  *
- * malloc, calloc, realloc, free and posix_memalign of the whole program are ours here, libuv's and protobuf-c's calls
- * included. Server and client run in one process, on a loop each, over a real TCP connection.
+ * malloc, calloc, realloc, free and posix_memalign of the whole program are ours here, libuv's and
+ * protobuf-c's calls included. Server and client run in one process, on a loop each, over a real TCP
+ * connection.
  */
 #include "calls.vow.h"
 
@@ -133,6 +134,29 @@ static void serve_echo(vow_call *call, const Calls__Text *request, void *arg)
     calls_calls_echo_reply(call, request);
 }
 
+static const vow_method talk_method = { sizeof talk_method,
+                                        "calls.Streams/Talk",
+                                        &calls__text__descriptor,
+                                        &calls__text__descriptor,
+                                        true,
+                                        true,
+                                        false,
+                                        NULL };
+
+static vow_future *talk_back(vow_call *call, const ProtobufCMessage *message, void *arg)
+{
+    (void)arg;
+    vow_call_send(call, message);
+    return NULL;
+}
+
+static void serve_talk(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
+{
+    (void)request;
+    (void)handler;
+    vow_call_answer(call, vow_call_read(call, talk_back, NULL));
+}
+
 struct served {
     int    port;
     bool   intercepts;
@@ -152,6 +176,7 @@ static vow_code serve(vow_loop *loop, size_t index, void *arg, vow_error *error)
         vow_server_intercept(server, &interceptor);
     }
     calls_calls_serve(server, &service, NULL);
+    vow_server_handle(server, &(vow_handler){ sizeof(vow_handler), &talk_method, serve_talk, NULL, NULL });
     if (vow_server_listen(server, "tcp://127.0.0.1:0", error) != VOW_OK)
         return error->code;
     served->port = vow_server_port(server);
@@ -219,6 +244,81 @@ static void calls_that_pass_interceptors_allocate_nothing(void **state)
     count_at(100, true);
 }
 
+/* Texts that are sent, echoed and read, on one stream. */
+struct talk {
+    uv_loop_t uv;
+    vow_call *call;
+    size_t    to_send;
+    size_t    to_read;
+};
+
+static vow_future *talk_send(vow_call *call, void *arg)
+{
+    static char  text[] = "sixty-four bytes of a message, which goes one way and then back.";
+    struct talk *talk = arg;
+    Calls__Text  message = CALLS__TEXT__INIT;
+
+    message.text = text;
+    while (talk->to_send > 0) {
+        talk->to_send--;
+        if (!vow_call_send(call, &message.base))
+            break;
+    }
+    return NULL;
+}
+
+static vow_future *talk_read(vow_call *call, const ProtobufCMessage *message, void *arg)
+{
+    struct talk *talk = arg;
+
+    (void)call;
+    (void)message;
+    if (--talk->to_read == 0)
+        uv_stop(&talk->uv);
+    return NULL;
+}
+
+static void talk_run(struct talk *talk, size_t messages)
+{
+    talk->to_read = messages;
+    for (talk->to_send = messages; talk->to_read > 0;) {
+        talk_send(talk->call, talk);
+        uv_run(&talk->uv, talk->to_send > 0 ? UV_RUN_ONCE : UV_RUN_DEFAULT);
+    }
+}
+
+static void messages_of_a_stream_allocate_nothing(void **state)
+{
+    struct talk   talk = { .call = NULL };
+    struct served served = { 0 };
+    vow_error     error = { VOW_OK, "" };
+    vow_threads  *threads = vow_threads_start(1, serve, &served, &error);
+    vow_loop     *loop;
+    vow_future   *reading;
+    char          target[64];
+
+    (void)state;
+    assert_non_null(threads);
+    assert_int_equal(uv_loop_init(&talk.uv), 0);
+    loop = vow_loop_attach(&talk.uv);
+    snprintf(target, sizeof target, "tcp://127.0.0.1:%d", served.port);
+    talk.call = vow_call_start(vow_channel_open(loop, target, NULL), &talk_method, NULL);
+    reading = vow_call_read(talk.call, talk_read, &talk);
+    talk_run(&talk, 10 * CALLS); /* until all is warm */
+    atomic_store(&allocations, 0);
+    atomic_store(&is_counting, true);
+    talk_run(&talk, CALLS);
+    atomic_store(&is_counting, false);
+    assert_int_equal(talk.to_read, 0);
+    assert_int_equal(atomic_load(&allocations), 0);
+    vow_drop(reading);
+    vow_call_drop(talk.call);
+    vow_loop_close(loop);
+    uv_run(&talk.uv, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&talk.uv), 0);
+    vow_threads_stop(threads, 1000);
+}
+
 static void the_counter_counts(void **state)
 {
     void *volatile memory;
@@ -240,6 +340,7 @@ int main(void)
         cmocka_unit_test(a_hundred_calls_at_a_time_allocate_nothing),
         cmocka_unit_test(a_thousand_calls_at_a_time_allocate_nothing),
         cmocka_unit_test(calls_that_pass_interceptors_allocate_nothing),
+        cmocka_unit_test(messages_of_a_stream_allocate_nothing),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

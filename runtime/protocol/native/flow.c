@@ -22,6 +22,8 @@
 #include "runtime/base/memory.h"
 
 #define STREAM_WINDOW_MAX ((uint64_t)4 << 20)
+/* Between peers on one machine this many bytes on their way are enough, and more would delay small calls. */
+#define STREAM_WINDOW_LOCAL_MAX ((uint64_t)512 << 10)
 #define CONNECTION_WINDOW_MAX ((uint64_t)16 << 20)
 
 /* Nobody is given more credit than this: the sum would overflow, or nearly. */
@@ -131,12 +133,19 @@ static void connection_grant(vow_native *native)
     native->granted = native->connection_window;
 }
 
+static uint64_t window_max(const vow_native *native)
+{
+    uint64_t most = vow_stream_is_local(native->base.stream) ? STREAM_WINDOW_LOCAL_MAX : STREAM_WINDOW_MAX;
+
+    return first_window(native) < most ? most : first_window(native);
+}
+
 static void gauge_count(vow_native *native, uint64_t bytes)
 {
     vow_gauge *gauge = &native->gauge;
 
     gauge->bytes += bytes;
-    if (gauge->ping || native->stream_window >= STREAM_WINDOW_MAX ||
+    if (gauge->ping || native->stream_window >= window_max(native) ||
         vow_scheduler_now_ns(vow_native_scheduler(native)) < gauge->not_before_ns)
         return;
     gauge->bytes = bytes;
@@ -147,9 +156,10 @@ static void gauge_count(vow_native *native, uint64_t bytes)
 
 static void windows_grow(vow_native *native)
 {
-    uint64_t window = native->stream_window * 2;
+    uint64_t most = window_max(native);
+    uint64_t window = native->stream_window * 2 < most ? native->stream_window * 2 : most;
 
-    native->stream_window = window < STREAM_WINDOW_MAX ? window : STREAM_WINDOW_MAX;
+    native->stream_window = window;
     window *= 4;
     if (window > native->connection_window)
         native->connection_window = window < CONNECTION_WINDOW_MAX ? window : CONNECTION_WINDOW_MAX;

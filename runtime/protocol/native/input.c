@@ -228,12 +228,33 @@ static bool is_payload_carrier(vow_frame_kind kind)
            kind == VOW_FRAME_STREAM;
 }
 
+/* Gives the header at `at`: the one that was seen last, or `read`, which is filled. NULL: it is wrong, and the session
+ * was broken. */
+static const vow_header *input_read_header(vow_native *native, vow_header *read, const uint8_t *at, size_t size)
+{
+    vow_seen   *seen = &native->input.seen;
+    const char *wrong;
+
+    if (size == seen->size && memcmp(at, seen->bytes, size) == 0)
+        return &seen->header;
+    wrong = vow_header_read(read, at, size);
+    if (wrong) {
+        vow_native_break(native, "the header of a frame %s", wrong);
+        return NULL;
+    }
+    if (read->kind == VOW_FRAME_STREAM && size <= sizeof seen->bytes && !read->more && read->metadata.count == 0) {
+        *seen = (vow_seen){ .header = { .kind = VOW_FRAME_STREAM, .call = read->call }, .size = size };
+        memcpy(seen->bytes, at, size);
+    }
+    return read;
+}
+
 /* Takes one frame, or its beginning. Gives how many bytes were used; 0: more are needed first, or the session broke. */
 static size_t input_take_frame(vow_native *native, const uint8_t *at, size_t size)
 {
-    size_t      length, prefix, header_size, whole, used;
-    vow_header  header;
-    const char *wrong;
+    size_t            length, prefix, header_size, whole, used;
+    vow_header        read;
+    const vow_header *header;
 
     if (size < 5)
         return 0;
@@ -251,17 +272,15 @@ static size_t input_take_frame(vow_native *native, const uint8_t *at, size_t siz
     }
     if (!prefix || size < 4 + prefix + header_size)
         return 0;
-    wrong = vow_header_read(&header, at + 4 + prefix, header_size);
-    if (wrong) {
-        vow_native_break(native, "the header of a frame %s", wrong);
+    header = input_read_header(native, &read, at + 4 + prefix, header_size);
+    if (!header)
         return 0;
-    }
     used = 4 + prefix + header_size;
     whole = length - prefix - header_size;
-    if (size - used < whole && (whole < LARGE_PAYLOAD || !is_payload_carrier(header.kind)))
+    if (size - used < whole && (whole < LARGE_PAYLOAD || !is_payload_carrier(header->kind)))
         return 0;
     size = size - used < whole ? size - used : whole;
-    vow_calls_frame(native, &header, (vow_payload){ at + used, size, whole });
+    vow_calls_frame(native, header, (vow_payload){ at + used, size, whole });
     return used + size;
 }
 

@@ -406,6 +406,12 @@ vow_code vow_output_message(vow_output *output, vow_header *header, const Protob
 
 /* Streams */
 
+/* Of a frame of a stream; most have no metadata. */
+static size_t stream_header_room(const vow_header *header)
+{
+    return header->to_send ? vow_header_room(header) : VOW_HEADER_PLAIN_MAX;
+}
+
 /* A frame of a stream takes no more than a quarter of its window: half of the window comes back at least, so
  * that a frame never waits for ever. */
 static size_t stream_max_frame_size(const vow_output *output, const vow_pace *pace)
@@ -464,7 +470,7 @@ static vow_code stream_small(vow_output *output, vow_pace *pace, const vow_heade
                              const ProtobufCMessage *message, size_t size)
 {
     uint64_t cost = size + VOW_STREAM_FRAME_CHARGE;
-    size_t   room = vow_header_room(header) + size;
+    size_t   room = stream_header_room(header) + size;
     bool     waits = pace->first || cost > pace->credit || cost > output->credit;
     uint8_t *at;
 
@@ -517,7 +523,7 @@ static vow_code stream_large(vow_output *output, vow_pace *pace, vow_header *hea
 vow_code vow_output_stream(vow_output *output, vow_pace *pace, vow_header *header,
                            const ProtobufCMessage *message, size_t size)
 {
-    if (size > VOW_LARGE_MESSAGE || size + vow_header_room(header) > stream_max_frame_size(output, pace))
+    if (size > VOW_LARGE_MESSAGE || size + stream_header_room(header) > stream_max_frame_size(output, pace))
         return stream_large(output, pace, header, message, size);
     return stream_small(output, pace, header, message, size);
 }

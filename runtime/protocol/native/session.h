@@ -32,6 +32,14 @@ typedef struct vow_assembly {
     _Alignas(16) uint8_t bytes[];
 } vow_assembly;
 
+/* The header of a stream's message that came last. The next one of the same size has the same bytes, and is not read
+ * again. */
+typedef struct vow_seen {
+    vow_header header;
+    size_t     size; /* 0: none */
+    uint8_t    bytes[16];
+} vow_seen;
+
 typedef struct vow_input {
     vow_buffer    kept;        /* the beginning of a frame */
     vow_assembly *direct;      /* the rest of a frame's payload is read straight into it */
@@ -40,6 +48,7 @@ typedef struct vow_input {
     size_t        assembling;  /* bytes of memory of messages that are coming in */
     size_t        skip;        /* bytes of a payload that nobody wants */
     vow_room      room;        /* given last */
+    vow_seen      seen;
     vow_timer     timer;       /* a frame that has begun must end */
 } vow_input;
 

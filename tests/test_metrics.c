@@ -15,8 +15,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uv.h>
 
-#define ECHO "calls.Calls/Echo"
+#define ECHO_METHOD "calls.Calls/Echo"
 #define US ((uint64_t)1000)
 #define MS (1000 * US)
 #define S (1000 * MS)
@@ -206,10 +207,10 @@ static void calls_are_counted_on_both_sides_on(world_kind kind)
         assert_int_equal(world_settle(counted.world, world_echo(counted.world, "hello", NULL)), VOW_OK);
     assert_int_equal(world_settle(counted.world, ask_to_fail(counted.world)), VOW_INVALID_ARGUMENT);
     for (int is_served = 0; is_served < 2; is_served++) {
-        const vow_metrics_series *echo = vow_metrics_find(counted.metrics, ECHO, is_served);
+        const vow_metrics_series *echo = vow_metrics_find(counted.metrics, ECHO_METHOD, is_served);
         const vow_metrics_series *fail = vow_metrics_find(counted.metrics, "calls.Calls/Fail", is_served);
 
-        assert_string_equal(vow_metrics_method(echo), ECHO);
+        assert_string_equal(vow_metrics_method(echo), ECHO_METHOD);
         assert_int_equal(vow_metrics_is_served(echo), is_served);
         assert_int_equal(vow_metrics_count(echo, VOW_METRICS_STARTED), 3);
         assert_int_equal(vow_metrics_count(echo, VOW_METRICS_ENDED), 3);
@@ -294,6 +295,32 @@ static void durations_are_those_of_the_loops_clock(void **state)
     counted_close(&counted);
 }
 
+/* Computes for 5 ms: on one thread, what it takes is the caller's time as well. */
+static void serve_slowly(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
+{
+    uint64_t end = uv_hrtime() + 5 * MS;
+
+    (void)handler;
+    while (uv_hrtime() < end)
+        ;
+    vow_call_reply(call, request);
+}
+
+static void what_a_handler_computes_is_part_of_its_calls_duration(void **state)
+{
+    static const vow_handler slow = { .size = sizeof slow,
+                                      .method = &calls_calls_echo_method,
+                                      .serve = serve_slowly };
+    struct counted           counted = counted_open(WORLD_TCP, 0);
+
+    (void)state;
+    vow_server_handle(counted.world->server, &slow);
+    assert_int_equal(world_settle(counted.world, world_echo(counted.world, "", NULL)), VOW_OK);
+    for (int is_served = 0; is_served < 2; is_served++)
+        assert_true(vow_metrics_seconds(vow_metrics_find(counted.metrics, ECHO_METHOD, is_served)) >= 0.005);
+    counted_close(&counted);
+}
+
 static bool a_stream_was_counted(const world *world, void *arg)
 {
     (void)world;
@@ -364,7 +391,7 @@ static void names_that_a_peer_makes_up_take_half_of_the_series(void **state)
     assert_null(vow_metrics_find(counted.metrics, "made.Up/4", true));
     assert_int_equal(counted_number(&counted, "other", true, VOW_METRICS_ENDED), 16);
     assert_int_equal(world_settle(counted.world, world_echo(counted.world, "", NULL)), VOW_OK);
-    assert_int_equal(counted_number(&counted, ECHO, true, VOW_METRICS_ENDED), 1);
+    assert_int_equal(counted_number(&counted, ECHO_METHOD, true, VOW_METRICS_ENDED), 1);
     call_by_name(&counted, "made.Up/0");
     assert_int_equal(counted_number(&counted, "made.Up/0", true, VOW_METRICS_ENDED), 2);
     free(page_of(counted.metrics));
@@ -380,7 +407,7 @@ static void methods_beyond_the_bound_are_counted_as_others(void **state)
     world_settle(counted.world, ask_to_fail(counted.world));
     world_settle(counted.world, ask_to_fail(counted.world));
     for (int is_served = 0; is_served < 2; is_served++) {
-        assert_int_equal(counted_number(&counted, ECHO, is_served, VOW_METRICS_ENDED), 1);
+        assert_int_equal(counted_number(&counted, ECHO_METHOD, is_served, VOW_METRICS_ENDED), 1);
         assert_null(vow_metrics_find(counted.metrics, "calls.Calls/Fail", is_served));
         assert_int_equal(counted_number(&counted, "other", is_served, VOW_METRICS_ENDED), 2);
         assert_int_equal(
@@ -552,7 +579,7 @@ static void a_sum_keeps_its_own_bound(void **state)
     world_settle(counted.world, ask_to_fail(counted.world));
     assert_int_equal(vow_metrics_add(sum, counted.metrics), VOW_OK);
     assert_int_equal(vow_metrics_add(sum, counted.metrics), VOW_OK);
-    assert_int_equal(vow_metrics_count(vow_metrics_find(sum, ECHO, true), VOW_METRICS_ENDED), 2);
+    assert_int_equal(vow_metrics_count(vow_metrics_find(sum, ECHO_METHOD, true), VOW_METRICS_ENDED), 2);
     assert_int_equal(vow_metrics_count(vow_metrics_find(sum, "other", true), VOW_METRICS_ENDED), 2);
     assert_null(vow_metrics_at(sum, 4));
     free(page_of(sum));
@@ -649,6 +676,7 @@ int main(void)
         cmocka_unit_test(nothing_has_counted_nothing),
         cmocka_unit_test(calls_that_run_are_in_flight_until_they_end),
         cmocka_unit_test(durations_are_those_of_the_loops_clock),
+        cmocka_unit_test(what_a_handler_computes_is_part_of_its_calls_duration),
         cmocka_unit_test(a_stream_counts_its_messages),
         cmocka_unit_test(names_that_a_peer_makes_up_take_half_of_the_series),
         cmocka_unit_test(methods_beyond_the_bound_are_counted_as_others),

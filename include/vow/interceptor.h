@@ -28,7 +28,7 @@ typedef struct vow_call_result {
     size_t      size; /* of this struct */
     vow_code    code;
     const char *message;        /* "" on success; lent */
-    uint64_t    duration_ns;    /* since the call began on this side, on the loop's clock */
+    uint64_t    duration_ns;    /* since the call began on this side, what callbacks computed included */
     uint64_t    sent_count;     /* messages of this side */
     uint64_t    sent_bytes;     /* packed */
     uint64_t    received_count; /* messages of the other side that were handed over */

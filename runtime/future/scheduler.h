@@ -106,6 +106,12 @@ void vow_scheduler_tick(vow_scheduler *scheduler);
 /* Time as of this iteration; outside vow's callbacks, as of now. */
 uint64_t vow_scheduler_now_ns(vow_scheduler *scheduler);
 
+/* Time as of now, also inside a callback: for what measures how long they take. */
+static inline uint64_t vow_scheduler_clock_ns(vow_scheduler *scheduler)
+{
+    return scheduler->kind->clock_ns(scheduler);
+}
+
 /* Brackets every entry from below: events of a transport, timers, tasks. */
 static inline void vow_scheduler_enter(vow_scheduler *scheduler)
 {

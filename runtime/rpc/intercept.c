@@ -76,7 +76,7 @@ bool vow_intercept_new(vow_call *call, vow_list *chain)
         .chain = chain,
         .begun = &chain->head,
         .inner = &chain->head,
-        .began_ns = vow_scheduler_now_ns(scheduler),
+        .began_ns = vow_scheduler_clock_ns(scheduler),
         .is_beginning = true,
     };
     vow_task_init(&interception->let_go, interception_let_go);
@@ -431,7 +431,7 @@ static void end_run(vow_interception *interception, vow_status *status)
     vow_call       *call = interception->call;
     vow_call_result result = {
         .size = sizeof result,
-        .duration_ns = vow_scheduler_now_ns(vow_call_scheduler(call)) - interception->began_ns,
+        .duration_ns = vow_scheduler_clock_ns(vow_call_scheduler(call)) - interception->began_ns,
         .sent_count = interception->sent_count,
         .sent_bytes = interception->sent_bytes,
         .received_count = interception->received_count,

@@ -326,6 +326,34 @@ static void the_traces_id_is_logged_where_it_is_well_formed(void **state)
     }
 }
 
+static void serve_by_asking(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
+{
+    world *world = handler->arg;
+
+    vow_call_answer(call,
+                    calls_calls_read(world->channel, (const Calls__Text *)request, VOW_CALL(.parent = call)));
+}
+
+static void a_call_made_for_another_is_logged_under_its_trace(void **state)
+{
+    struct logged          *logged = logged_open(WORLD_TCP, VOW_LOG_TEXT, 0);
+    vow_handler             asking = { .size = sizeof asking,
+                                       .method = &calls_calls_echo_method,
+                                       .serve = serve_by_asking,
+                                       .arg = logged->world };
+    const vow_call_options *options =
+        VOW_CALL(.metadata =
+                     VOW_METADATA({ .name = "traceparent", .value = "00-" TRACE "-00f067aa0ba902b7-01" }));
+
+    (void)state;
+    vow_server_handle(logged->world->server, &asking);
+    assert_int_equal(world_settle(logged->world, world_echo(logged->world, "", options)), VOW_OK);
+    assert_int_equal(logged->called.count, 2);
+    assert_matches(logged->called.line[0], "* channel calls.Calls/Read * trace=" TRACE "\n");
+    assert_matches(logged->served.line[0], "* server calls.Calls/Read * trace=" TRACE "\n");
+    logged_close(logged);
+}
+
 /* --- Time ---------------------------------------------------------------------------------------------- */
 
 static void the_time_is_the_date_in_utc(void **state)
@@ -565,6 +593,23 @@ static void a_line_has_no_more_than_its_bound(void **state)
     }
 }
 
+static void a_message_that_is_cut_fills_its_line_and_keeps_its_quotes(void **state)
+{
+    char long_text[3001];
+
+    (void)state;
+    memset(long_text, 'x', sizeof long_text - 1);
+    long_text[sizeof long_text - 1] = '\0';
+    for (int format = 0; format < 2; format++) {
+        struct logged *logged = logged_open(WORLD_SIMULATED, (vow_log_format)format, 0);
+
+        world_settle(logged->world, ask_to_fail(logged->world, long_text));
+        assert_int_equal(strlen(logged->served.line[0]), 2048);
+        assert_matches(logged->served.line[0], format == VOW_LOG_TEXT ? "*xxx...\"\n" : "*xxx...\"}\n");
+        logged_close(logged);
+    }
+}
+
 static void a_name_that_is_too_long_leaves_room_for_the_rest(void **state)
 {
     static const vow_handler fallback = { .size = sizeof fallback, .serve = serve_anything };
@@ -605,6 +650,40 @@ static void a_log_that_there_is_no_memory_for_logs_nothing(void **state)
     vow_server_intercept(world->server, vow_access_log_interceptor(NULL));
     assert_int_equal(world_settle(world, world_echo(world, "", NULL)), VOW_OK);
     world_free(world);
+}
+
+/* Takes all memory that a call has, and lets it have no more. */
+static vow_future *take_all_memory(vow_call *call, void *arg)
+{
+    static const char keys[4096];
+    size_t            taken = 0;
+
+    (void)arg;
+    failing_all_from_now();
+    while (taken < sizeof keys && vow_call_slot(call, &keys[taken], 1))
+        taken++;
+    assert_in_range(taken, 1, sizeof keys - 1);
+    return NULL;
+}
+
+static void a_call_without_memory_is_logged_without_what_its_beginning_knew(void **state)
+{
+    struct logged *logged;
+    vow_future    *reply;
+
+    (void)state;
+    failing_install(SIZE_MAX, false);
+    logged = logged_open(WORLD_SIMULATED, VOW_LOG_TEXT, 0);
+    assert_int_equal(world_settle(logged->world, world_echo(logged->world, "", NULL)), VOW_OK); /* connects */
+    vow_channel_intercept(logged->world->channel, VOW_INTERCEPTOR(.begin = take_all_memory));
+    vow_channel_intercept(logged->world->channel, vow_access_log_interceptor(logged->of_server));
+    reply = world_echo(logged->world, "", NULL);
+    failing_stop();
+    world_settle(logged->world, reply);
+    assert_matches(logged->served.line[logged->served.count - 1], "* channel calls.Calls/Echo * timeout=- *");
+    logged_close(logged);
+    assert_int_equal(failing_outstanding(), 0);
+    failing_remove();
 }
 
 static void logging_a_call_asks_for_no_memory_once_the_loop_is_warm(void **state)
@@ -674,6 +753,7 @@ int main(void)
         cmocka_unit_test(a_call_that_finds_no_server_has_no_peer),
         cmocka_unit_test(a_stream_counts_its_messages_and_their_bytes),
         cmocka_unit_test(the_traces_id_is_logged_where_it_is_well_formed),
+        cmocka_unit_test(a_call_made_for_another_is_logged_under_its_trace),
         cmocka_unit_test(the_time_is_the_date_in_utc),
         cmocka_unit_test(without_a_clock_of_its_own_a_log_has_the_systems),
         cmocka_unit_test(what_is_no_plain_text_is_escaped_as_the_format_has_it),
@@ -682,8 +762,10 @@ int main(void)
         cmocka_unit_test(a_hostile_message_stays_on_its_line),
         cmocka_unit_test(a_hostile_name_stays_one_word),
         cmocka_unit_test(a_line_has_no_more_than_its_bound),
+        cmocka_unit_test(a_message_that_is_cut_fills_its_line_and_keeps_its_quotes),
         cmocka_unit_test(a_name_that_is_too_long_leaves_room_for_the_rest),
         cmocka_unit_test(a_log_that_there_is_no_memory_for_logs_nothing),
+        cmocka_unit_test(a_call_without_memory_is_logged_without_what_its_beginning_knew),
         cmocka_unit_test(logging_a_call_asks_for_no_memory_once_the_loop_is_warm),
         cmocka_unit_test(a_log_may_be_written_by_a_function_that_ends_other_calls),
     };

@@ -554,6 +554,9 @@ static void metrics_of_several_loops_add_up(void **state)
     assert_int_equal(vow_metrics_add(sum, counted[0].metrics), VOW_OK);
     assert_int_equal(vow_metrics_add(sum, counted[1].metrics), VOW_OK);
     page = page_of(sum);
+    assert_int_equal(exposition_value(page, "vow_server_calls_started_total{method=\"calls.Calls/Echo\"}"),
+                     4);
+    assert_int_equal(exposition_value(page, "vow_server_calls_in_flight{method=\"calls.Calls/Echo\"}"), 0);
     assert_int_equal(
         exposition_value(page, "vow_server_calls_total{method=\"calls.Calls/Echo\",code=\"OK\"}"), 4);
     assert_int_equal(exposition_value(page, "vow_channel_sent_bytes_total{method=\"calls.Calls/Echo\"}"), 28);
@@ -646,6 +649,44 @@ static void a_series_that_there_is_no_memory_for_is_counted_with_the_others(void
     failing_remove();
 }
 
+/* Takes all memory that a call has, and lets it have no more. */
+static vow_future *take_all_memory(vow_call *call, void *arg)
+{
+    static const char keys[4096];
+    size_t            taken = 0;
+
+    (void)arg;
+    failing_all_from_now();
+    while (taken < sizeof keys && vow_call_slot(call, &keys[taken], 1))
+        taken++;
+    assert_in_range(taken, 1, sizeof keys - 1);
+    return NULL;
+}
+
+static void a_call_without_memory_is_counted_when_it_ends(void **state)
+{
+    struct counted            counted = { .world = NULL };
+    const vow_metrics_series *echo;
+    vow_future               *reply;
+
+    (void)state;
+    failing_install(SIZE_MAX, false);
+    counted.world = world_new(WORLD_SIMULATED);
+    counted.metrics = vow_metrics_new(NULL);
+    assert_int_equal(world_settle(counted.world, world_echo(counted.world, "", NULL)), VOW_OK); /* connects */
+    vow_channel_intercept(counted.world->channel, VOW_INTERCEPTOR(.begin = take_all_memory));
+    vow_channel_intercept(counted.world->channel, vow_metrics_interceptor(counted.metrics));
+    reply = world_echo(counted.world, "", NULL);
+    failing_stop();
+    world_settle(counted.world, reply);
+    echo = vow_metrics_find(counted.metrics, ECHO_METHOD, false);
+    assert_int_equal(vow_metrics_count(echo, VOW_METRICS_STARTED), 1);
+    assert_int_equal(vow_metrics_count(echo, VOW_METRICS_ENDED), 1);
+    counted_close(&counted);
+    assert_int_equal(failing_outstanding(), 0);
+    failing_remove();
+}
+
 static void counting_a_call_asks_for_no_memory_once_the_loop_is_warm(void **state)
 {
     struct counted counted;
@@ -688,6 +729,7 @@ int main(void)
         cmocka_unit_test(metrics_are_made_whole_or_not_at_all),
         cmocka_unit_test(without_metrics_nothing_is_counted_and_calls_go_on),
         cmocka_unit_test(a_series_that_there_is_no_memory_for_is_counted_with_the_others),
+        cmocka_unit_test(a_call_without_memory_is_counted_when_it_ends),
         cmocka_unit_test(counting_a_call_asks_for_no_memory_once_the_loop_is_warm),
     };
 

@@ -100,7 +100,8 @@ static void *scrape(void *arg)
 
         if (fault)
             snprintf(cluster->fault, sizeof cluster->fault, "%s", fault);
-        else if ((now >= 0 && now < before) || running > AT_ONCE)
+        else if ((now >= 0 && now < before) ||
+                 running > CALLS) /* of some, both begin and end are in between */
             snprintf(cluster->fault, sizeof cluster->fault, "%g calls after %g, %g running", now, before,
                      running);
         before = now > before ? now : before;

@@ -180,9 +180,8 @@ static void storm_open(storm *storm)
                                       VOW_CHANNEL(.connections = 1 + draw(storm, 3), .backoff_min_ms = 10,
                                                   .backoff_max_ms = 100, .connect_timeout_ms = GRACE_MS));
     vow_network_set_faults(vow_network_of(storm->loop),
-                           VOW_NETWORK_FAULTS(.latency_us = latency_us,
-                                                  .jitter_us = draw(storm, 2000),
-                                                  .bytes_per_second = (uint64_t)100000 << draw(storm, 10)));
+                           VOW_NETWORK_FAULTS(.latency_us = latency_us, .jitter_us = draw(storm, 2000),
+                                              .bytes_per_second = (uint64_t)100000 << draw(storm, 10)));
 }
 
 static void storm_run(uint64_t seed, size_t servers)

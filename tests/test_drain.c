@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 /* A simulated world in which everything takes 50 ms to arrive. */
 static world *world_far_away(void)
@@ -139,6 +142,89 @@ static void a_call_is_not_begun_on_a_connection_that_the_drain_met_before_its_he
     assert_int_equal(world_settle(world, reply), VOW_OK);
     assert_int_equal(world_settle(world, drain), VOW_OK);
     vow_channel_close(channel);
+    world_free(world);
+}
+
+/* --- Successors ------------------------------------------------------------------------------------- */
+
+static vow_server *successor_open(world *world, vow_code expected)
+{
+    static const calls_calls_service service = { .echo = serve_again };
+    vow_server                      *server = vow_server_open(world->loop, NULL);
+    vow_error                        error = { VOW_OK, "" };
+
+    calls_calls_serve(server, &service, NULL);
+    if (vow_server_listen(server, world->address, &error) != expected)
+        fail_msg("listening on %s: %s", world->address, error.message);
+    return server;
+}
+
+static void a_successor_may_listen_once_the_predecessor_drains_and_keeps_the_address(void **state)
+{
+    static const world_kind kinds[] = { WORLD_SIMULATED, WORLD_TCP, WORLD_UNIX, WORLD_MEMORY };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        world      *world = world_new(kinds[i]);
+        vow_future *held = world_hold(world, "", NULL);
+        vow_future *drain;
+
+        world_wait_for_held(world, 1);
+        vow_server_close(successor_open(world, VOW_ALREADY_EXISTS));
+        assert_int_equal(world_settle(world, world_echo(world, "", NULL)),
+                         VOW_OK); /* and it has not been removed */
+        drain = vow_server_drain(world->server, 10000);
+        successor_open(world, VOW_OK);
+        world_advance_ms(world, 20);
+        assert_int_equal(world_settle(world, world_echo(world, "", NULL)), VOW_OK);
+        assert_false(vow_future_settled(drain));
+        world_answer_held(world, "");
+        assert_int_equal(world_settle(world, held), VOW_OK);
+        assert_int_equal(world_settle(world, drain), VOW_OK);
+        vow_channel_close(world->channel); /* a new connection finds the successor as well */
+        world->channel = vow_channel_open(world->loop, world->address, NULL);
+        assert_int_equal(world_settle(world, world_echo(world, "", NULL)), VOW_OK);
+        world_free(world);
+    }
+}
+
+static void a_socket_file_that_a_successor_has_replaced_is_not_removed(void **state)
+{
+    world      *world = world_new(WORLD_UNIX);
+    const char *path = world->address + strlen("unix://");
+    vow_server *successor;
+    vow_future *drain;
+
+    (void)state;
+    assert_int_equal(unlink(path), 0);
+    successor = successor_open(world, VOW_OK);
+    drain = vow_server_drain(world->server, 1000);
+    assert_int_equal(world_settle(world, drain), VOW_OK);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_int_equal(world_settle(world, world_echo(world, "", NULL)), VOW_OK);
+    vow_server_close(successor);
+    assert_int_not_equal(access(path, F_OK), 0);
+    world_free(world);
+}
+
+/* What another program has bound, and does not listen on yet: nobody answers there. */
+static void a_socket_file_that_another_has_only_bound_yet_is_not_removed(void **state)
+{
+    world             *world = world_new(WORLD_UNIX);
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    char               kept[sizeof address.sun_path + 8];
+    int                bound = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    (void)state;
+    strcpy(address.sun_path, world->address + strlen("unix://"));
+    snprintf(kept, sizeof kept, "%s.old", address.sun_path);
+    assert_int_equal(rename(address.sun_path, kept), 0); /* so that its number is not given again */
+    assert_int_equal(bind(bound, (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(world_settle(world, vow_server_drain(world->server, 1000)), VOW_OK);
+    assert_int_equal(access(address.sun_path, F_OK), 0);
+    assert_int_equal(unlink(address.sun_path), 0);
+    assert_int_equal(unlink(kept), 0);
+    close(bound);
     world_free(world);
 }
 
@@ -582,6 +668,9 @@ int main(void)
         cmocka_unit_test(an_answer_on_a_slow_line_arrives_before_the_connection_closes),
         cmocka_unit_test(an_answer_that_nobody_reads_holds_a_drain_up_to_its_grace),
         cmocka_unit_test(a_call_is_not_begun_on_a_connection_that_the_drain_met_before_its_hello),
+        cmocka_unit_test(a_successor_may_listen_once_the_predecessor_drains_and_keeps_the_address),
+        cmocka_unit_test(a_socket_file_that_a_successor_has_replaced_is_not_removed),
+        cmocka_unit_test(a_socket_file_that_another_has_only_bound_yet_is_not_removed),
         cmocka_unit_test(a_drain_ends_with_the_grace_and_the_callers_hear_unavailable),
         cmocka_unit_test(cancelling_a_drain_ends_the_grace_at_once),
         cmocka_unit_test(a_server_drains_once),

@@ -19,16 +19,18 @@ static vow_code bind_refuse(const char *address, int error_number, vow_error *er
 {
     switch (error_number) {
     case EADDRINUSE:
-        return vow_error_set(error, VOW_ALREADY_EXISTS,
-                             "cannot listen on %.150s: the address is in use; stop who listens there, or choose "
-                             "another",
-                             address);
+        return vow_error_set(
+            error, VOW_ALREADY_EXISTS,
+            "cannot listen on %.150s: the address is in use; stop who listens there, or choose "
+            "another",
+            address);
     case EACCES:
     case EPERM:
-        return vow_error_set(error, VOW_PERMISSION_DENIED,
-                             "cannot listen on %.150s: permission denied; choose a port above 1023, or a path where "
-                             "you may write",
-                             address);
+        return vow_error_set(
+            error, VOW_PERMISSION_DENIED,
+            "cannot listen on %.150s: permission denied; choose a port above 1023, or a path where "
+            "you may write",
+            address);
     case EMFILE:
     case ENFILE:
         return vow_error_set(error, VOW_RESOURCE_EXHAUSTED,
@@ -92,16 +94,17 @@ static vow_code bind_tcp(const char *text, vow_bound *bound, vow_error *error)
         return code;
     failed = getaddrinfo(address.host[0] ? address.host : NULL, address.port, &hints, &addresses);
     if (failed)
-        return vow_error_set(error, VOW_INVALID_ARGUMENT, "cannot listen on %.150s: the host cannot be resolved: %s",
-                             text, gai_strerror(failed));
+        return vow_error_set(error, VOW_INVALID_ARGUMENT,
+                             "cannot listen on %.150s: the host cannot be resolved: %s", text,
+                             gai_strerror(failed));
     bound->descriptor = bind_first_that_can(addresses);
     freeaddrinfo(addresses);
     if (bound->descriptor < 0)
         return bind_refuse(text, -bound->descriptor, error);
     bound->port = bound_port(bound->descriptor);
     bound->path[0] = '\0';
-    snprintf(bound->address, sizeof bound->address, strchr(address.host, ':') ? "tcp://[%.150s]:%d" : "tcp://%.150s:%d",
-             address.host, bound->port);
+    snprintf(bound->address, sizeof bound->address,
+             strchr(address.host, ':') ? "tcp://[%.150s]:%d" : "tcp://%.150s:%d", address.host, bound->port);
     return VOW_OK;
 }
 
@@ -119,7 +122,8 @@ static bool socket_is_stale(const struct sockaddr_un *address)
     descriptor = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (descriptor < 0)
         return false;
-    refused = connect(descriptor, (const struct sockaddr *)address, sizeof *address) != 0 && errno == ECONNREFUSED;
+    refused =
+        connect(descriptor, (const struct sockaddr *)address, sizeof *address) != 0 && errno == ECONNREFUSED;
     close(descriptor);
     return refused;
 }
@@ -145,6 +149,7 @@ static vow_code bind_unix(const char *text, unsigned mode, vow_bound *bound, vow
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     const char        *path = vow_unix_address_path(text, error);
+    struct stat        file;
 
     if (!path)
         return VOW_INVALID_ARGUMENT;
@@ -154,6 +159,10 @@ static vow_code bind_unix(const char *text, unsigned mode, vow_bound *bound, vow
         bound->descriptor = bind_with_mode(&address, mode);
     if (bound->descriptor < 0)
         return bind_refuse(text, -bound->descriptor, error);
+    if (lstat(path, &file) == 0) {
+        bound->device = file.st_dev;
+        bound->file = file.st_ino;
+    }
     bound->port = 0;
     strcpy(bound->path, path);
     snprintf(bound->address, sizeof bound->address, "unix://%s", path);
@@ -169,13 +178,17 @@ vow_code vow_bind(const char *address, unsigned unix_mode, vow_bound *bound, vow
     return bind_tcp(address, bound, error);
 }
 
-/* Is the file still the one that was bound? Another server may have replaced it. */
+/* Is the file still the one that was bound, and does nobody listen there? A successor may have replaced it.
+ * The number alone does not say so, since it is given again; nor does the silence, since a successor binds
+ * before it listens. */
 static bool path_is_ours(const vow_bound *bound)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
+    struct stat        file;
 
     strcpy(address.sun_path, bound->path);
-    return socket_is_stale(&address);
+    return lstat(bound->path, &file) == 0 && file.st_dev == bound->device && file.st_ino == bound->file &&
+           socket_is_stale(&address);
 }
 
 void vow_unbind(vow_bound *bound)

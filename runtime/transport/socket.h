@@ -13,6 +13,7 @@
 #include "runtime/transport/transport.h"
 
 #include <sys/socket.h>
+#include <sys/types.h>
 
 extern const vow_transport vow_transport_tcp;
 extern const vow_transport vow_transport_unix;
@@ -24,6 +25,8 @@ typedef struct vow_bound {
     int  port;       /* 0: a Unix socket */
     char address[192];
     char path[108]; /* of a Unix socket; "" for tcp */
+    dev_t device;   /* of its file */
+    ino_t file;
 } vow_bound;
 
 /* Binds and listens. A name is resolved on the spot: a server does so when it starts. */

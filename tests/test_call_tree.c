@@ -66,11 +66,16 @@ typedef struct tree {
 
 /* --- The services ----------------------------------------------------------------------- */
 
+/* All values under a name, with commas between. */
 static void copy_metadata(const vow_call *call, const char *name, char *text, size_t size)
 {
-    const char *value = vow_call_metadata_get(call, name);
+    size_t used = 0;
 
-    snprintf(text, size, "%s", value ? value : "");
+    text[0] = '\0';
+    for (const vow_metadata *entry = vow_call_metadata(call); entry->name; entry++) {
+        if (strcmp(entry->name, name) == 0 && used < size)
+            used += (size_t)snprintf(text + used, size - used, "%s%s", used ? "," : "", entry->value);
+    }
 }
 
 static void service_note(service *service, vow_call *call)
@@ -474,7 +479,7 @@ static void a_trace_reaches_the_fifth_service_under_a_new_parent_id_at_each(void
         assert_true(tree->services[i].has_trace);
         assert_string_equal(tree->services[i].trace.trace_id, TRACE_ID);
         assert_int_equal(tree->services[i].trace.flags, VOW_TRACE_SAMPLED);
-        assert_string_equal(tree->services[i].state, "rojo=1");
+        assert_string_equal(tree->services[i].state, "rojo=1,congo=2");
         for (size_t j = 0; j < i; j++)
             assert_string_not_equal(tree->services[i].trace.parent_id, tree->services[j].trace.parent_id);
     }

@@ -4,6 +4,8 @@
 #include "runtime/transport/simulated.h"
 #include "tests/support/world.h"
 
+#include <vow/testing.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -218,25 +220,22 @@ static void calls_in_flight_fail_when_the_connection_is_lost_and_the_next_connec
     world_free(world);
 }
 
-static void serve_again(vow_call *call, const Calls__Text *request, void *arg)
-{
-    (void)arg;
-    calls_calls_echo_reply(call, request);
-}
-
 static void a_channel_finds_a_server_that_went_away_and_came_back(void **state)
 {
-    static const calls_calls_service service = { .echo = serve_again };
-    world                           *world = *state;
+    world      *world = *state;
+    vow_script *again;
 
     assert_int_equal(world_settle(world, world_echo(world, "", NULL)), VOW_OK);
     vow_server_close(world->server);
     world_advance_ms(world, 50);
     assert_int_equal(world_settle(world, world_echo(world, "", NULL)), VOW_UNAVAILABLE);
-    world->server = vow_server_open(world->loop, NULL);
-    calls_calls_serve(world->server, &service, NULL);
-    assert_int_equal(vow_server_listen(world->server, world->address, NULL), VOW_OK);
+    world->server = NULL;
+    again = vow_script_open(world->loop);
+    vow_script_add(again, &calls_calls_echo_method, NULL);
+    assert_int_equal(vow_server_listen(vow_script_server(again), world->address, NULL), VOW_OK);
     assert_int_equal(world_settle(world, world_echo(world, "", VOW_CALL(.wait_for_ready = true))), VOW_OK);
+    assert_true(vow_script_played(again));
+    vow_script_close(again);
 }
 
 /* --- Several connections --------------------------------------------------------------------------- */

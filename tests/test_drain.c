@@ -4,6 +4,8 @@
 #include "runtime/transport/simulated.h"
 #include "tests/support/sim_peer.h"
 
+#include <vow/testing.h>
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -112,28 +114,20 @@ static void an_answer_that_nobody_reads_holds_a_drain_up_to_its_grace(void **sta
     world_free(world);
 }
 
-static void serve_again(vow_call *call, const Calls__Text *request, void *arg)
-{
-    (void)arg;
-    calls_calls_echo_reply(call, request);
-}
-
 static void a_call_is_not_begun_on_a_connection_that_the_drain_met_before_its_hello(void **state)
 {
-    static const calls_calls_service service = { .echo = serve_again };
-    world                           *world = world_new(WORLD_SIMULATED);
-    vow_channel                     *channel;
-    vow_server                      *other;
-    Calls__Text                      request = CALLS__TEXT__INIT;
-    vow_future                      *reply;
-    vow_future                      *drain;
-    char                             target[80];
+    world       *world = world_new(WORLD_SIMULATED);
+    vow_script  *other = vow_script_open(world->loop);
+    vow_channel *channel;
+    Calls__Text  request = CALLS__TEXT__INIT;
+    vow_future  *reply;
+    vow_future  *drain;
+    char         target[80];
 
     (void)state;
     vow_network_set_faults(vow_network_of(world->loop), VOW_NETWORK_FAULTS(.latency_us = 50000));
-    other = vow_server_open(world->loop, NULL);
-    calls_calls_serve(other, &service, NULL);
-    assert_int_equal(vow_server_listen(other, "tcp://10.0.0.2:1", NULL), VOW_OK);
+    vow_script_add(other, &calls_calls_echo_method, NULL);
+    assert_int_equal(vow_server_listen(vow_script_server(other), "tcp://10.0.0.2:1", NULL), VOW_OK);
     snprintf(target, sizeof target, "tcp://127.0.0.1:%d,10.0.0.2:1", vow_server_port(world->server));
     channel = vow_channel_open(world->loop, target, NULL);
     reply = calls_calls_echo(channel, &request, NULL);
@@ -141,7 +135,9 @@ static void a_call_is_not_begun_on_a_connection_that_the_drain_met_before_its_he
     drain = vow_server_drain(world->server, 5000);
     assert_int_equal(world_settle(world, reply), VOW_OK);
     assert_int_equal(world_settle(world, drain), VOW_OK);
+    assert_true(vow_script_played(other));
     vow_channel_close(channel);
+    vow_script_close(other);
     world_free(world);
 }
 

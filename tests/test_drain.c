@@ -143,6 +143,12 @@ static void a_call_is_not_begun_on_a_connection_that_the_drain_met_before_its_he
 
 /* --- Successors ------------------------------------------------------------------------------------- */
 
+static void serve_again(vow_call *call, const Calls__Text *request, void *arg)
+{
+    (void)arg;
+    calls_calls_echo_reply(call, request);
+}
+
 static vow_server *successor_open(world *world, vow_code expected)
 {
     static const calls_calls_service service = { .echo = serve_again };

@@ -474,6 +474,36 @@ static void metadata_that_finds_no_memory_fails_the_call_and_never_goes_missing(
     assert_in_range(nth, 3, 299);
 }
 
+static void metadata_that_finds_no_room_in_its_call_fails_it_and_never_goes_missing(void **state)
+{
+    size_t failed_at_its_end = 0;
+    size_t whole = 0;
+
+    (void)state;
+    for (size_t room = 8 << 10; room <= 256 << 10; room += 8 << 10) {
+        much        much = { .count = 1, .bytes = VOW_MAX_METADATA_SIZE - 36 };
+        world      *world = world_new_with(WORLD_SIMULATED, NULL, VOW_CHANNEL(.max_decoded_size = room));
+        vow_future *reply;
+        vow_call   *call;
+
+        handle(world, &calls_calls_echo_method, answer_with_much, &much);
+        reply = world_echo(world, "", NULL);
+        call = vow_future_call(reply);
+        vow_wait(reply);
+        if (vow_future_code(reply) == VOW_OK) {
+            assert_int_equal(vow_call_trailing_metadata(call)->value_size, much.bytes);
+            whole++;
+        } else {
+            assert_non_null(strstr(vow_future_error(reply), "RESOURCE_EXHAUSTED: calls.Calls/Echo: "));
+            failed_at_its_end += vow_call_metadata(call)->name && !vow_call_trailing_metadata(call)->name;
+        }
+        vow_drop(reply);
+        world_free(world);
+    }
+    assert_true(failed_at_its_end > 0);
+    assert_true(whole > 0);
+}
+
 #define SIMULATED(test) cmocka_unit_test_setup_teardown(test, open_simulated, close_world)
 #define ON_TCP(test) cmocka_unit_test_setup_teardown(test, open_tcp, close_world)
 #define TWICE(test)                                                                                          \
@@ -494,6 +524,7 @@ int main(void)
         TWICE(the_largest_metadata_details_and_text_go_with_one_status),
         ON_TCP(a_servers_bad_metadata_ends_its_call_alone_and_hides_no_failure),
         ON_TCP(a_clients_bad_metadata_refuses_its_call_alone),
+        cmocka_unit_test(metadata_that_finds_no_room_in_its_call_fails_it_and_never_goes_missing),
         cmocka_unit_test(metadata_that_finds_no_memory_fails_the_call_and_never_goes_missing),
     };
 

@@ -235,6 +235,13 @@ const vow_metadata *vow_call_copy_metadata(vow_call *call, const vow_metadata *m
     return vow_call_join_metadata(call, NULL, metadata, failed);
 }
 
+vow_status vow_call_no_room_for_metadata(const vow_call *call)
+{
+    return vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                           "%s: no memory for the peer's metadata, or more than max_decoded_size (%zu bytes)",
+                           call->method->name, call->arena.cap);
+}
+
 void vow_call_hear_metadata(vow_wire *wire, const vow_metadata *metadata)
 {
     vow_call           *call = vow_call_of_wire(wire);
@@ -244,7 +251,7 @@ void vow_call_hear_metadata(vow_wire *wire, const vow_metadata *metadata)
     if (copy)
         call->received = copy;
     if (failed)
-        vow_call_end_with(call, vow_status_no_memory());
+        vow_call_end_with(call, vow_call_no_room_for_metadata(call));
 }
 
 const vow_metadata *vow_call_metadata(const vow_call *call)

@@ -159,6 +159,9 @@ void vow_call_cancel_children(vow_call *call);
 /* An event of a session: the other side's metadata. */
 void vow_call_hear_metadata(vow_wire *wire, const vow_metadata *metadata);
 
+/* Why there was no room for the other side's. */
+vow_status vow_call_no_room_for_metadata(const vow_call *call);
+
 /* Copies metadata into the call's memory. NULL: there was none, or no memory (then *failed is true). */
 const vow_metadata *vow_call_copy_metadata(vow_call *call, const vow_metadata *metadata, bool *failed);
 

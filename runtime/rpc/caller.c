@@ -485,7 +485,7 @@ void vow_caller_ended(vow_wire *wire, const vow_ending *ending)
     wire->session = NULL; /* it has forgotten the wire: nothing to cancel */
     status = caller_outcome(call, ending);
     if (ending->trailing && !caller_keep_trailing(call, ending->trailing) && status.code == VOW_OK)
-        status = vow_status_no_memory();
+        status = vow_call_no_room_for_metadata(call);
     caller_end(call);
     status = vow_intercept_end(call, status);
     vow_streaming_over(call, &status, false);

@@ -102,6 +102,8 @@ static void sample_numbers(sample *sample, uint64_t *random)
     message->has_one_way = message->one_way = header->one_way;
     header->streams = heads(random);
     message->has_streams = message->streams = header->streams;
+    header->never_ran = heads(random);
+    message->has_never_ran = message->never_ran = header->never_ran;
 }
 
 static vow_bytes bytes_of(const char *text)
@@ -232,6 +234,7 @@ static void the_room_for_a_header_is_enough_at_its_longest(void **state)
                                  .ping = UINT64_MAX,
                                  .credit = UINT64_MAX,
                                  .streams = true,
+                                 .never_ran = true,
                                  .push_back_ms = UINT64_MAX,
                                  .last_call = UINT64_MAX };
     uint8_t          *frame = malloc(vow_header_room(&header));
@@ -292,6 +295,7 @@ static void assert_same_header(const vow_header *read, const sample *sample)
     assert_true(read->ping == written->ping);
     assert_true(read->credit == written->credit);
     assert_int_equal(read->streams, written->streams);
+    assert_int_equal(read->never_ran, written->never_ran);
     assert_true(read->push_back_ms == written->push_back_ms);
     assert_true(read->last_call == written->last_call);
     assert_same_bytes(read->method_name, written->method_name);
@@ -409,7 +413,7 @@ static void fields_that_are_not_known_are_skipped(void **state)
     writer_number(&bytes, 19, 7);
     writer_number(&bytes, 1, VOW_FRAME_PING);
     writer_text(&bytes, 100, "from a later version");
-    writer_tag(&bytes, 21, 1);
+    writer_tag(&bytes, 22, 1);
     writer_add(&bytes, "12345678", 8);
     writer_tag(&bytes, 536870911, 5);
     writer_add(&bytes, "1234", 4);

@@ -49,12 +49,13 @@ typedef enum vow_call_state {
 typedef struct vow_caller {
     vow_channel            *channel; /* until it has ended */
     vow_connection         *connection;
-    const ProtobufCMessage *request; /* packed in the arena, while it waits for a connection */
+    const ProtobufCMessage *request; /* packed in the arena, where the call waits, or may have to begin anew */
     const vow_metadata     *metadata; /* to be sent */
     ProtobufCMessage       *reply;
     vow_status              fault;   /* of a reply that could not be unpacked */
     bool                    waits_for_ready;
     bool                    is_waiting; /* in the channel's queue */
+    bool                    was_retried;
 } vow_caller;
 
 /* What a call needs on the handler's side. */

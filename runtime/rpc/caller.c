@@ -18,6 +18,9 @@
 
 #define NS_PER_MS 1000000u
 
+/* A request of no more than this is kept until the call has ended. */
+#define KEPT_REQUEST_MAX ((size_t)16 << 10)
+
 /* Takes the call from the wire, the queue, its parent and the timers. The future is still to be settled. */
 static void caller_end(vow_call *call)
 {
@@ -144,13 +147,62 @@ static uint64_t caller_choose_deadline(vow_channel *channel, const vow_method *m
 
 /* --- Beginning --------------------------------------------------------------------------------- */
 
+static const ProtobufCMessage *caller_pack(vow_call *call, const ProtobufCMessage *request, size_t most)
+{
+    bool     is_raw = request->descriptor == &vow_raw_descriptor;
+    size_t   size = is_raw ? ((const vow_raw *)request)->data_size : protobuf_c_message_get_packed_size(request);
+    vow_raw *raw = size <= most ? vow_arena_alloc(&call->arena, sizeof *raw + size + 1) : NULL;
+    uint8_t *data;
+
+    if (!raw)
+        return NULL;
+    data = (uint8_t *)(raw + 1);
+    if (!is_raw)
+        protobuf_c_message_pack(request, data);
+    else if (size)
+        memcpy(data, ((const vow_raw *)request)->data, size);
+    *raw = (vow_raw)VOW_RAW_INIT(data, size);
+    return &raw->base;
+}
+
+/* A small request is packed into the call, and copied from there into what is sent: should the server turn the call
+ * away, it can begin anew. False: it is not kept, or no more than it was. */
+static bool caller_keep_small(vow_call *call, const vow_begin *begin)
+{
+    vow_caller *caller = &call->side.caller;
+    bool        failed = false;
+
+    if (caller->request || !begin->message)
+        return false;
+    if (caller->metadata != begin->metadata)
+        caller->metadata = vow_call_copy_metadata(call, begin->metadata, &failed);
+    if (!failed)
+        caller->request = caller_pack(call, begin->message, KEPT_REQUEST_MAX);
+    return caller->request != NULL;
+}
+
+static vow_begin caller_kept(const vow_call *call)
+{
+    return (vow_begin){
+        .method = call->method,
+        .message = call->side.caller.request,
+        .deadline_ns = call->deadline_ns,
+        .metadata = call->side.caller.metadata,
+    };
+}
+
 bool vow_caller_begin(vow_call *call, vow_connection *connection, const vow_begin *begin)
 {
+    vow_begin  kept;
     vow_status status;
 
     call->side.caller.connection = connection;
     connection->references++;
     call->peer = connection->peer;
+    if (caller_keep_small(call, begin)) {
+        kept = caller_kept(call);
+        begin = &kept;
+    }
     if (connection->session->protocol->begin(connection->session, &call->wire, begin, &status) != VOW_OK) {
         vow_caller_fail(call, status);
         return false;
@@ -163,31 +215,9 @@ bool vow_caller_begin(vow_call *call, vow_connection *connection, const vow_begi
 
 void vow_caller_begin_queued(vow_call *call, vow_connection *connection)
 {
-    const vow_begin begin = {
-        .method = call->method,
-        .message = call->side.caller.request,
-        .deadline_ns = call->deadline_ns,
-        .metadata = call->side.caller.metadata,
-    };
+    const vow_begin begin = caller_kept(call);
 
     vow_caller_begin(call, connection, &begin);
-}
-
-static const ProtobufCMessage *caller_pack(vow_call *call, const ProtobufCMessage *request)
-{
-    bool     is_raw = request->descriptor == &vow_raw_descriptor;
-    size_t   size = is_raw ? ((const vow_raw *)request)->data_size : protobuf_c_message_get_packed_size(request);
-    vow_raw *raw = vow_arena_alloc(&call->arena, sizeof *raw);
-    uint8_t *data = vow_arena_alloc(&call->arena, size + 1);
-
-    if (!raw || !data)
-        return NULL;
-    if (!is_raw)
-        protobuf_c_message_pack(request, data);
-    else if (size)
-        memcpy(data, ((const vow_raw *)request)->data, size);
-    *raw = (vow_raw)VOW_RAW_INIT(data, size);
-    return &raw->base;
 }
 
 bool vow_caller_keep(vow_call *call, const vow_begin *begin)
@@ -195,7 +225,8 @@ bool vow_caller_keep(vow_call *call, const vow_begin *begin)
     vow_caller *caller = &call->side.caller;
     bool        failed = false;
 
-    caller->request = begin->message ? caller_pack(call, begin->message) : NULL;
+    if (begin->message && begin->message != caller->request)
+        caller->request = caller_pack(call, begin->message, SIZE_MAX);
     if (caller->metadata != begin->metadata)
         caller->metadata = vow_call_copy_metadata(call, begin->metadata, &failed);
     if ((caller->request || !begin->message) && !failed)
@@ -477,12 +508,43 @@ static vow_status caller_outcome(vow_call *call, const vow_ending *ending)
     return fault;
 }
 
+/* Is the call to begin anew? It has reached no handler, and what it sends is still here. */
+static bool caller_may_retry(const vow_call *call, const vow_ending *ending)
+{
+    const vow_caller *caller = &call->side.caller;
+
+    if (!ending->never_ran || ending->status.code != VOW_UNAVAILABLE || caller->was_retried ||
+        caller->channel->is_closed)
+        return false;
+    return call->method->client_streams ? !call->streaming->has_sent : caller->request != NULL;
+}
+
+static void caller_retry(vow_call *call)
+{
+    vow_caller     *caller = &call->side.caller;
+    vow_connection *connection = caller->connection;
+    const vow_begin begin = caller_kept(call);
+
+    caller->was_retried = true;
+    caller->connection = NULL;
+    call->wire = (vow_wire){ .session = NULL };
+    call->peer = "";
+    call->state = VOW_CALL_WAITING;
+    vow_channel_place(caller->channel, call, &begin);
+    vow_connection_call_ended(connection);
+    vow_connection_drop(connection);
+}
+
 void vow_caller_ended(vow_wire *wire, const vow_ending *ending)
 {
     vow_call  *call = vow_call_of_wire(wire);
     vow_status status;
 
     wire->session = NULL; /* it has forgotten the wire: nothing to cancel */
+    if (caller_may_retry(call, ending)) {
+        caller_retry(call);
+        return;
+    }
     status = caller_outcome(call, ending);
     if (ending->trailing && !caller_keep_trailing(call, ending->trailing) && status.code == VOW_OK)
         status = vow_call_no_room_for_metadata(call);

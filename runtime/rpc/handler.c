@@ -416,7 +416,8 @@ void vow_handling_abandon(vow_call *call, const vow_status *why)
     call->side.handling.lent++;
     told = vow_intercept_end(call, vow_status_share(why));
     if (call->wire.session)
-        call->wire.session->protocol->answer(&call->wire, NULL, VOW_ENDING(.status = told, .at_once = true));
+        call->wire.session->protocol->answer(
+            &call->wire, NULL, VOW_ENDING(.status = told, .at_once = true, .never_ran = !was_open));
     vow_status_done(&told);
     if (was_open && call->state == VOW_CALL_OPEN) {
         handling_gone(call, why->code == VOW_DEADLINE_EXCEEDED ? why->code : VOW_CANCELLED, vow_status_message(why));

@@ -139,6 +139,7 @@ void vow_calls_send_status(vow_native *native, vow_wire *wire, uint64_t id, cons
         .push_back_ms = push_back_ms >= 0 ? (uint64_t)push_back_ms : 0,
         .to_send = ending->metadata,
         .trailing_to_send = ending->trailing,
+        .never_ran = ending->never_ran,
     };
     vow_flow *flow = wire ? wire->flow : NULL;
 
@@ -180,9 +181,10 @@ void vow_calls_lose(vow_native *native, const vow_status *why)
 
     while ((node = vow_map_any(&native->base.calls))) {
         vow_wire *wire = VOW_OWNER(node, vow_wire, node);
+        bool      never_left = wire->is_ours && wire->begins_at >= native->output.left_bytes;
 
         calls_remove(native, wire);
-        native->base.events->ended(wire, VOW_ENDING(.status = *why));
+        native->base.events->ended(wire, VOW_ENDING(.status = *why, .never_ran = never_left));
     }
 }
 
@@ -286,15 +288,24 @@ static vow_wire *call_admit(vow_native *native, const vow_header *header, const 
         vow_entries_free(native, metadata, block_size);
     }
     if (!wire)
-        vow_calls_send_status(native, NULL, header->call, VOW_ENDING(.status = arrival.refusal));
+        vow_calls_send_status(native, NULL, header->call, VOW_ENDING(.never_ran = true, .status = arrival.refusal));
     vow_status_done(&arrival.refusal);
     return wire;
+}
+
+/* Its id is beyond what the last goaway named. Who has heard that ignores this; who has not must not wait. */
+static void call_refuse_late(vow_native *native, const vow_header *header)
+{
+    vow_status why = vow_status_make(VOW_UNAVAILABLE, "the server is stopping, and did not serve the call");
+
+    vow_calls_send_status(native, NULL, header->call, VOW_ENDING(.status = why, .never_ran = true));
+    vow_status_done(&why);
 }
 
 static void hear_call(vow_native *native, const vow_header *header, vow_payload payload)
 {
     arrival_of of;
-    vow_wire  *wire;
+    vow_wire  *wire = NULL;
 
     if (!id_is_peers(native, header->call) || header->call <= native->last_peer_call) {
         vow_native_break(native, "CALL %llu; the last one was %llu, and ids grow in steps of 2",
@@ -309,7 +320,10 @@ static void hear_call(vow_native *native, const vow_header *header, vow_payload 
     if (!call_find_method(native, header, &of))
         return;
     native->last_peer_call = header->call;
-    wire = native->sent_last ? NULL : call_admit(native, header, &of, payload);
+    if (native->sent_last)
+        call_refuse_late(native, header);
+    else
+        wire = call_admit(native, header, &of, payload);
     if (!wire) {
         vow_input_skip(native, payload);
         return;
@@ -475,7 +489,9 @@ static void hear_failure(vow_native *native, vow_wire *wire, const vow_header *h
     if (metadata)
         native->base.events->metadata(wire, metadata);
     if (vow_native_is_alive(native) && calls_find(native, header->call) == wire)
-        vow_calls_end(native, wire, VOW_ENDING(.status = status, .trailing = trailing));
+        vow_calls_end(native, wire,
+                      VOW_ENDING(.status = status, .trailing = trailing,
+                                 .never_ran = header->never_ran && !wire->has_spoken));
     vow_entries_free(native, metadata, metadata_size);
     vow_entries_free(native, trailing, trailing_size);
     vow_status_done(&status);
@@ -752,6 +768,8 @@ vow_code vow_calls_begin(vow_session *session, vow_wire *wire, const vow_begin *
     size_t      size = begin->message ? vow_message_size(begin->message) : 0;
     vow_header  header = { .kind = VOW_FRAME_CALL, .call = native->next_call, .to_send = begin->metadata };
 
+    uint64_t    begins_at;
+
     assert(native->state == VOW_NATIVE_OPEN);
     if (begin_check(native, size, status) != VOW_OK)
         return VOW_RESOURCE_EXHAUSTED;
@@ -759,12 +777,14 @@ vow_code vow_calls_begin(vow_session *session, vow_wire *wire, const vow_begin *
     header.method = vow_methods_tell(native, begin->method);
     if (header.method == 0)
         header.method_name = (vow_bytes){ (const uint8_t *)begin->method->name, strlen(begin->method->name) };
+    begins_at = native->output.filled_bytes;
     if (begin_send(native, wire, &header, begin->message, size) != VOW_OK) {
         vow_flow_free(native, wire);
         *status = vow_status_no_memory();
         return VOW_RESOURCE_EXHAUSTED;
     }
     native->next_call += 2;
+    wire->begins_at = begins_at;
     calls_add(native, wire, header.call, true);
     return VOW_OK;
 }
@@ -818,11 +838,11 @@ void vow_calls_answer(vow_wire *wire, const ProtobufCMessage *message, const vow
 }
 
 /* Towards others' servers, too, vow cancels no more than they allow; what is beyond runs on, and is not listened to. */
-static bool cancel_leaves_ghost(vow_native *native, uint64_t id)
+static bool cancel_leaves_ghost(vow_native *native, uint64_t id, bool was_sent_whole)
 {
     ghost *ghost;
 
-    if (bucket_take(&native->cancels, vow_scheduler_now_ns(vow_native_scheduler(native))))
+    if (bucket_take(&native->cancels, vow_scheduler_now_ns(vow_native_scheduler(native))) || !was_sent_whole)
         return false;
     ghost = vow_alloc(sizeof *ghost);
     if (!ghost)
@@ -841,6 +861,6 @@ void vow_calls_cancel(vow_wire *wire)
     bool             was_sent_whole = !wire->outgoing && !wire->flow;
 
     calls_remove(native, wire);
-    if (is_ours && vow_native_is_alive(native) && !(was_sent_whole && cancel_leaves_ghost(native, cancel.call)))
+    if (is_ours && vow_native_is_alive(native) && !cancel_leaves_ghost(native, cancel.call, was_sent_whole))
         vow_native_send(native, &cancel);
 }

@@ -115,7 +115,9 @@ static inline uint8_t *write_fields(uint8_t *at, const vow_header *header)
     if (header->to_send)
         at = write_metadata(at, METADATA, header->to_send);
     at = write_nonzero(at, 19, header->streams);
-    return header->trailing_to_send ? write_metadata(at, TRAILING_METADATA, header->trailing_to_send) : at;
+    if (header->trailing_to_send)
+        at = write_metadata(at, TRAILING_METADATA, header->trailing_to_send);
+    return write_nonzero(at, 21, header->never_ran);
 }
 
 static bool header_is_plain(const vow_header *header)
@@ -214,6 +216,7 @@ static void header_set_number(vow_header *header, uint32_t number, uint64_t valu
     case 14: header->credit = value; break;
     case 15: header->one_way = value != 0; break;
     case 19: header->streams = value != 0; break;
+    case 21: header->never_ran = value != 0; break;
     default: break;
     }
 }
@@ -243,7 +246,7 @@ static bool type_is_right(uint32_t number, uint32_t type)
                                      [9] = LENGTH_PREFIXED, [10] = LENGTH_PREFIXED, [11] = VARINT, [12] = VARINT,
                                      [13] = VARINT, [14] = VARINT, [15] = VARINT, [16] = LENGTH_PREFIXED,
                                      [17] = VARINT, [18] = LENGTH_PREFIXED, [19] = VARINT,
-                                     [20] = LENGTH_PREFIXED };
+                                     [20] = LENGTH_PREFIXED, [21] = VARINT };
 
     return number >= sizeof types || types[number] == type;
 }

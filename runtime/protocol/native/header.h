@@ -52,6 +52,7 @@ typedef struct vow_header {
     bool           more;
     bool           one_way;
     bool           streams;
+    bool           never_ran;
     bool           has_push_back;
     bool           has_last_call;
     uint64_t       call;
@@ -71,7 +72,7 @@ typedef struct vow_header {
 } vow_header;
 
 /* What a frame adds to a payload when its header has nothing of a length: 4, 1, and each number at its longest. */
-#define VOW_HEADER_PLAIN_MAX 112
+#define VOW_HEADER_PLAIN_MAX 116
 
 /* A header is no longer than this, in either direction: there is room for metadata, trailing metadata and details of
  * their largest sizes, and a text. */

@@ -145,8 +145,11 @@ static void session_say_hello(vow_native *native)
  * begin the calls that it has waiting, and lose them. */
 static void session_send_goaway(vow_native *native, vow_code code, const char *text)
 {
+    /* Who is turned away may go elsewhere at once with the calls that were not heard. */
     const vow_header header = { .kind = VOW_FRAME_GOAWAY,
                                 .code = (uint32_t)code,
+                                .has_last_call = code == VOW_UNAVAILABLE,
+                                .last_call = native->last_peer_call,
                                 .text = { (const uint8_t *)text, strlen(text) } };
 
     session_say_preface(native);
@@ -284,27 +287,41 @@ static vow_wire *find_call_after(vow_native *native, uint64_t last)
 }
 
 /* The peer has served no call after `last`, and will serve none. */
-static void session_end_unserved(vow_native *native, uint64_t last)
+static void session_end_unserved(vow_native *native, uint64_t last, const vow_status *why)
 {
-    vow_status why =
-        vow_status_make(VOW_UNAVAILABLE, "%s: the server is stopping, and did not serve the call",
-                        native->base.options.target);
     vow_wire *wire;
 
     while ((wire = find_call_after(native, last)))
-        vow_calls_end(native, wire, VOW_ENDING(.status = why, .never_ran = true));
+        vow_calls_end(native, wire, VOW_ENDING(.status = *why, .never_ran = true));
+}
+
+static void session_hear_error(vow_native *native, const vow_header *header)
+{
+    vow_code   code = header->code <= VOW_UNAUTHENTICATED ? (vow_code)header->code : VOW_UNKNOWN;
+    vow_status said = vow_status_copy_text(code, (const char *)header->text.data, header->text.size);
+    vow_status why = vow_status_make(code, "%s: the peer ended the connection: %s", native->base.options.target,
+                                     vow_status_message(&said));
+
+    vow_status_done(&said);
+    native->base.goes_away = true;
+    if (header->has_last_call)
+        session_end_unserved(native, header->last_call, &why);
+    vow_native_lose(native, why);
+}
+
+static void session_hear_last_call(vow_native *native, uint64_t last)
+{
+    vow_status why = vow_status_make(VOW_UNAVAILABLE, "%s: the server is stopping, and did not serve the call",
+                                     native->base.options.target);
+
+    session_end_unserved(native, last, &why);
     vow_status_done(&why);
 }
 
 void vow_native_hear_goaway(vow_native *native, const vow_header *header)
 {
     if (header->code) {
-        vow_code   code = header->code <= VOW_UNAUTHENTICATED ? (vow_code)header->code : VOW_UNKNOWN;
-        vow_status said = vow_status_copy_text(code, (const char *)header->text.data, header->text.size);
-
-        vow_native_lose(native, vow_status_make(code, "%s: the peer ended the connection: %s",
-                                                native->base.options.target, vow_status_message(&said)));
-        vow_status_done(&said);
+        session_hear_error(native, header);
         return;
     }
     if (native->state != VOW_NATIVE_OPEN) {
@@ -313,7 +330,7 @@ void vow_native_hear_goaway(vow_native *native, const vow_header *header)
     }
     native->base.goes_away = true;
     if (header->has_last_call)
-        session_end_unserved(native, header->last_call);
+        session_hear_last_call(native, header->last_call);
     if (native->state == VOW_NATIVE_OPEN)
         native->base.events->goaway(native->base.owner);
 }

@@ -18,19 +18,20 @@ size_t vow_metadata_value_size(const vow_metadata *entry)
     return strlen(entry->value);
 }
 
-bool vow_metadata_name_is_allowed(const char *name)
+bool vow_metadata_name_is_allowed(const char *name, size_t size)
 {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789_-.";
-    size_t            size = strlen(name);
+    for (size_t i = 0; i < size; i++) {
+        char c = name[i];
 
-    return size > 0 && strspn(name, allowed) == size && strncmp(name, "grpc-", 5) != 0;
+        if (!(c >= 'a' && c <= 'z') && !(c >= '0' && c <= '9') && c != '_' && c != '-' && c != '.')
+            return false;
+    }
+    return size > 0 && (size < 5 || memcmp(name, "grpc-", 5) != 0);
 }
 
-static bool name_is_binary(const char *name)
+bool vow_metadata_name_is_binary(const char *name, size_t size)
 {
-    size_t size = strlen(name);
-
-    return size > 4 && strcmp(name + size - 4, "-bin") == 0;
+    return size > 4 && memcmp(name + size - 4, "-bin", 4) == 0;
 }
 
 static bool value_is_allowed(const vow_metadata *entry)
@@ -66,12 +67,12 @@ vow_code vow_metadata_check(const vow_metadata *metadata, vow_error *error)
     if (metadata_check_size(metadata, error) != VOW_OK)
         return error->code;
     for (const vow_metadata *entry = metadata; entry && entry->name; entry++) {
-        if (!vow_metadata_name_is_allowed(entry->name))
+        if (!vow_metadata_name_is_allowed(entry->name, strlen(entry->name)))
             return vow_error_set(error, VOW_INVALID_ARGUMENT,
                                  "metadata \"%.64s\": a name has the characters a-z 0-9 _ - . and does not begin with "
                                  "\"grpc-\"",
                                  entry->name);
-        if (!name_is_binary(entry->name) && !value_is_allowed(entry))
+        if (!vow_metadata_name_is_binary(entry->name, strlen(entry->name)) && !value_is_allowed(entry))
             return vow_error_set(error, VOW_INVALID_ARGUMENT,
                                  "metadata \"%.64s\": a value is printable ASCII; for bytes, end the name in \"-bin\"",
                                  entry->name);

@@ -20,7 +20,9 @@
  * VOW_RESOURCE_EXHAUSTED, too much of it. */
 vow_code vow_metadata_check(const vow_metadata *metadata, vow_error *error);
 
-bool vow_metadata_name_is_allowed(const char *name);
+/* Of a name alone: may it travel, and does it say that the value is bytes? */
+bool vow_metadata_name_is_allowed(const char *name, size_t size);
+bool vow_metadata_name_is_binary(const char *name, size_t size);
 
 size_t vow_metadata_count(const vow_metadata *metadata);
 size_t vow_metadata_value_size(const vow_metadata *entry);

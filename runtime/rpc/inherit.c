@@ -132,7 +132,7 @@ static vow_code names_check(const char *const *names, size_t *count, size_t *siz
     for (*count = 0, *size = 0; names[*count]; ++*count) {
         const char *name = names[*count];
 
-        if (!vow_metadata_name_is_allowed(name))
+        if (!vow_metadata_name_is_allowed(name, strlen(name)))
             return vow_error_set(
                 error, VOW_INVALID_ARGUMENT,
                 "metadata \"%.64s\" to be inherited: a name has the characters a-z 0-9 _ - . and does "

@@ -30,17 +30,6 @@
 
 /* Messages in pieces */
 
-/* What a peer has not sent to its end yet is the first to be refused when memory for peers is
- * short. NULL: no memory, or more than the account allows. */
-static void *block_take(vow_native *native, size_t *size)
-{
-    const vow_account *account = native->base.options.account;
-
-    if (account && (account->used >= account->limit || *size > account->limit - account->used))
-        return NULL;
-    return vow_held_take(&native->base, size);
-}
-
 void vow_input_free(vow_native *native, vow_wire *wire)
 {
     vow_assembly *assembly = wire->incoming;
@@ -88,7 +77,7 @@ static vow_assembly *assembly_new(vow_native *native, vow_wire *wire, size_t siz
     vow_scheduler *scheduler = vow_native_scheduler(native);
     bool           is_trusted = size <= TRUSTED_BYTES && native->input.assembling + size <= TRUSTED_BYTES;
     size_t         block_size = sizeof(vow_assembly) + (is_trusted || size < FIRST_ROOM ? size : FIRST_ROOM) + OVERRUN;
-    vow_assembly  *assembly = block_take(native, &block_size);
+    vow_assembly  *assembly = vow_held_take_within(&native->base, &block_size);
     int64_t        time_ms = native->base.options.message_timeout_ms + (int64_t)(size * 1000 / SLOWEST_BYTES_PER_S);
 
     if (!assembly)
@@ -117,7 +106,7 @@ static vow_assembly *assembly_grow(vow_native *native, vow_assembly *assembly, s
 
     if (wanted <= assembly_room(assembly))
         return assembly;
-    larger = block_take(native, &block_size);
+    larger = vow_held_take_within(&native->base, &block_size);
     if (!larger)
         return NULL;
     *larger = *assembly;
@@ -355,23 +344,16 @@ static void input_timed_out(vow_timer *timer)
                        (long long)native->base.options.message_timeout_ms, vow_native_timeout_name(native));
 }
 
-static void kept_give(vow_native *native)
-{
-    vow_buffer *kept = &native->input.kept;
-
-    if (kept->data)
-        vow_held_give(&native->base, kept->data, kept->block_size);
-    *kept = (vow_buffer){ NULL, 0, 0 };
-}
-
+/* The beginning of a frame is small, and is kept also when memory for peers is short: a call can't be refused before
+ * its frame has been read. */
 static void input_keep(vow_native *native, const uint8_t *data, size_t size)
 {
     vow_buffer *kept = &native->input.kept;
 
     if (kept->block_size < size) {
-        kept_give(native);
+        vow_buffer_give(&native->base, &native->input.kept);
         kept->block_size = size;
-        kept->data = block_take(native, &kept->block_size);
+        kept->data = vow_held_take(&native->base, &kept->block_size);
         if (!kept->data) {
             kept->block_size = 0;
             vow_native_lose(native, vow_status_no_memory());
@@ -437,7 +419,7 @@ static void input_read_block(vow_native *native, size_t size)
     if (taken < size)
         input_keep(native, block + taken, size - taken);
     else if (input->kept.data)
-        kept_give(native);
+        vow_buffer_give(&native->base, &native->input.kept);
     input_watch(native, taken < size || input->direct, taken > 0);
 }
 
@@ -461,5 +443,5 @@ void vow_input_init(vow_native *native)
 void vow_input_done(vow_native *native)
 {
     vow_timers_disarm(&vow_native_scheduler(native)->timers, &native->input.timer);
-    kept_give(native);
+    vow_buffer_give(&native->base, &native->input.kept);
 }

@@ -27,33 +27,6 @@ static vow_scheduler *output_scheduler(const vow_output *output)
 
 /* Memory */
 
-void *vow_held_take(vow_session *session, size_t *size)
-{
-    void *block = vow_blocks_take(&vow_scheduler_of(session->loop)->blocks, size);
-
-    if (!block)
-        return NULL;
-    session->held_bytes += *size;
-    if (session->options.account)
-        session->options.account->used += *size;
-    return block;
-}
-
-void vow_held_give(vow_session *session, void *block, size_t size)
-{
-    session->held_bytes -= size;
-    if (session->options.account)
-        session->options.account->used -= size;
-    vow_blocks_give(&vow_scheduler_of(session->loop)->blocks, block, size);
-}
-
-static void buffer_give(vow_output *output, vow_buffer *buffer)
-{
-    if (buffer->data)
-        vow_held_give(output->session, buffer->data, buffer->block_size);
-    *buffer = (vow_buffer){ NULL, 0, 0 };
-}
-
 static void outgoing_free(vow_output *output, vow_outgoing *outgoing)
 {
     output->queued_bytes -= outgoing->size - outgoing->sent;
@@ -236,8 +209,8 @@ static void output_has_left(vow_output *output)
 
 static void output_rest(vow_output *output)
 {
-    buffer_give(output, &output->filling);
-    buffer_give(output, &output->leaving);
+    vow_buffer_give(output->session, &output->filling);
+    vow_buffer_give(output->session, &output->leaving);
     output->pongs = 0;
 }
 
@@ -276,24 +249,7 @@ void vow_output_written(vow_output *output)
 
 bool vow_output_make_room(vow_output *output, size_t size)
 {
-    vow_buffer *buffer = &output->filling;
-    size_t      wanted = buffer->size + size;
-    size_t      block_size;
-    uint8_t    *block;
-
-    if (wanted <= buffer->block_size)
-        return true;
-    block_size = wanted < FIRST_BLOCK ? FIRST_BLOCK : wanted + wanted / 2;
-    block = vow_held_take(output->session, &block_size);
-    if (!block)
-        return false;
-    if (buffer->size)
-        memcpy(block, buffer->data, buffer->size);
-    if (buffer->data)
-        vow_held_give(output->session, buffer->data, buffer->block_size);
-    buffer->data = block;
-    buffer->block_size = block_size;
-    return true;
+    return vow_buffer_make_room(output->session, &output->filling, size, FIRST_BLOCK) != NULL;
 }
 
 static inline void output_filled(vow_output *output, const uint8_t *end)
@@ -331,23 +287,6 @@ vow_code vow_output_frame(vow_output *output, const vow_header *header, vow_byte
         memcpy(at, payload.data, payload.size);
     output_filled(output, at + payload.size);
     return VOW_OK;
-}
-
-size_t vow_message_size(const ProtobufCMessage *message)
-{
-    if (message->descriptor == &vow_raw_descriptor)
-        return ((const vow_raw *)message)->data_size;
-    return protobuf_c_message_get_packed_size(message);
-}
-
-static void message_pack(const ProtobufCMessage *message, uint8_t *at)
-{
-    const vow_raw *raw = (const vow_raw *)message;
-
-    if (message->descriptor != &vow_raw_descriptor)
-        protobuf_c_message_pack(message, at);
-    else if (raw->data_size)
-        memcpy(at, raw->data, raw->data_size);
 }
 
 /* Large messages */
@@ -401,7 +340,7 @@ vow_code vow_output_message(vow_output *output, vow_header *header, const Protob
     if (!vow_output_make_room(output, vow_header_room(header) + size))
         return VOW_RESOURCE_EXHAUSTED;
     at = vow_header_write(output->filling.data + output->filling.size, header, size);
-    message_pack(message, at);
+    vow_message_pack(message, at);
     output_filled(output, at + size);
     return VOW_OK;
 }
@@ -481,7 +420,7 @@ static vow_code stream_small(vow_output *output, vow_pace *pace, const vow_heade
         if (!at)
             return VOW_RESOURCE_EXHAUSTED;
         at = vow_header_write(at, header, size);
-        message_pack(message, at);
+        vow_message_pack(message, at);
         pace_filled(output, pace, at + size);
         return VOW_OK;
     }
@@ -491,7 +430,7 @@ static vow_code stream_small(vow_output *output, vow_pace *pace, const vow_heade
     output->credit -= cost;
     output->has_sent_of_calls = true;
     at = vow_header_write(output->filling.data + output->filling.size, header, size);
-    message_pack(message, at);
+    vow_message_pack(message, at);
     output_filled(output, at + size);
     return VOW_OK;
 }
@@ -616,7 +555,7 @@ void vow_output_done(vow_output *output)
         outgoing_free(output, VOW_OWNER(link, vow_outgoing, link));
     while ((link = vow_list_first(&output->starved)))
         outgoing_free(output, VOW_OWNER(link, vow_outgoing, link));
-    buffer_give(output, &output->filling);
-    buffer_give(output, &output->leaving);
+    vow_buffer_give(output->session, &output->filling);
+    vow_buffer_give(output->session, &output->leaving);
     output->queued_bytes = 0;
 }

@@ -19,8 +19,9 @@
 #define VOW_PROTOCOL_NATIVE_OUTPUT_H
 
 #include "runtime/base/list.h"
+#include "runtime/protocol/held.h"
+#include "runtime/protocol/message.h"
 #include "runtime/protocol/native/header.h"
-#include "runtime/protocol/protocol.h"
 
 /* The first flush of an iteration comes this soon, so that the peer wakes up while we go on; each further one
  * at twice as much, up to the most: a flush costs a system call, and soon a wake-up is not what is wanted but
@@ -49,12 +50,6 @@ typedef struct vow_pace {
     bool          is_blocked; /* the first block waits for credit of the stream */
 } vow_pace;
 
-typedef struct vow_buffer {
-    uint8_t *data; /* a block of the loop's; NULL: none */
-    size_t   block_size;
-    size_t   size;
-} vow_buffer;
-
 typedef struct vow_output {
     vow_session  *session; /* whose stream and account these are */
     vow_task      flush;
@@ -79,10 +74,6 @@ typedef struct vow_output {
     void (*emptied)(struct vow_output *output,
                     vow_pace          *pace); /* all that a stream had queued is on its way */
 } vow_output;
-
-/* Blocks of the loop's that count as held for the session's peer. NULL: no memory. */
-void *vow_held_take(vow_session *session, size_t *size);
-void  vow_held_give(vow_session *session, void *block, size_t size);
 
 void vow_output_init(vow_output *output, vow_session *session, void (*drained)(vow_output *output),
                      void (*emptied)(vow_output *output, vow_pace *pace));
@@ -131,8 +122,5 @@ static inline bool vow_output_empty(const vow_output *output)
 {
     return output->queued_bytes == 0;
 }
-
-/* The packed size of a message, of raw bytes, too. */
-size_t vow_message_size(const ProtobufCMessage *message);
 
 #endif

@@ -511,16 +511,6 @@ static void session_say_last_words(vow_native *native)
     vow_scheduler_soon(scheduler, &native->end);
 }
 
-/* The server that counts what is held for its peers may go before the last words have left. */
-static void session_leave_account(vow_native *native)
-{
-    vow_account *account = native->base.options.account;
-
-    if (account)
-        account->used -= native->base.held_bytes;
-    native->base.options.account = NULL;
-}
-
 static void native_close(vow_session *session, const vow_status *why)
 {
     vow_native *native = vow_native_of(session);
@@ -534,7 +524,7 @@ static void native_close(vow_session *session, const vow_status *why)
     native->state = VOW_NATIVE_CLOSED;
     vow_calls_forget(native);
     vow_input_done(native);
-    session_leave_account(native);
+    vow_held_leave_account(&native->base);
     if (native->base.stream)
         session_say_last_words(native);
     session_end(native);

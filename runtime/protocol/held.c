@@ -1,0 +1,68 @@
+#include "runtime/protocol/held.h"
+
+#include <string.h>
+
+void *vow_held_take(vow_session *session, size_t *size)
+{
+    void *block = vow_blocks_take(&vow_scheduler_of(session->loop)->blocks, size);
+
+    if (!block)
+        return NULL;
+    session->held_bytes += *size;
+    if (session->options.account)
+        session->options.account->used += *size;
+    return block;
+}
+
+void vow_held_give(vow_session *session, void *block, size_t size)
+{
+    session->held_bytes -= size;
+    if (session->options.account)
+        session->options.account->used -= size;
+    vow_blocks_give(&vow_scheduler_of(session->loop)->blocks, block, size);
+}
+
+void *vow_held_take_within(vow_session *session, size_t *size)
+{
+    const vow_account *account = session->options.account;
+
+    if (account && (account->used >= account->limit || *size > account->limit - account->used))
+        return NULL;
+    return vow_held_take(session, size);
+}
+
+void vow_held_leave_account(vow_session *session)
+{
+    vow_account *account = session->options.account;
+
+    if (account)
+        account->used -= session->held_bytes;
+    session->options.account = NULL;
+}
+
+uint8_t *vow_buffer_make_room(vow_session *session, vow_buffer *buffer, size_t size, size_t least)
+{
+    size_t   wanted = buffer->size + size;
+    size_t   block_size = wanted < least ? least : wanted + wanted / 2;
+    uint8_t *block;
+
+    if (wanted <= buffer->block_size)
+        return buffer->data + buffer->size;
+    block = vow_held_take(session, &block_size);
+    if (!block)
+        return NULL;
+    if (buffer->size)
+        memcpy(block, buffer->data, buffer->size);
+    if (buffer->data)
+        vow_held_give(session, buffer->data, buffer->block_size);
+    buffer->data = block;
+    buffer->block_size = block_size;
+    return block + buffer->size;
+}
+
+void vow_buffer_give(vow_session *session, vow_buffer *buffer)
+{
+    if (buffer->data)
+        vow_held_give(session, buffer->data, buffer->block_size);
+    *buffer = (vow_buffer){ NULL, 0, 0 };
+}

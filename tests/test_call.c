@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static int open_simulated(void **state)
@@ -19,6 +19,18 @@ static int open_simulated(void **state)
 static int open_tcp(void **state)
 {
     *state = world_new(WORLD_TCP);
+    return 0;
+}
+
+static int open_grpc(void **state)
+{
+    *state = world_new(WORLD_GRPC);
+    return 0;
+}
+
+static int open_grpc_simulated(void **state)
+{
+    *state = world_new(WORLD_GRPC_SIMULATED);
     return 0;
 }
 
@@ -92,7 +104,8 @@ static void hundreds_of_calls_are_answered_each_with_its_own(void **state)
 
 static void messages_of_every_size_arrive_whole(void **state)
 {
-    static const size_t sizes[] = { 0, 1, 31, 1000, 1024, 4095, 8192, 65000, 65536, 70000, 1 << 20, (4 << 20) - 16 };
+    static const size_t sizes[] = { 0,    1,     31,    1000,  1024,    4095,
+                                    8192, 65000, 65536, 70000, 1 << 20, (4 << 20) - 16 };
     world              *world = *state;
 
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
@@ -284,7 +297,7 @@ static void closing_the_channel_cancels_its_calls(void **state)
     world_wait_for_held(world, 1);
     waiting = world_hold(world, "", NULL);
     vow_channel_close(world->channel);
-    world->channel = vow_channel_open(world->loop, world->address, NULL);
+    world->channel = vow_channel_open(world->loop, world->target, NULL);
     assert_int_equal(vow_future_code(open), VOW_CANCELLED);
     assert_int_equal(vow_future_code(waiting), VOW_CANCELLED);
     vow_drop(open);
@@ -318,25 +331,30 @@ static void a_target_that_makes_no_sense_fails_every_call_and_says_so(void **sta
     Calls__Text  request = CALLS__TEXT__INIT;
     const char  *error = world_error(world, calls_calls_echo(channel, &request, NULL));
 
-    assert_string_equal(error, "INVALID_ARGUMENT: \"http://127.0.0.1:80\" is no target: write tcp://host:port, "
-                               "unix:///path or memory://name");
+    assert_string_equal(error,
+                        "INVALID_ARGUMENT: \"http://127.0.0.1:80\" is no target: write tcp://host:port, "
+                        "unix:///path, memory://name or grpc://host:port");
     vow_channel_close(channel);
 }
 
 static void a_refused_connection_names_the_target_and_the_cause(void **state)
 {
     static const char *const causes[] = { [WORLD_SIMULATED] = "connection refused (is the server running?)",
+                                          [WORLD_GRPC] = "connection refused (is the server running?)",
+                                          [WORLD_GRPC_SIMULATED] =
+                                              "connection refused (is the server running?)",
                                           [WORLD_TCP] = "connection refused (is the server running?)",
                                           [WORLD_UNIX] = "there is no such socket (is the server running?)",
-                                          [WORLD_MEMORY] = "nobody listens (was the server opened on this loop?)" };
-    world       *world = *state;
-    vow_channel *channel;
-    Calls__Text  request = CALLS__TEXT__INIT;
-    const char  *error;
+                                          [WORLD_MEMORY] =
+                                              "nobody listens (was the server opened on this loop?)" };
+    world                   *world = *state;
+    vow_channel             *channel;
+    Calls__Text              request = CALLS__TEXT__INIT;
+    const char              *error;
 
     vow_server_close(world->server);
     world->server = vow_server_open(world->loop, NULL);
-    channel = vow_channel_open(world->loop, world->address, NULL);
+    channel = vow_channel_open(world->loop, world->target, NULL);
     error = world_error(world, calls_calls_echo(channel, &request, NULL));
     assert_memory_equal(error, "UNAVAILABLE: ", 13);
     assert_non_null(strstr(error, world->address));
@@ -418,8 +436,13 @@ static void a_drain_whose_grace_is_over_cancels_the_rest(void **state)
     assert_int_equal(world->gone, 1);
 }
 
-#define ON(kind, test) { #test " (" #kind ")", test, open_##kind, close_world, NULL }
-#define ON_ALL(test) ON(simulated, test), ON(tcp, test), ON(unix, test), ON(memory, test)
+#define ON(kind, test)                                                                                       \
+    {                                                                                                        \
+#test " (" #kind ")", test, open_##kind, close_world, NULL                                           \
+    }
+#define ON_ALL(test)                                                                                         \
+    ON(simulated, test), ON(tcp, test), ON(unix, test), ON(memory, test), ON(grpc, test),                    \
+        ON(grpc_simulated, test)
 
 int main(void)
 {

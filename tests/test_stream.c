@@ -21,6 +21,8 @@ static int open_world(void **state, world_kind kind)
 static int open_simulated(void **state) { return open_world(state, WORLD_SIMULATED); }
 static int open_tcp(void **state) { return open_world(state, WORLD_TCP); }
 static int open_unix(void **state) { return open_world(state, WORLD_UNIX); }
+static int open_grpc(void **state) { return open_world(state, WORLD_GRPC); }
+static int open_grpc_simulated(void **state) { return open_world(state, WORLD_GRPC_SIMULATED); }
 static int open_memory(void **state) { return open_world(state, WORLD_MEMORY); }
 
 static int close_world(void **state)
@@ -305,7 +307,8 @@ static void a_reader_that_stops_holds_its_sender_back(void **state)
 }
 
 #define ON(world, test) { #test " (" #world ")", test, open_##world, close_world, NULL }
-#define ON_EACH(test) ON(simulated, test), ON(tcp, test), ON(unix, test), ON(memory, test)
+#define ON_EACH(test) \
+    ON(simulated, test), ON(tcp, test), ON(unix, test), ON(memory, test), ON(grpc, test), ON(grpc_simulated, test)
 
 int main(void)
 {

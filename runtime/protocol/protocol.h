@@ -87,10 +87,15 @@ typedef struct vow_arrival {
     uint64_t            deadline_ns; /* on the loop's clock; UINT64_MAX: none */
     const vow_metadata *metadata;    /* ended by a NULL name; NULL: none */
     bool                streams;     /* its messages come later; else there is one, which comes next */
+    bool                shape_is_unknown; /* the peer does not say whether it streams: `began` sets that */
     vow_status          refusal;     /* `began` gives it when it returns NULL */
 } vow_arrival;
 
 typedef struct vow_session_events {
+    /* Of a greeting: the peer speaks `protocol`, and `stream` is given to be opened with it. The greeting's session
+     * has gone. NULL: where the protocol is known beforehand. */
+    void (*recognised)(void *owner, const vow_protocol *protocol, vow_stream *stream);
+
     /* Hellos have been exchanged: calls may begin. */
     void (*ready)(void *owner);
 
@@ -170,6 +175,7 @@ struct vow_session {
 
 struct vow_protocol {
     const char *name;    /* "vow" */
+    const char *lacks;   /* NULL; else the library without which this build can't speak it */
     const char *alpn;    /* "vow/1" */
     const char *service; /* the URL scheme without transport security: "tcp", "unix", "memory" are native */
 
@@ -225,5 +231,6 @@ struct vow_protocol {
 };
 
 extern const vow_protocol vow_protocol_native;
+extern const vow_protocol vow_protocol_grpc;
 
 #endif

@@ -54,11 +54,27 @@ static vow_channel_options options_read(const vow_channel_options *given)
 static void channel_shut(vow_closer *closer);
 static void channel_backoff_over(vow_timer *timer);
 
+static void channel_read_target(vow_channel *channel)
+{
+    vow_target target = { &vow_protocol_native, "", "" };
+    vow_error  error;
+    vow_code   code = vow_inherit_copy_names(channel->options.inherited, &channel->options.inherited, &error);
+
+    if (code == VOW_OK)
+        code = vow_target_read(channel->target, &target, &error);
+    channel->protocol = target.protocol;
+    strcpy(channel->address, target.transport);
+    strcat(channel->address, target.rest);
+    if (code == VOW_OK)
+        code = vow_dial_check(channel->address, &error);
+    if (code != VOW_OK)
+        channel->fault = vow_status_of_error(&error);
+}
+
 vow_channel *vow_channel_open(vow_loop *loop, const char *target, const vow_channel_options *options)
 {
     size_t       target_size = strlen(target) + 1;
-    vow_channel *channel = vow_alloc_zeroed(sizeof *channel + target_size);
-    vow_error    error;
+    vow_channel *channel = vow_alloc_zeroed(sizeof *channel + 2 * target_size); /* an address is no longer */
 
     VOW_RULE_THREAD(vow_scheduler_of(loop));
     if (!channel)
@@ -68,10 +84,8 @@ vow_channel *vow_channel_open(vow_loop *loop, const char *target, const vow_chan
     channel->target = memcpy(channel + 1, target, target_size);
     channel->references = 1;
     channel->pause_ms = (uint64_t)channel->options.backoff_min_ms;
-    if (vow_inherit_copy_names(channel->options.inherited, &channel->options.inherited, &error) == VOW_OK)
-        channel->protocol = vow_target_protocol(target, &error);
-    if (!channel->protocol || vow_dial_check(target, &error) != VOW_OK)
-        channel->fault = vow_status_of_error(&error);
+    channel->address = channel->target + target_size;
+    channel_read_target(channel);
     vow_list_init(&channel->connections);
     vow_list_init(&channel->waiting);
     vow_list_init(&channel->put_off);

@@ -20,7 +20,8 @@
 struct vow_channel {
     vow_anchor          anchor; /* first */
     vow_channel_options options;
-    char               *target;
+    char               *target;  /* as the program wrote it */
+    char               *address; /* for the transport */
     const vow_protocol *protocol;
     vow_status          fault;       /* of a target that makes no sense; every call fails with it */
     vow_closer          closer;

@@ -329,7 +329,7 @@ void vow_connection_open(vow_channel *channel)
     }
     connection_arm(connection);
     connection->dial =
-        vow_dial_start(channel->anchor.loop, channel->target, &dial_events, connection, &error);
+        vow_dial_start(channel->anchor.loop, channel->address, &dial_events, connection, &error);
     if (!connection->dial)
         connection_failed(connection, vow_status_of_error(&error));
 }

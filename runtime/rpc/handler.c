@@ -642,8 +642,11 @@ static void handling_serve_soon(vow_call *call)
 
 vow_wire *vow_handling_began(vow_peer *peer, vow_arrival *arrival)
 {
-    vow_call *call;
+    const vow_entry *entry = arrival->handler;
+    vow_call        *call;
 
+    if (arrival->shape_is_unknown)
+        arrival->streams = entry && entry->handler.method && entry->handler.method->client_streams;
     arrival->refusal = arrival_check(peer, arrival);
     if (arrival->refusal.code != VOW_OK)
         return NULL;

@@ -1,4 +1,5 @@
 #include "runtime/base/memory.h"
+#include "runtime/protocol/greeting.h"
 #include "runtime/rpc/server.h"
 #include "runtime/rpc/stream.h"
 
@@ -20,22 +21,29 @@ void vow_peer_drop(vow_peer *peer)
     vow_server_drop(server);
 }
 
-void vow_peer_close(vow_peer *peer, const vow_status *why)
+/* The server lets go of a peer without a session. */
+static void peer_forget(vow_peer *peer)
 {
-    vow_session *session = peer->session;
-    vow_server  *server = peer->server;
+    vow_server *server = peer->server;
 
-    if (!session)
-        return;
     peer->session = NULL;
     vow_peer_life_end(peer);
     server->paused -= peer->is_paused;
     if (peer->listener)
         peer->listener->peers--;
     vow_link_remove(&peer->link);
-    session->protocol->close(session, why);
     vow_drain_progress(server);
     vow_peer_drop(peer);
+}
+
+void vow_peer_close(vow_peer *peer, const vow_status *why)
+{
+    vow_session *session = peer->session;
+
+    if (!session)
+        return;
+    session->protocol->close(session, why);
+    peer_forget(peer);
 }
 
 /* --- Events of the session ------------------------------------------------------------------- */
@@ -79,7 +87,13 @@ static void peer_closed(void *owner, const vow_status *why)
     vow_peer_close(owner, NULL);
 }
 
+static vow_session_options peer_session_options(const vow_peer *peer);
+
+/* Without memory for a session the stream has been closed. */
+static void peer_recognised(void *owner, const vow_protocol *protocol, vow_stream *stream);
+
 static const vow_session_events peer_events = {
+    .recognised = peer_recognised,
     .ready = peer_ready,
     .resolve = peer_resolve,
     .began = peer_began,
@@ -171,6 +185,18 @@ static vow_session_options peer_session_options(const vow_peer *peer)
     };
 }
 
+static void peer_recognised(void *owner, const vow_protocol *protocol, vow_stream *stream)
+{
+    vow_peer           *peer = owner;
+    vow_session_options options = peer_session_options(peer);
+    vow_session        *session = protocol->open(stream, true, &options, &peer_events, peer);
+
+    if (session)
+        peer->session = session;
+    else
+        peer_forget(peer);
+}
+
 void vow_peer_accept(void *owner, vow_stream *stream)
 {
     vow_server_listener *listener = owner;
@@ -184,7 +210,7 @@ void vow_peer_accept(void *owner, vow_stream *stream)
         return;
     }
     options = peer_session_options(peer);
-    peer->session = vow_protocol_native.open(stream, true, &options, &peer_events, peer);
+    peer->session = vow_greeting_open(stream, &options, &peer_events, peer);
     if (!peer->session) {
         vow_status_done(&refusal);
         vow_peer_drop(peer);

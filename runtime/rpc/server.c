@@ -243,7 +243,7 @@ static vow_code server_may_listen(const vow_server *server, const char *address,
                              vow_status_message(&server->fault));
     if (server->is_closed || server->drain)
         return vow_error_set(error, VOW_FAILED_PRECONDITION, "cannot listen on %s: the server is stopping", address);
-    return vow_target_protocol(address, error) ? VOW_OK : VOW_INVALID_ARGUMENT;
+    return vow_target_check_address(address, error);
 }
 
 vow_code vow_server_listen(vow_server *server, const char *address, vow_error *error)

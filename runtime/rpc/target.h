@@ -1,5 +1,5 @@
 /*
- * Targets: which protocol a URL's scheme stands for.
+ * Targets: which protocol a URL's scheme stands for, over which transport.
  *
  * The idea: one table. The transports read the rest of the URL themselves.
  */
@@ -8,7 +8,17 @@
 
 #include "runtime/protocol/protocol.h"
 
-/* The protocol for `url`. NULL: `error` names the schemes that there are. */
-const vow_protocol *vow_target_protocol(const char *url, vow_error *error);
+typedef struct vow_target {
+    const vow_protocol *protocol;
+    const char         *transport; /* "tcp://" */
+    const char         *rest;      /* of the URL; lent by it */
+} vow_target;
+
+/* Fails: VOW_INVALID_ARGUMENT; `error` names the schemes that there are. */
+vow_code vow_target_read(const char *url, vow_target *target, vow_error *error);
+
+/* What a server may listen on: transports, each of which serves all protocols. Fails as vow_target_read does.
+ */
+vow_code vow_target_check_address(const char *url, vow_error *error);
 
 #endif

@@ -93,6 +93,7 @@ static void end_report_closed(end *end, vow_status why)
     const vow_stream_events *events = end->stream.events;
     void                    *owner = end->stream.owner;
 
+    vow_stream_drop_unread(&end->stream);
     memory_close(&end->stream);
     if (events)
         events->closed(owner, &why);

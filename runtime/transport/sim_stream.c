@@ -82,6 +82,7 @@ void vow_end_fail(vow_end *end, vow_status why)
     const vow_stream_events *events = end->stream.events;
     void                    *owner = end->stream.owner;
 
+    vow_stream_drop_unread(&end->stream);
     vow_end_leave(end);
     if (events)
         events->closed(owner, &why);

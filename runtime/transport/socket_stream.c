@@ -94,6 +94,7 @@ void vow_socket_fail(vow_socket *socket, vow_status why)
     void                    *owner = socket->stream.owner;
 
     socket->pins++; /* `why` may point into it */
+    vow_stream_drop_unread(&socket->stream);
     socket_close(&socket->stream);
     if (events)
         events->closed(owner, &why);

@@ -1,5 +1,6 @@
 #include "runtime/transport/transport.h"
 
+#include "runtime/base/memory.h"
 #include "runtime/transport/memory.h"
 #include "runtime/transport/simulated.h"
 #include "runtime/transport/socket.h"
@@ -34,6 +35,52 @@ vow_stream *vow_stream_connect(vow_loop *loop, const char *target, const vow_str
     return transport ? transport->connect(loop, target, events, owner, error) : NULL;
 }
 
+/* Bytes that were given back, on their way to the next owner. */
+typedef struct vow_unread {
+    vow_task    task;
+    vow_stream *stream;
+    size_t      size;
+    uint8_t     bytes[];
+} vow_unread;
+
+void vow_stream_drop_unread(vow_stream *stream)
+{
+    if (stream->unread)
+        vow_task_cancel(&stream->unread->task);
+    vow_free(stream->unread);
+    stream->unread = NULL;
+}
+
+static void unread_deliver(vow_task *task)
+{
+    vow_unread *unread = VOW_OWNER(task, vow_unread, task);
+    vow_stream *stream = unread->stream;
+    vow_room    room = stream->events->room(stream->owner);
+
+    if (room.size < unread->size)
+        return; /* there was no memory, and the owner is going to find out as it reads on */
+    memcpy(room.data, unread->bytes, unread->size);
+    stream->unread = NULL;
+    stream->events->read(stream->owner, unread->size);
+    vow_free(unread);
+}
+
+vow_code vow_stream_unread(vow_stream *stream, const void *data, size_t size)
+{
+    vow_unread *unread = vow_alloc(sizeof *unread + size);
+
+    if (!unread)
+        return VOW_RESOURCE_EXHAUSTED;
+    vow_task_init(&unread->task, unread_deliver);
+    unread->stream = stream;
+    unread->size = size;
+    memcpy(unread->bytes, data, size);
+    vow_stream_drop_unread(stream);
+    stream->unread = unread;
+    vow_scheduler_soon(vow_scheduler_of(stream->loop), &unread->task); /* before the transport queues what comes next */
+    return VOW_OK;
+}
+
 void vow_stream_adopt(vow_stream *stream, const vow_stream_events *events, void *owner)
 {
     stream->events = events;
@@ -63,11 +110,13 @@ void vow_stream_resume(vow_stream *stream)
 
 void vow_stream_close(vow_stream *stream)
 {
+    vow_stream_drop_unread(stream);
     stream->transport->close(stream);
 }
 
 void vow_stream_finish(vow_stream *stream)
 {
+    vow_stream_drop_unread(stream);
     stream->transport->finish(stream);
 }
 

@@ -52,8 +52,13 @@ typedef struct vow_stream_events {
 vow_stream *vow_stream_connect(vow_loop *loop, const char *target, const vow_stream_events *events, void *owner,
                                vow_error *error);
 
-/* Sets the owner of a stream that is open, and starts reading: one that was accepted has none before. */
+/* Sets the owner of a stream that is open, and starts reading: one that was accepted has none before; one that has an
+ * owner is handed on. */
 void vow_stream_adopt(vow_stream *stream, const vow_stream_events *events, void *owner);
+
+/* Gives back bytes that were read: who adopts the stream before this turn is over reads them first.
+ * Fails: no memory. */
+vow_code vow_stream_unread(vow_stream *stream, const void *data, size_t size);
 
 /* Writes `count` slices (1 … VOW_WRITE_SLICES, none empty). True: all have left. False: they are lent until
  * `written`, before which nothing else may be written. A failure comes as `closed`. */
@@ -116,7 +121,11 @@ struct vow_stream {
     vow_loop                *loop;   /* lent */
     const vow_stream_events *events; /* NULL: accepted and not adopted */
     void                    *owner;
+    struct vow_unread       *unread; /* NULL: nothing was given back */
 };
+
+/* For a transport that ends a stream by itself. */
+void vow_stream_drop_unread(vow_stream *stream);
 
 struct vow_listener {
     const vow_transport *transport;

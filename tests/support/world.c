@@ -102,6 +102,8 @@ static void world_choose_address(world *world)
     switch (world->kind) {
     case WORLD_SIMULATED:
     case WORLD_TCP:
+    case WORLD_GRPC:
+    case WORLD_GRPC_SIMULATED:
         strcpy(world->address, "tcp://127.0.0.1:0");
         break;
     case WORLD_UNIX:
@@ -115,7 +117,7 @@ static void world_choose_address(world *world)
 
 static void world_open_loop(world *world)
 {
-    if (world->kind == WORLD_SIMULATED) {
+    if (world->kind == WORLD_SIMULATED || world->kind == WORLD_GRPC_SIMULATED) {
         world->loop = vow_loop_simulated(1);
     } else {
         world->uv = malloc(sizeof *world->uv);
@@ -141,7 +143,11 @@ world *world_new_with(world_kind kind, const vow_server_options *server, const v
         fail_msg("%s", error.message);
     if (vow_server_port(world->server))
         snprintf(world->address, sizeof world->address, "tcp://127.0.0.1:%d", vow_server_port(world->server));
-    world->channel = vow_channel_open(world->loop, world->address, channel);
+    if (world->kind == WORLD_GRPC || world->kind == WORLD_GRPC_SIMULATED)
+        snprintf(world->target, sizeof world->target, "grpc://%s", world->address + strlen("tcp://"));
+    else
+        strcpy(world->target, world->address);
+    world->channel = vow_channel_open(world->loop, world->target, channel);
     return world;
 }
 

@@ -13,7 +13,14 @@
 
 #define WORLD_HELD_MAX 1024
 
-typedef enum world_kind { WORLD_SIMULATED, WORLD_TCP, WORLD_UNIX, WORLD_MEMORY } world_kind;
+typedef enum world_kind {
+    WORLD_SIMULATED,
+    WORLD_TCP,
+    WORLD_UNIX,
+    WORLD_MEMORY,
+    WORLD_GRPC, /* over TCP */
+    WORLD_GRPC_SIMULATED
+} world_kind;
 
 typedef struct world {
     world_kind   kind;
@@ -21,7 +28,8 @@ typedef struct world {
     vow_loop    *loop;
     vow_server  *server;
     vow_channel *channel;
-    char         address[160];
+    char         address[160]; /* that the server listens on */
+    char         target[170];  /* that the channel calls */
     vow_call    *held[WORLD_HELD_MAX]; /* calls of Hold that are not answered yet */
     size_t       held_count;
     size_t       held_ever;

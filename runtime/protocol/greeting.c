@@ -1,0 +1,279 @@
+#include "runtime/protocol/greeting.h"
+
+#include "runtime/base/memory.h"
+
+#include <string.h>
+
+/* No protocol needs more to be told from the others. */
+#define FIRST_BYTES_MAX 24
+
+static const vow_protocol *const protocols[] = { &vow_protocol_native, &vow_protocol_grpc };
+
+typedef struct greeting {
+    vow_session base; /* first */
+    vow_timer   timer;
+    vow_task    step;
+    vow_status  why; /* it was lost */
+    uint8_t     first[FIRST_BYTES_MAX];
+    size_t      size;
+    bool        is_lost;
+} greeting;
+
+/* Life */
+
+static greeting *greeting_of(vow_session *session)
+{
+    return (greeting *)session;
+}
+
+static vow_scheduler *greeting_scheduler(const greeting *greeting)
+{
+    return vow_scheduler_of(greeting->base.loop);
+}
+
+static void greeting_free(greeting *greeting)
+{
+    vow_loop *loop = greeting->base.loop;
+
+    vow_timers_disarm(&vow_scheduler_of(loop)->timers, &greeting->timer);
+    vow_task_cancel(&greeting->step);
+    vow_status_done(&greeting->why);
+    vow_free(greeting);
+    vow_loop_object_gone(loop);
+}
+
+static void greeting_lose(greeting *greeting, vow_status why)
+{
+    vow_stream *stream = greeting->base.stream;
+
+    greeting->base.stream = NULL;
+    if (stream)
+        vow_stream_close(stream);
+    vow_status_done(&greeting->why);
+    greeting->why = why;
+    greeting->is_lost = true;
+    vow_scheduler_soon(greeting_scheduler(greeting), &greeting->step);
+}
+
+static void greeting_timed_out(vow_timer *timer)
+{
+    greeting *greeting = VOW_OWNER(timer, struct greeting, timer);
+
+    greeting_lose(greeting,
+                  vow_status_make(VOW_DEADLINE_EXCEEDED, "%s: no hello within %lld ms (hello_timeout_ms)",
+                                  greeting->base.options.target,
+                                  (long long)greeting->base.options.message_timeout_ms));
+}
+
+/* Recognising */
+
+static void greeting_hand_over(greeting *greeting, const vow_protocol *protocol)
+{
+    const vow_session_events *events = greeting->base.events;
+    void                     *owner = greeting->base.owner;
+    vow_stream               *stream = greeting->base.stream;
+
+    if (vow_stream_unread(stream, greeting->first, greeting->size) != VOW_OK) {
+        greeting_lose(greeting, vow_status_no_memory());
+        return;
+    }
+    greeting_free(greeting);
+    vow_stream_resume(stream);
+    events->recognised(owner, protocol, stream);
+}
+
+static bool is_http1(const greeting *greeting)
+{
+    static const char *const methods[] = { "GET ",     "HEAD ",  "POST ",  "PUT ",    "DELETE ",
+                                           "OPTIONS ", "PATCH ", "TRACE ", "CONNECT " };
+
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        size_t size = strlen(methods[i]);
+
+        if (greeting->size >= size && memcmp(greeting->first, methods[i], size) == 0)
+            return true;
+    }
+    return false;
+}
+
+static void greeting_refuse_http1(greeting *greeting)
+{
+    static const char answer[] = "HTTP/1.1 426 Upgrade Required\r\n"
+                                 "Upgrade: h2c\r\n"
+                                 "Connection: close\r\n"
+                                 "Content-Type: text/plain; charset=utf-8\r\n"
+                                 "Content-Length: 63\r\n"
+                                 "\r\n"
+                                 "This port speaks gRPC (HTTP/2 with prior knowledge) and vow/1.\n";
+    const vow_slice   slice = { (const uint8_t *)answer, sizeof answer - 1 };
+    vow_stream       *stream = greeting->base.stream;
+
+    if (vow_stream_write(stream, &slice, 1)) {
+        greeting->base.stream = NULL;
+        vow_stream_finish(stream);
+    }
+    greeting_lose(greeting, vow_status_make(VOW_UNAVAILABLE, "%s: the peer speaks HTTP/1.1",
+                                            greeting->base.options.target));
+}
+
+/* What began so can't be any of the protocols: the native one says in its own words what it has seen. */
+static void greeting_look(greeting *greeting)
+{
+    bool any_needs_more = false;
+
+    for (size_t i = 0; i < sizeof protocols / sizeof protocols[0]; i++) {
+        bool needs_more = false;
+
+        if (protocols[i]->claims(greeting->first, greeting->size, &needs_more)) {
+            greeting_hand_over(greeting, protocols[i]);
+            return;
+        }
+        any_needs_more |= needs_more;
+    }
+    if (any_needs_more)
+        vow_stream_resume(greeting->base.stream);
+    else if (is_http1(greeting))
+        greeting_refuse_http1(greeting);
+    else
+        greeting_hand_over(greeting, &vow_protocol_native);
+}
+
+/* The stream must not change hands inside its own event. */
+static void greeting_step(vow_task *task)
+{
+    greeting *greeting = VOW_OWNER(task, struct greeting, step);
+
+    if (greeting->is_lost)
+        greeting->base.events->closed(greeting->base.owner, &greeting->why);
+    else
+        greeting_look(greeting);
+}
+
+/* Events of the stream */
+
+static void stream_opened(void *owner)
+{
+    (void)owner; /* it is open */
+}
+
+static vow_room stream_room(void *owner)
+{
+    greeting *greeting = owner;
+
+    return (vow_room){ greeting->first + greeting->size, FIRST_BYTES_MAX - greeting->size };
+}
+
+static void stream_read(void *owner, size_t size)
+{
+    greeting *greeting = owner;
+
+    greeting->size += size;
+    vow_stream_pause(greeting->base.stream);
+    vow_scheduler_soon(greeting_scheduler(greeting), &greeting->step);
+}
+
+static void stream_written(void *owner)
+{
+    (void)owner;
+}
+
+static void stream_closed(void *owner, const vow_status *why)
+{
+    greeting *greeting = owner;
+
+    greeting->base.stream = NULL;
+    greeting_lose(greeting, vow_status_share(why));
+}
+
+static const vow_stream_events stream_events = {
+    .opened = stream_opened,
+    .room = stream_room,
+    .read = stream_read,
+    .written = stream_written,
+    .closed = stream_closed,
+};
+
+/* What rpc hands down; there are no calls yet */
+
+static uint64_t greeting_ping(vow_session *session)
+{
+    (void)session;
+    return 0;
+}
+
+static void greeting_goaway(vow_session *session, int step)
+{
+    (void)session;
+    (void)step;
+}
+
+static void greeting_end(vow_session *session, const vow_status *why)
+{
+    greeting_lose(greeting_of(session), vow_status_share(why));
+}
+
+static bool greeting_is_flushed(const vow_session *session)
+{
+    (void)session;
+    return true;
+}
+
+static void greeting_pause(vow_session *session, bool paused)
+{
+    if (session->stream && paused)
+        vow_stream_pause(session->stream);
+    else if (session->stream)
+        vow_stream_resume(session->stream);
+}
+
+/* A reason is told in vow's own protocol, whose clients say hello at once. */
+static void greeting_close(vow_session *session, const vow_status *why)
+{
+    greeting    *greeting = greeting_of(session);
+    vow_stream  *stream = session->stream;
+    vow_session *native = NULL;
+
+    if (stream && why)
+        native = vow_protocol_native.open(stream, true, &session->options, session->events, session->owner);
+    else if (stream)
+        vow_stream_close(stream);
+    if (native)
+        vow_protocol_native.close(native, why);
+    greeting_free(greeting);
+}
+
+static const vow_protocol protocol_greeting = {
+    .name = "greeting",
+    .ping = greeting_ping,
+    .lose = greeting_end,
+    .goaway = greeting_goaway,
+    .is_flushed = greeting_is_flushed,
+    .pause = greeting_pause,
+    .close = greeting_close,
+};
+
+vow_session *vow_greeting_open(vow_stream *stream, const vow_session_options *options,
+                               const vow_session_events *events, void *owner)
+{
+    greeting      *greeting = vow_alloc_zeroed(sizeof *greeting);
+    vow_scheduler *scheduler = vow_scheduler_of(stream->loop);
+
+    if (!greeting) {
+        vow_stream_close(stream);
+        return NULL;
+    }
+    greeting->base.protocol = &protocol_greeting;
+    greeting->base.events = events;
+    greeting->base.owner = owner;
+    greeting->base.loop = stream->loop;
+    greeting->base.stream = stream;
+    greeting->base.options = *options;
+    vow_map_init(&greeting->base.calls);
+    vow_task_init(&greeting->step, greeting_step);
+    vow_timer_init(&greeting->timer, greeting_timed_out);
+    vow_timers_arm(&scheduler->timers, &greeting->timer,
+                   vow_scheduler_after_ms(scheduler, options->message_timeout_ms));
+    vow_loop_object_born(stream->loop);
+    vow_stream_adopt(stream, &stream_events, greeting);
+    return &greeting->base;
+}

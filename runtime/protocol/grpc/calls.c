@@ -1,0 +1,738 @@
+/*
+ * Calls over HTTP/2: a call is a stream, its request headers begin it, its trailers end it.
+ *
+ * The idea: rpc's wire and nghttp2's stream end in any order. What ties them, vow_grpc_call, lives as long as
+ * the stream; `wire` is NULL before rpc knows the call and once it has forgotten it.
+ */
+#include "runtime/protocol/grpc/session.h"
+
+#include "runtime/base/details.h"
+#include "runtime/protocol/grpc/text.h"
+#include "runtime/protocol/metadata.h"
+
+#include <vow/version.h>
+
+#include <assert.h>
+#include <string.h>
+
+#define NS_PER_US 1000u
+
+/* Fields that a call has beside its metadata, at most. */
+#define OWN_FIELDS 10
+
+/* Tables of fields */
+
+static nghttp2_nv field(const char *name, const char *value, size_t value_size, uint8_t flags)
+{
+    return (nghttp2_nv){ (uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), value_size,
+                         flags };
+}
+
+static nghttp2_nv field_text(const char *name, const char *value)
+{
+    return field(name, value, strlen(value), NGHTTP2_NV_FLAG_NONE);
+}
+
+/* What changes with each call would push what does not out of the peer's table. */
+static nghttp2_nv field_passing(const char *name, const char *value, size_t value_size)
+{
+    return field(name, value, value_size, NGHTTP2_NV_FLAG_NO_INDEX);
+}
+
+typedef struct field_table {
+    vow_session *session;
+    nghttp2_nv  *fields; /* a block; their texts lie behind them */
+    size_t       block_size;
+    size_t       count;
+    char        *at; /* where the next text goes */
+} field_table;
+
+static size_t metadata_text_size(const vow_metadata *metadata)
+{
+    size_t size = 0;
+
+    for (; metadata && metadata->name; metadata++)
+        size += strlen(metadata->name) + vow_base64_room(vow_metadata_value_size(metadata));
+    return size;
+}
+
+/* Room for OWN_FIELDS, `metadata` and `text_size` bytes more. False: no memory. */
+static bool table_new(field_table *table, vow_session *session, const vow_metadata *metadata,
+                      size_t text_size)
+{
+    size_t count = OWN_FIELDS + vow_metadata_count(metadata);
+
+    *table = (field_table){ .session = session };
+    table->block_size = count * sizeof *table->fields + metadata_text_size(metadata) + text_size;
+    table->fields = vow_held_take(session, &table->block_size);
+    table->at = table->fields ? (char *)(table->fields + count) : NULL;
+    return table->fields != NULL;
+}
+
+static void table_free(field_table *table)
+{
+    vow_held_give(table->session, table->fields, table->block_size);
+}
+
+static void table_add(field_table *table, nghttp2_nv field)
+{
+    table->fields[table->count++] = field;
+}
+
+/* Adds what was checked when the user gave it. */
+static void table_add_metadata(field_table *table, const vow_metadata *metadata)
+{
+    for (; metadata && metadata->name; metadata++) {
+        size_t name_size = strlen(metadata->name);
+        size_t size = vow_metadata_value_size(metadata);
+        char  *name = table->at;
+
+        memcpy(name, metadata->name, name_size);
+        table->at += name_size;
+        if (vow_metadata_name_is_binary(metadata->name, name_size))
+            size = vow_base64_write(table->at, (const uint8_t *)metadata->value, size);
+        else if (size)
+            memcpy(table->at, metadata->value, size);
+        table_add(table, (nghttp2_nv){ (uint8_t *)name, (uint8_t *)table->at, name_size, size,
+                                       NGHTTP2_NV_FLAG_NONE });
+        table->at += size;
+    }
+}
+
+/* Life */
+
+static vow_grpc_call *call_new(vow_grpc *grpc)
+{
+    size_t         block_size = sizeof(vow_grpc_call);
+    vow_grpc_call *call = vow_held_take(&grpc->base, &block_size);
+
+    if (!call)
+        return NULL;
+    *call = (vow_grpc_call){ .grpc = grpc, .block_size = block_size };
+    vow_list_append(&grpc->calls, &call->link);
+    vow_grpc_messages_init(call);
+    return call;
+}
+
+static void call_free(vow_grpc_call *call)
+{
+    vow_session *session = &call->grpc->base;
+
+    assert(!call->wire);
+    vow_grpc_messages_done(call);
+    if (call->trailers.fields)
+        vow_held_give(session, call->trailers.fields, call->trailers.block_size);
+    vow_link_remove(&call->link);
+    vow_held_give(session, call, call->block_size);
+}
+
+static void call_attach(vow_grpc_call *call, vow_wire *wire, bool is_ours)
+{
+    vow_grpc *grpc = call->grpc;
+
+    call->wire = wire;
+    wire->node.key = (uint64_t)call->id;
+    wire->session = &grpc->base;
+    wire->flow = call;
+    wire->is_ours = is_ours;
+    wire->queued = call->queued;
+    grpc->base.our_calls += is_ours;
+    vow_map_insert(&grpc->base.calls, &wire->node);
+}
+
+/* The session forgets the wire. */
+static void call_detach(vow_grpc_call *call)
+{
+    vow_wire *wire = call->wire;
+
+    vow_map_remove(&call->grpc->base.calls, &wire->node);
+    call->grpc->base.our_calls -= wire->is_ours;
+    wire->session = NULL;
+    wire->flow = NULL;
+    call->wire = NULL;
+}
+
+vow_grpc_call *vow_grpc_find(vow_grpc *grpc, int32_t id)
+{
+    return nghttp2_session_get_stream_user_data(grpc->http, id);
+}
+
+void vow_grpc_end(vow_grpc_call *call, const vow_ending *ending)
+{
+    vow_grpc *grpc = call->grpc;
+    vow_wire *wire = call->wire;
+    bool      is_ours = wire->is_ours;
+
+    call_detach(call);
+    grpc->base.events->ended(wire, ending);
+    if (is_ours && grpc->state == VOW_GRPC_OPEN && !grpc->base.goes_away)
+        grpc->base.events->place(grpc->base.owner);
+}
+
+static void call_reset(vow_grpc_call *call, uint32_t error)
+{
+    vow_grpc *grpc = call->grpc;
+
+    if (call->is_reset || !vow_grpc_is_alive(grpc))
+        return;
+    call->is_reset = true;
+    if (nghttp2_submit_rst_stream(grpc->http, NGHTTP2_FLAG_NONE, call->id, error) != 0)
+        vow_grpc_lose(grpc, vow_status_no_memory());
+    vow_grpc_flush_later(grpc);
+}
+
+/* On the server the caller is told with trailers; on the client the server with a reset. */
+void vow_grpc_fail(vow_grpc_call *call, vow_status status)
+{
+    const vow_ending *ending = VOW_ENDING(.status = status, .at_once = true);
+
+    if (call->grpc->base.options.is_server)
+        vow_grpc_tell_end(call, ending);
+    else
+        call_reset(call, NGHTTP2_CANCEL);
+    if (call->wire)
+        vow_grpc_end(call, ending);
+    vow_status_done(&status);
+}
+
+static void ended_by_http2(vow_grpc_call *call, uint32_t error)
+{
+    bool        is_server = call->grpc->base.options.is_server;
+    const char *what;
+    vow_code    code = vow_grpc_code_of_http2(error, &what);
+    vow_status  status;
+
+    if (is_server)
+        status = vow_status_cancelled();
+    else
+        status = vow_status_make(code, "%s: the server ended the call without a status, and HTTP/2 says %s",
+                                 call->grpc->base.options.target, what);
+    vow_grpc_end(call, VOW_ENDING(.status = status, .never_ran = error == NGHTTP2_REFUSED_STREAM));
+    vow_status_done(&status);
+}
+
+int vow_grpc_on_stream_close(nghttp2_session *http, int32_t id, uint32_t error, void *user)
+{
+    vow_grpc      *grpc = user;
+    vow_grpc_call *call = nghttp2_session_get_stream_user_data(http, id);
+
+    if (!call)
+        return 0;
+    nghttp2_session_set_stream_user_data(http, id, NULL);
+    if (call->wire && call->is_answered && error == NGHTTP2_NO_ERROR)
+        vow_grpc_end(call, VOW_ENDING(.status = VOW_STATUS_OK));
+    else if (call->wire)
+        ended_by_http2(call, error);
+    (void)grpc;
+    call_free(call);
+    return 0;
+}
+
+void vow_grpc_calls_lose(vow_grpc *grpc, const vow_status *why)
+{
+    for (vow_link *link = grpc->calls.head.next; link != &grpc->calls.head;) {
+        vow_grpc_call *call = VOW_OWNER(link, vow_grpc_call, link);
+
+        if (call->wire)
+            vow_grpc_end(call, VOW_ENDING(.status = *why));
+        link = call->link.next;
+    }
+}
+
+void vow_grpc_calls_detach(vow_grpc *grpc)
+{
+    for (vow_link *link = grpc->calls.head.next; link != &grpc->calls.head; link = link->next) {
+        vow_grpc_call *call = VOW_OWNER(link, vow_grpc_call, link);
+
+        if (call->wire)
+            call_detach(call);
+    }
+}
+
+void vow_grpc_calls_forget(vow_grpc *grpc)
+{
+    vow_link *link;
+
+    vow_grpc_calls_detach(grpc);
+    while ((link = vow_list_first(&grpc->calls)))
+        call_free(VOW_OWNER(link, vow_grpc_call, link));
+}
+
+/* Beginning a call of ours */
+
+static uint64_t time_left_ns(vow_grpc *grpc, uint64_t deadline_ns)
+{
+    uint64_t now = vow_scheduler_now_ns(vow_grpc_scheduler(grpc));
+
+    return deadline_ns > now + NS_PER_US ? deadline_ns - now : NS_PER_US;
+}
+
+static vow_code begin_check(const vow_grpc *grpc, vow_status *status)
+{
+    const vow_session_options *options = &grpc->base.options;
+
+    if (grpc->base.held_bytes <= options->max_queued_bytes)
+        return VOW_OK;
+    *status = vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                              "%s: %zu bytes wait to be sent; %zu are allowed (max_queued_bytes)",
+                              options->target, grpc->base.held_bytes, options->max_queued_bytes);
+    return VOW_RESOURCE_EXHAUSTED;
+}
+
+static void request_fields(field_table *table, vow_grpc *grpc, const vow_begin *begin)
+{
+    size_t name_size = strlen(begin->method->name);
+    char  *path = table->at;
+
+    path[0] = '/';
+    memcpy(path + 1, begin->method->name, name_size);
+    table->at += name_size + 1;
+    table_add(table, field_text(":method", "POST"));
+    table_add(table, field_text(":scheme", "http"));
+    table_add(table, field(":path", path, name_size + 1, NGHTTP2_NV_FLAG_NONE));
+    table_add(table, field_text(":authority", grpc->authority));
+    table_add(table, field_text("te", "trailers"));
+    table_add(table, field_text("content-type", "application/grpc"));
+    table_add(table, field_text("user-agent", "vow/" VOW_VERSION_STRING));
+    if (begin->deadline_ns != UINT64_MAX) {
+        size_t size = vow_grpc_timeout_write(table->at, time_left_ns(grpc, begin->deadline_ns));
+
+        table_add(table, field_passing("grpc-timeout", table->at, size));
+        table->at += size;
+    }
+    table_add_metadata(table, begin->metadata);
+}
+
+/* Hands the request to nghttp2. False: no memory, or no stream ids are left. */
+static bool request_submit(vow_grpc_call *call, const vow_begin *begin)
+{
+    vow_grpc             *grpc = call->grpc;
+    nghttp2_data_provider provider = vow_grpc_provider(call);
+    field_table           table;
+
+    if (!table_new(&table, &grpc->base, begin->metadata,
+                   strlen(begin->method->name) + 1 + VOW_GRPC_TIMEOUT_ROOM))
+        return false;
+    request_fields(&table, grpc, begin);
+    call->id = nghttp2_submit_request(grpc->http, NULL, table.fields, table.count, &provider, call);
+    table_free(&table);
+    return call->id > 0;
+}
+
+vow_code vow_grpc_begin(vow_session *session, vow_wire *wire, const vow_begin *begin, vow_status *status)
+{
+    vow_grpc      *grpc = vow_grpc_of(session);
+    vow_grpc_call *call;
+
+    if (begin_check(grpc, status) != VOW_OK)
+        return VOW_RESOURCE_EXHAUSTED;
+    call = call_new(grpc);
+    *status = vow_status_no_memory();
+    if (!call)
+        return VOW_RESOURCE_EXHAUSTED;
+    call->is_unary_in = !begin->method->server_streams;
+    call->ends_out = begin->message != NULL;
+    if ((begin->message && vow_grpc_queue(call, begin->message) != VOW_OK) || !request_submit(call, begin)) {
+        call_free(call);
+        return VOW_RESOURCE_EXHAUSTED;
+    }
+    call_attach(call, wire, true);
+    if (nghttp2_session_get_next_stream_id(grpc->http) > INT32_MAX - 2u)
+        vow_grpc_ids_run_out(grpc);
+    vow_grpc_flush_later(grpc);
+    return VOW_OK;
+}
+
+void vow_grpc_cancel(vow_wire *wire)
+{
+    vow_grpc_call *call = wire->flow;
+
+    call_detach(call);
+    call_reset(call, NGHTTP2_CANCEL);
+}
+
+/* Answering */
+
+static void trailer_fields(field_table *table, const vow_ending *ending)
+{
+    static const char *const codes[] = { "0", "1",  "2",  "3",  "4",  "5",  "6",  "7", "8",
+                                         "9", "10", "11", "12", "13", "14", "15", "16" };
+    const char              *message = vow_status_message(&ending->status);
+    size_t                   size = vow_grpc_percent_write(table->at, message, strlen(message));
+    size_t                   details_size;
+    const uint8_t           *details = vow_status_details(&ending->status, &details_size);
+
+    table_add(table, field_text("grpc-status", codes[ending->status.code]));
+    if (size)
+        table_add(table, field_passing("grpc-message", table->at, size));
+    table->at += size;
+    if (details) {
+        size = vow_base64_write(table->at, details, details_size);
+        table_add(table, field_passing("grpc-status-details-bin", table->at, size));
+        table->at += size;
+    }
+    table_add_metadata(table, ending->metadata);
+}
+
+static void response_fields(field_table *table)
+{
+    table_add(table, field_text(":status", "200"));
+    table_add(table, field_text("content-type", "application/grpc"));
+}
+
+static bool ending_table_new(field_table *table, vow_grpc *grpc, const vow_ending *ending)
+{
+    size_t details_size = 0;
+
+    vow_status_details(&ending->status, &details_size);
+    return table_new(table, &grpc->base, ending->metadata,
+                     strlen(vow_status_message(&ending->status)) * 3 + vow_base64_room(details_size));
+}
+
+/* The whole answer is one block of headers. */
+static bool submit_trailers_only(vow_grpc_call *call, const vow_ending *ending)
+{
+    vow_grpc   *grpc = call->grpc;
+    field_table table;
+    int         error;
+
+    if (!ending_table_new(&table, grpc, ending))
+        return false;
+    response_fields(&table);
+    trailer_fields(&table, ending);
+    error = nghttp2_submit_response(grpc->http, call->id, table.fields, table.count, NULL);
+    table_free(&table);
+    return error == 0;
+}
+
+bool vow_grpc_submit_headers(vow_grpc_call *call, const vow_metadata *metadata)
+{
+    vow_grpc             *grpc = call->grpc;
+    nghttp2_data_provider provider = vow_grpc_provider(call);
+    field_table           table;
+    int                   error;
+
+    if (call->has_headers_out)
+        return true;
+    if (!table_new(&table, &grpc->base, metadata, 0))
+        return false;
+    response_fields(&table);
+    table_add_metadata(&table, metadata);
+    error = nghttp2_submit_response(grpc->http, call->id, table.fields, table.count, &provider);
+    table_free(&table);
+    call->has_headers_out = error == 0;
+    return call->has_headers_out;
+}
+
+/* Trailers follow the last message; nghttp2 asks for them when that leaves. */
+static bool keep_trailers(vow_grpc_call *call, const vow_ending *ending)
+{
+    field_table table;
+
+    if (!ending_table_new(&table, call->grpc, ending))
+        return false;
+    trailer_fields(&table, ending);
+    call->trailers = (vow_grpc_trailers){ table.fields, table.count, table.block_size };
+    call->ends_out = true;
+    vow_grpc_resume(call);
+    return true;
+}
+
+void vow_grpc_tell_end(vow_grpc_call *call, const vow_ending *ending)
+{
+    vow_grpc *grpc = call->grpc;
+    bool      is_told;
+
+    if (call->is_reset || call->ends_out || !vow_grpc_is_alive(grpc))
+        return;
+    if (ending->at_once && !vow_grpc_drop_queued(call)) {
+        call_reset(call, NGHTTP2_CANCEL); /* in the middle of a message: nothing else can end it */
+        return;
+    }
+    is_told = call->has_headers_out || call->queued
+                  ? vow_grpc_submit_headers(call, NULL) && keep_trailers(call, ending)
+                  : submit_trailers_only(call, ending);
+    call->ends_out = true;
+    if (!is_told)
+        vow_grpc_lose(grpc, vow_status_no_memory());
+    vow_grpc_flush_later(grpc);
+}
+
+void vow_grpc_answer(vow_wire *wire, const ProtobufCMessage *message, const vow_ending *ending)
+{
+    vow_grpc_call *call = wire->flow;
+
+    if (message && vow_grpc_queue(call, message) != VOW_OK)
+        ending = VOW_ENDING(.status = vow_status_no_memory());
+    vow_grpc_tell_end(call, ending);
+    if (!message && call->queued && !ending->at_once && vow_grpc_is_alive(call->grpc))
+        call->is_answered = true;
+    else
+        call_detach(call);
+}
+
+/* What comes: headers */
+
+int vow_grpc_on_begin_headers(nghttp2_session *http, const nghttp2_frame *frame, void *user)
+{
+    vow_grpc      *grpc = user;
+    vow_grpc_call *call;
+
+    vow_grpc_fields_clear(&grpc->fields);
+    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    call = vow_grpc_is_alive(grpc) ? call_new(grpc) : NULL;
+    if (!call)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    call->id = frame->hd.stream_id;
+    nghttp2_session_set_stream_user_data(http, call->id, call);
+    return 0;
+}
+
+int vow_grpc_on_header(nghttp2_session *http, const nghttp2_frame *frame, const uint8_t *name,
+                       size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags, void *user)
+{
+    vow_grpc *grpc = user;
+
+    (void)http;
+    (void)frame;
+    (void)flags;
+    vow_grpc_fields_add(&grpc->fields, name, name_size, value, value_size);
+    return 0;
+}
+
+/* A client that speaks HTTP and not gRPC is told so in HTTP. */
+static void request_refuse_http(vow_grpc_call *call, const char *http_status)
+{
+    nghttp2_nv fields[] = { field_text(":status", http_status) };
+
+    if (nghttp2_submit_response(call->grpc->http, call->id, fields, 1, NULL) != 0)
+        vow_grpc_lose(call->grpc, vow_status_no_memory());
+    call->ends_out = true;
+    vow_grpc_flush_later(call->grpc);
+}
+
+/* What is wrong with a request, before rpc is asked; OK: nothing. */
+static vow_status request_check(const vow_grpc *grpc)
+{
+    const vow_grpc_fields *fields = &grpc->fields;
+
+    if (fields->fault.code != VOW_OK)
+        return vow_status_share(&fields->fault);
+    if (!fields->takes_trailers)
+        return vow_status_make(VOW_INTERNAL,
+                               "the request lacks \"te: trailers\": a proxy on the way takes no trailers");
+    if (fields->path[0] != '/' || !fields->path[1])
+        return vow_status_make(VOW_UNIMPLEMENTED,
+                               "\"%s\" is no path of a method: it is /package.Service/Method", fields->path);
+    if (fields->is_compressed)
+        return vow_status_make(VOW_UNIMPLEMENTED, "messages are compressed in a way that is not known here");
+    if (grpc->base.calls.count >= grpc->base.options.max_calls)
+        return vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                               "the connection has %zu calls, its limit (max_calls_per_connection)",
+                               grpc->base.calls.count);
+    return VOW_STATUS_OK;
+}
+
+static uint64_t request_deadline(vow_grpc *grpc)
+{
+    uint64_t now = vow_scheduler_now_ns(vow_grpc_scheduler(grpc));
+    uint64_t timeout = grpc->fields.timeout_ns;
+
+    return timeout == 0 || timeout >= UINT64_MAX - 1 - now ? UINT64_MAX : now + timeout;
+}
+
+/* Asks rpc for a wire. NULL: refused, and `arrival` says why. */
+static vow_wire *request_admit(vow_grpc *grpc, vow_arrival *arrival)
+{
+    vow_metadata *metadata;
+    size_t        block_size = 0;
+    vow_wire     *wire;
+
+    if (vow_grpc_fields_metadata(&grpc->fields, &metadata, &block_size) != VOW_OK) {
+        arrival->refusal = vow_status_no_memory();
+        return NULL;
+    }
+    arrival->metadata = metadata;
+    wire = grpc->base.events->began(grpc->base.owner, arrival);
+    if (metadata)
+        vow_held_give(&grpc->base, metadata, block_size);
+    return wire;
+}
+
+static void request_came(vow_grpc_call *call)
+{
+    vow_grpc   *grpc = call->grpc;
+    const char *method = grpc->fields.path + 1;
+    vow_arrival arrival = { .method = method, .shape_is_unknown = true, .refusal = request_check(grpc) };
+    vow_wire   *wire = NULL;
+
+    if (!grpc->fields.is_post || !grpc->fields.is_grpc) {
+        vow_status_done(&arrival.refusal);
+        request_refuse_http(call, grpc->fields.is_post ? "415" : "405");
+        return;
+    }
+    if (arrival.refusal.code == VOW_OK) {
+        arrival.deadline_ns = request_deadline(grpc);
+        arrival.handler = grpc->base.events->resolve(grpc->base.owner, method);
+        wire = request_admit(grpc, &arrival);
+    }
+    if (wire) {
+        call->is_unary_in = !arrival.streams;
+        call_attach(call, wire, false);
+    } else {
+        vow_grpc_tell_end(call, VOW_ENDING(.status = arrival.refusal));
+    }
+    vow_status_done(&arrival.refusal);
+}
+
+/* "HTTP to gRPC Status Code Mapping" of gRPC's documents. */
+static vow_code code_of_http_status(unsigned status)
+{
+    switch (status) {
+    case 400:
+        return VOW_INTERNAL;
+    case 401:
+        return VOW_UNAUTHENTICATED;
+    case 403:
+        return VOW_PERMISSION_DENIED;
+    case 404:
+        return VOW_UNIMPLEMENTED;
+    case 429:
+    case 502:
+    case 503:
+    case 504:
+        return VOW_UNAVAILABLE;
+    default:
+        return VOW_UNKNOWN;
+    }
+}
+
+static vow_status status_of_fields(const vow_grpc_fields *fields)
+{
+    vow_status status;
+
+    if (fields->status == VOW_OK)
+        return VOW_STATUS_OK;
+    status = vow_status_make((vow_code)fields->status, "%.*s", (int)fields->message.size,
+                             fields->message.size ? (const char *)fields->message.data : "");
+    vow_status_copy_details(&status, fields->details.data, fields->details.size);
+    return status;
+}
+
+/* What an answer says of its end, in one way or another. */
+static vow_status response_status(const vow_grpc *grpc)
+{
+    const vow_grpc_fields *fields = &grpc->fields;
+    const char            *target = grpc->base.options.target;
+
+    if (fields->has_status)
+        return status_of_fields(fields);
+    if (fields->http_status && fields->http_status != 200)
+        return vow_status_make(code_of_http_status(fields->http_status),
+                               "%s: the server answered with HTTP status %u", target, fields->http_status);
+    if (fields->http_status && !fields->is_grpc)
+        return vow_status_make(VOW_UNKNOWN,
+                               "%s: the server answered with content of type \"%s\", not application/grpc",
+                               target, fields->content_type);
+    return vow_status_make(VOW_INTERNAL, "%s: the server ended the call without a grpc-status", target);
+}
+
+/* The answer's last block of fields. */
+static void trailers_came(vow_grpc_call *call)
+{
+    vow_grpc     *grpc = call->grpc;
+    vow_status    status = response_status(grpc);
+    vow_metadata *metadata = NULL;
+    size_t        block_size = 0;
+
+    vow_grpc_fields_metadata(&grpc->fields, &metadata,
+                             &block_size); /* without memory for it, the status counts more */
+    if (!vow_grpc_call_is_whole(call) && status.code == VOW_OK)
+        status = vow_status_make(VOW_INTERNAL, "%s: the server ended the call in the middle of a message",
+                                 grpc->base.options.target);
+    if (call->wire)
+        vow_grpc_end(call, VOW_ENDING(.status = status, .metadata = metadata));
+    if (metadata)
+        vow_held_give(&grpc->base, metadata, block_size);
+    vow_status_done(&status);
+}
+
+static void response_came(vow_grpc_call *call)
+{
+    vow_grpc     *grpc = call->grpc;
+    vow_metadata *metadata = NULL;
+    size_t        block_size = 0;
+
+    if (grpc->fields.http_status / 100 == 1)
+        return;
+    call->has_headers_in = true;
+    if (grpc->fields.http_status != 200 || !grpc->fields.is_grpc) {
+        vow_grpc_fail(call, response_status(grpc));
+        return;
+    }
+    if (grpc->fields.fault.code != VOW_OK || grpc->fields.is_compressed) {
+        vow_grpc_fail(call,
+                      vow_status_make(VOW_INTERNAL, "%s: the answer's headers: %s", grpc->base.options.target,
+                                      grpc->fields.is_compressed ? "grpc-encoding is not known here"
+                                                                 : vow_status_message(&grpc->fields.fault)));
+        return;
+    }
+    if (vow_grpc_fields_metadata(&grpc->fields, &metadata, &block_size) != VOW_OK)
+        return;
+    if (metadata && call->wire)
+        grpc->base.events->metadata(call->wire, metadata);
+    if (metadata)
+        vow_held_give(&grpc->base, metadata, block_size);
+}
+
+void vow_grpc_headers_came(vow_grpc *grpc, const nghttp2_frame *frame)
+{
+    vow_grpc_call *call = vow_grpc_find(grpc, frame->hd.stream_id);
+    bool           ends = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
+
+    if (!call)
+        return;
+    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+        request_came(call);
+    else if (!grpc->base.options.is_server && ends && call->wire)
+        trailers_came(call);
+    else if (!grpc->base.options.is_server && !call->has_headers_in && call->wire)
+        response_came(call);
+    if (ends && grpc->base.options.is_server)
+        vow_grpc_stream_ended(call);
+}
+
+void vow_grpc_stream_ended(vow_grpc_call *call)
+{
+    vow_grpc *grpc = call->grpc;
+
+    call->has_ended_in = true;
+    if (!call->wire || call->is_answered || !grpc->base.options.is_server)
+        return; /* a client's call ends with trailers, or with its stream */
+    if (!vow_grpc_call_is_whole(call)) {
+        vow_grpc_fail(
+            call, vow_status_make(VOW_INTERNAL, "the caller ended its stream in the middle of a message"));
+    } else if (call->is_unary_in && !vow_grpc_deliver_last(call)) {
+        vow_grpc_fail(call, vow_status_make(VOW_INTERNAL, "the caller ended its stream without a message"));
+    } else if (!call->is_unary_in) {
+        call->wire->has_ended = true;
+        grpc->base.events->finished(call->wire);
+    }
+}
+
+/* The caller's stream goes on behind an answer: it is told that nobody listens any more (RFC 9113,
+ * section 8.1). */
+int vow_grpc_on_frame_sent(nghttp2_session *http, const nghttp2_frame *frame, void *user)
+{
+    vow_grpc      *grpc = user;
+    vow_grpc_call *call;
+
+    if (!grpc->base.options.is_server || frame->hd.type != NGHTTP2_HEADERS ||
+        !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+        return 0;
+    call = nghttp2_session_get_stream_user_data(http, frame->hd.stream_id);
+    if (call && !call->has_ended_in)
+        call_reset(call, NGHTTP2_NO_ERROR);
+    return 0;
+}

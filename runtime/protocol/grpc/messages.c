@@ -1,0 +1,423 @@
+/*
+ * The messages of a call: a flag and a size before each, cut into DATA frames as HTTP/2 likes.
+ *
+ * The idea: a message that lies whole in what was read is handed up from there; one in pieces is put together
+ * in a block that grows with what has come. What is sent is packed once, behind its prefix, into a chunk of
+ * its call, and copied into the connection's output when nghttp2 has found credit for it.
+ *
+ * Flow control: the credit of the connection comes back as bytes come. That of a stream comes back while a
+ * message is incomplete and nothing waits to be taken; else when rpc has taken what waits. So a reader that
+ * stops costs a window and one message, and a message larger than the window never waits for itself.
+ *
+ * Source  gRPC, "gRPC over HTTP2", Length-Prefixed-Message; RFC 9113, section 6.9.
+ */
+#include "runtime/protocol/grpc/session.h"
+
+#include <string.h>
+
+/* What is taken for messages that wait, at least. */
+#define CHUNK ((size_t)4 << 10)
+
+/* What a message in pieces takes at first, and how fast it may grow. */
+#define FIRST_ROOM ((size_t)64 << 10)
+#define GROWTH 4
+
+/* What comes: credit */
+
+static void consume_stream(vow_grpc_call *call, size_t size)
+{
+    if (size == 0 || call->is_reset)
+        return;
+    nghttp2_session_consume_stream(call->grpc->http, call->id, size);
+    vow_grpc_flush_later(call->grpc);
+}
+
+static void credit_give_back(vow_grpc_call *call)
+{
+    size_t size = call->unconsumed;
+
+    call->unconsumed = 0;
+    consume_stream(call, size);
+}
+
+void vow_grpc_taken(vow_wire *wire, size_t size)
+{
+    vow_grpc_call *call = wire->flow;
+    size_t         whole = size + VOW_GRPC_PREFIX;
+
+    call->held -= whole;
+    if (call->held == 0) {
+        credit_give_back(call);
+        return;
+    }
+    whole = whole < call->unconsumed ? whole : call->unconsumed;
+    call->unconsumed -= whole;
+    consume_stream(call, whole);
+}
+
+/* What comes: messages */
+
+static vow_status message_too_large(const vow_grpc *grpc, size_t size)
+{
+    return vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                           "a message of %zu bytes came; %zu are allowed (max_message_size)", size,
+                           grpc->base.options.max_message_size);
+}
+
+/* Is no message under way? */
+bool vow_grpc_call_is_whole(const vow_grpc_call *call)
+{
+    return call->prefix_size == 0 || (call->is_unary_in && call->has_message_in);
+}
+
+/* A message is complete; `data` is lent, or the call's own buffer. */
+static void message_came(vow_grpc_call *call, const uint8_t *data)
+{
+    vow_grpc *grpc = call->grpc;
+    size_t    size = call->message_size;
+
+    call->has_message_in = true;
+    call->prefix_size = 0;
+    if (!call->is_unary_in)
+        call->held += size + VOW_GRPC_PREFIX;
+    grpc->base.events->message(call->wire, data, size, call->is_unary_in);
+}
+
+/* A request that does not stream is served when its stream has ended: so long it is kept. */
+static bool must_be_kept(const vow_grpc_call *call)
+{
+    return call->is_unary_in && call->grpc->base.options.is_server;
+}
+
+static void message_end(vow_grpc_call *call)
+{
+    vow_buffer message = call->message;
+
+    if (must_be_kept(call)) {
+        call->has_message_in = true;
+        return;
+    }
+    call->message = (vow_buffer){ NULL, 0, 0 };
+    message_came(call, message.data);
+    vow_buffer_give(&call->grpc->base, &message);
+}
+
+bool vow_grpc_deliver_last(vow_grpc_call *call)
+{
+    vow_grpc  *grpc = call->grpc;
+    vow_buffer message = call->message;
+
+    if (!call->has_message_in)
+        return false;
+    call->message = (vow_buffer){ NULL, 0, 0 };
+    call->wire->has_ended = true;
+    grpc->base.events->message(call->wire, message.data, call->message_size, true);
+    vow_buffer_give(&grpc->base, &message);
+    return true;
+}
+
+static size_t message_room(const vow_grpc_call *call, size_t more)
+{
+    size_t wanted = call->message.size + more;
+    size_t room = wanted * GROWTH < FIRST_ROOM ? FIRST_ROOM : wanted * GROWTH;
+
+    return room < call->message_size ? room : call->message_size;
+}
+
+/* Takes a part of a message that does not lie whole in what came. False: the call has failed. */
+static bool message_append(vow_grpc_call *call, const uint8_t *data, size_t size)
+{
+    vow_session *session = &call->grpc->base;
+
+    size_t room = message_room(call, size) - call->message.size;
+
+    if (size == 0)
+        return true;
+    if (!vow_buffer_make_room(session, &call->message, room, 0)) {
+        vow_grpc_fail(call, vow_status_make(VOW_RESOURCE_EXHAUSTED, "no memory for a message of %zu bytes",
+                                            call->message_size));
+        return false;
+    }
+    memcpy(call->message.data + call->message.size, data, size);
+    call->message.size += size;
+    return true;
+}
+
+/* The prefix is complete. False: the call has failed. */
+static bool prefix_read(vow_grpc_call *call)
+{
+    const uint8_t *at = call->prefix;
+
+    call->message_size = (size_t)at[1] << 24 | (size_t)at[2] << 16 | (size_t)at[3] << 8 | at[4];
+    if (call->has_message_in && call->is_unary_in)
+        vow_grpc_fail(call, vow_status_make(VOW_INTERNAL, "a second message came, and the method has one"));
+    else if (at[0] == 1)
+        vow_grpc_fail(
+            call, vow_status_make(VOW_INTERNAL, "a message is compressed, and grpc-encoding names no way"));
+    else if (at[0] != 0)
+        vow_grpc_fail(call,
+                      vow_status_make(VOW_INTERNAL, "a message begins with %u; 0 and 1 are allowed", at[0]));
+    else if (call->message_size > call->grpc->base.options.max_message_size)
+        vow_grpc_fail(call, message_too_large(call->grpc, call->message_size));
+    else
+        return true;
+    return false;
+}
+
+static size_t prefix_take(vow_grpc_call *call, const uint8_t *data, size_t size)
+{
+    size_t missing = VOW_GRPC_PREFIX - call->prefix_size;
+    size_t used = size < missing ? size : missing;
+
+    memcpy(call->prefix + call->prefix_size, data, used);
+    call->prefix_size += used;
+    return used;
+}
+
+/* Takes bytes of a message whose prefix was read; gives how many. */
+static size_t message_take(vow_grpc_call *call, const uint8_t *data, size_t size)
+{
+    size_t missing = call->message_size - call->message.size;
+    size_t used = size < missing ? size : missing;
+
+    if (used == missing && call->message.size == 0 && !must_be_kept(call))
+        message_came(call, data);
+    else if (message_append(call, data, used) && used == missing)
+        message_end(call);
+    return used;
+}
+
+static bool prefix_is_read(const vow_grpc_call *call)
+{
+    return call->prefix_size == VOW_GRPC_PREFIX && !(must_be_kept(call) && call->has_message_in);
+}
+
+static void data_take(vow_grpc_call *call, const uint8_t *data, size_t size)
+{
+    while (call->wire && !call->is_answered &&
+           (size > 0 || (prefix_is_read(call) && call->message_size == 0))) {
+        size_t used;
+
+        if (must_be_kept(call) && call->has_message_in) {
+            vow_grpc_fail(call,
+                          vow_status_make(VOW_INTERNAL, "a second message came, and the method takes one"));
+            return;
+        }
+        if (!prefix_is_read(call)) {
+            used = prefix_take(call, data, size);
+            if (call->prefix_size == VOW_GRPC_PREFIX && !prefix_read(call))
+                return;
+        } else {
+            used = message_take(call, data, size);
+        }
+        data += used;
+        size -= used;
+    }
+}
+
+int vow_grpc_on_data(nghttp2_session *http, uint8_t flags, int32_t id, const uint8_t *data, size_t size,
+                     void *user)
+{
+    vow_grpc      *grpc = user;
+    vow_grpc_call *call = nghttp2_session_get_stream_user_data(http, id);
+
+    (void)flags;
+    nghttp2_session_consume_connection(http, size);
+    if (!call || !vow_grpc_is_alive(grpc))
+        return 0;
+    call->unconsumed += size;
+    data_take(call, data, size);
+    if (call->held == 0)
+        credit_give_back(call);
+    return 0;
+}
+
+/* What goes out */
+
+static void call_emptied(vow_task *task)
+{
+    vow_grpc_call *call = VOW_OWNER(task, vow_grpc_call, emptied);
+
+    if (!call->wire || call->queued || !vow_grpc_is_alive(call->grpc))
+        return; /* more was sent meanwhile; it will leave, too */
+    if (call->is_answered)
+        vow_grpc_end(call, VOW_ENDING(.status = VOW_STATUS_OK));
+    else
+        call->grpc->base.events->room(call->wire);
+}
+
+void vow_grpc_messages_init(vow_grpc_call *call)
+{
+    vow_task_init(&call->emptied, call_emptied);
+}
+
+static void chunk_free(vow_grpc_call *call)
+{
+    vow_grpc_chunk *chunk = call->first;
+
+    call->first = chunk->next;
+    if (!call->first)
+        call->last = NULL;
+    vow_held_give(&call->grpc->base, chunk, chunk->block_size);
+}
+
+static void queued_less(vow_grpc_call *call, size_t size)
+{
+    call->queued -= size;
+    if (!call->wire)
+        return;
+    call->wire->queued -= size;
+    if (call->queued == 0)
+        vow_scheduler_soon(vow_grpc_scheduler(call->grpc), &call->emptied);
+}
+
+void vow_grpc_messages_done(vow_grpc_call *call)
+{
+    vow_task_cancel(&call->emptied);
+    vow_buffer_give(&call->grpc->base, &call->message);
+    while (call->first)
+        chunk_free(call);
+}
+
+/* Room for `size` bytes behind what is queued, in one piece. NULL: no memory. */
+static uint8_t *chunk_make_room(vow_grpc_call *call, size_t size)
+{
+    vow_grpc_chunk *chunk = call->last;
+    size_t          block_size = sizeof *chunk + (size < CHUNK ? size * 2 : size);
+
+    if (chunk && sizeof *chunk + chunk->size + size <= chunk->block_size)
+        return chunk->bytes + chunk->size;
+    if (chunk && block_size < CHUNK)
+        block_size = CHUNK; /* one small message after the other */
+    chunk = vow_held_take(&call->grpc->base, &block_size);
+    if (!chunk)
+        return NULL;
+    *chunk = (vow_grpc_chunk){ .block_size = block_size };
+    if (call->last)
+        call->last->next = chunk;
+    else
+        call->first = chunk;
+    call->last = chunk;
+    return chunk->bytes;
+}
+
+vow_code vow_grpc_queue(vow_grpc_call *call, const ProtobufCMessage *message)
+{
+    size_t   size = vow_message_size(message);
+    uint8_t *at = size > UINT32_MAX ? NULL : chunk_make_room(call, size + VOW_GRPC_PREFIX);
+
+    if (!at)
+        return VOW_RESOURCE_EXHAUSTED;
+    at[0] = 0;
+    at[1] = (uint8_t)(size >> 24);
+    at[2] = (uint8_t)(size >> 16);
+    at[3] = (uint8_t)(size >> 8);
+    at[4] = (uint8_t)size;
+    vow_message_pack(message, at + VOW_GRPC_PREFIX);
+    call->last->size += size + VOW_GRPC_PREFIX;
+    call->queued += size + VOW_GRPC_PREFIX;
+    if (call->wire)
+        call->wire->queued += size + VOW_GRPC_PREFIX;
+    return VOW_OK;
+}
+
+bool vow_grpc_drop_queued(vow_grpc_call *call)
+{
+    if (call->queued && call->first->sent)
+        return false;
+    queued_less(call, call->queued);
+    while (call->first)
+        chunk_free(call);
+    return true;
+}
+
+void vow_grpc_resume(vow_grpc_call *call)
+{
+    if (call->is_deferred && nghttp2_session_resume_data(call->grpc->http, call->id) == 0)
+        call->is_deferred = false;
+    vow_grpc_flush_later(call->grpc);
+}
+
+/* Says how much there is for the next DATA frame; vow_grpc_send_data then writes it. */
+static ssize_t provider_read(nghttp2_session *http, int32_t id, uint8_t *buffer, size_t most, uint32_t *flags,
+                             nghttp2_data_source *source, void *user)
+{
+    vow_grpc_call *call = source->ptr;
+    size_t         size = call->queued < most ? call->queued : most;
+
+    (void)buffer;
+    (void)user;
+    if (size == 0 && !call->ends_out) {
+        call->is_deferred = true;
+        return NGHTTP2_ERR_DEFERRED;
+    }
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (size < call->queued || !call->ends_out)
+        return (ssize_t)size;
+    *flags |= NGHTTP2_DATA_FLAG_EOF;
+    if (!call->trailers.fields)
+        return (ssize_t)size;
+    *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    if (nghttp2_submit_trailer(http, id, call->trailers.fields, call->trailers.count) != 0)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    return (ssize_t)size;
+}
+
+nghttp2_data_provider vow_grpc_provider(vow_grpc_call *call)
+{
+    return (nghttp2_data_provider){ { .ptr = call }, provider_read };
+}
+
+int vow_grpc_send_data(nghttp2_session *http, nghttp2_frame *frame, const uint8_t *head, size_t size,
+                       nghttp2_data_source *source, void *user)
+{
+    vow_grpc      *grpc = user;
+    vow_grpc_call *call = source->ptr;
+    uint8_t       *at = vow_grpc_make_room(grpc, VOW_HTTP2_HEAD + size);
+    size_t         left = size;
+
+    (void)http;
+    (void)frame;
+    if (!at)
+        return NGHTTP2_ERR_CALLBACK_FAILURE;
+    memcpy(at, head, VOW_HTTP2_HEAD);
+    at += VOW_HTTP2_HEAD;
+    while (left > 0) {
+        vow_grpc_chunk *chunk = call->first;
+        size_t          part = chunk->size - chunk->sent < left ? chunk->size - chunk->sent : left;
+
+        memcpy(at, chunk->bytes + chunk->sent, part);
+        at += part;
+        left -= part;
+        chunk->sent += part;
+        if (chunk->sent == chunk->size)
+            chunk_free(call);
+    }
+    grpc->filling.size += VOW_HTTP2_HEAD + size;
+    queued_less(call, size);
+    return 0;
+}
+
+/* What rpc hands down of a stream */
+
+vow_code vow_grpc_send(vow_wire *wire, const ProtobufCMessage *message, const vow_metadata *metadata,
+                       vow_status *status)
+{
+    vow_grpc_call *call = wire->flow;
+
+    if (vow_grpc_queue(call, message) == VOW_OK &&
+        (wire->is_ours || vow_grpc_submit_headers(call, metadata))) {
+        vow_grpc_resume(call);
+        return VOW_OK;
+    }
+    *status = vow_status_no_memory();
+    return VOW_RESOURCE_EXHAUSTED;
+}
+
+void vow_grpc_finish(vow_wire *wire)
+{
+    vow_grpc_call *call = wire->flow;
+
+    call->ends_out = true;
+    vow_grpc_resume(call);
+}

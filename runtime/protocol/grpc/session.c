@@ -1,0 +1,737 @@
+#include "runtime/protocol/grpc/session.h"
+
+#include "runtime/base/memory.h"
+
+#include <assert.h>
+#include <string.h>
+
+/* How long a session that was closed may take to send what it had queued. */
+#define LAST_WORDS_MS 2000
+
+/* Output of this size is written at once: the peer can begin. What waits for a slow peer stays with nghttp2.
+ */
+#define FLUSH_AT ((size_t)16 << 10)
+#define FIRST_BLOCK ((size_t)16 << 10)
+
+/* What this side takes. */
+#define SETTINGS_ENTRIES_MAX 32
+#define CONTINUATIONS_MAX 8
+#define CONNECTION_WINDOW ((int32_t)1 << 20)
+#define FRAME_SIZE ((uint32_t)16 << 10)
+
+/* Answers to PING and SETTINGS that the peer has not taken. */
+#define ACKS_MAX 1000
+
+/* Life */
+
+static void session_end(vow_grpc *grpc)
+{
+    vow_loop *loop = grpc->base.loop;
+
+    if (grpc->state != VOW_GRPC_CLOSED || grpc->base.stream || grpc->busy)
+        return;
+    vow_task_cancel(&grpc->end);
+    vow_task_cancel(&grpc->lost);
+    vow_task_cancel(&grpc->flush);
+    vow_task_cancel(&grpc->leave);
+    vow_grpc_calls_forget(grpc);
+    nghttp2_session_del(grpc->http);
+    vow_grpc_fields_clear(&grpc->fields);
+    vow_buffer_give(&grpc->base, &grpc->filling);
+    vow_buffer_give(&grpc->base, &grpc->leaving);
+    vow_status_done(&grpc->why);
+    vow_map_done(&grpc->base.calls);
+    vow_free(grpc->authority);
+    vow_free(grpc);
+    vow_loop_object_gone(loop);
+}
+
+static void session_enter(vow_grpc *grpc)
+{
+    grpc->busy++;
+}
+
+static void session_leave(vow_grpc *grpc)
+{
+    grpc->busy--;
+    session_end(grpc);
+}
+
+/* The stream is no longer ours. */
+static void session_drop_stream(vow_grpc *grpc)
+{
+    vow_scheduler *scheduler = vow_grpc_scheduler(grpc);
+
+    grpc->base.stream = NULL;
+    vow_timers_disarm(&scheduler->timers, &grpc->timer);
+    if (grpc->has_last_words)
+        vow_scheduler_release(scheduler);
+    grpc->has_last_words = false;
+    session_end(grpc);
+}
+
+/* Losing */
+
+static void session_lost(vow_task *task)
+{
+    vow_grpc *grpc = VOW_OWNER(task, vow_grpc, lost);
+
+    session_enter(grpc);
+    vow_grpc_calls_lose(grpc, &grpc->why);
+    if (grpc->state == VOW_GRPC_LOST)
+        grpc->base.events->closed(grpc->base.owner, &grpc->why);
+    session_leave(grpc);
+}
+
+void vow_grpc_lose(vow_grpc *grpc, vow_status why)
+{
+    vow_scheduler *scheduler = vow_grpc_scheduler(grpc);
+
+    if (!vow_grpc_is_alive(grpc)) {
+        vow_status_done(&why);
+        return;
+    }
+    grpc->state = VOW_GRPC_LOST;
+    grpc->why = why;
+    grpc->base.goes_away = true;
+    grpc->must_not_feed = true;
+    vow_timers_disarm(&scheduler->timers, &grpc->timer);
+    if (grpc->base.stream)
+        vow_stream_pause(grpc->base.stream);
+    vow_scheduler_soon(scheduler, &grpc->lost);
+}
+
+static const struct {
+    vow_code    code;
+    const char *name;
+} http2_errors[] = {
+    [NGHTTP2_NO_ERROR] = { VOW_INTERNAL, "NO_ERROR" },
+    [NGHTTP2_PROTOCOL_ERROR] = { VOW_INTERNAL, "PROTOCOL_ERROR" },
+    [NGHTTP2_INTERNAL_ERROR] = { VOW_INTERNAL, "INTERNAL_ERROR" },
+    [NGHTTP2_FLOW_CONTROL_ERROR] = { VOW_INTERNAL, "FLOW_CONTROL_ERROR" },
+    [NGHTTP2_SETTINGS_TIMEOUT] = { VOW_INTERNAL, "SETTINGS_TIMEOUT" },
+    [NGHTTP2_STREAM_CLOSED] = { VOW_INTERNAL, "STREAM_CLOSED" },
+    [NGHTTP2_FRAME_SIZE_ERROR] = { VOW_INTERNAL, "FRAME_SIZE_ERROR" },
+    [NGHTTP2_REFUSED_STREAM] = { VOW_UNAVAILABLE, "REFUSED_STREAM" },
+    [NGHTTP2_CANCEL] = { VOW_CANCELLED, "CANCEL" },
+    [NGHTTP2_COMPRESSION_ERROR] = { VOW_INTERNAL, "COMPRESSION_ERROR" },
+    [NGHTTP2_CONNECT_ERROR] = { VOW_INTERNAL, "CONNECT_ERROR" },
+    [NGHTTP2_ENHANCE_YOUR_CALM] = { VOW_RESOURCE_EXHAUSTED, "ENHANCE_YOUR_CALM" },
+    [NGHTTP2_INADEQUATE_SECURITY] = { VOW_PERMISSION_DENIED, "INADEQUATE_SECURITY" },
+    [NGHTTP2_HTTP_1_1_REQUIRED] = { VOW_UNKNOWN, "HTTP_1_1_REQUIRED" },
+};
+
+vow_code vow_grpc_code_of_http2(uint32_t error, const char **what)
+{
+    bool is_known = error < sizeof http2_errors / sizeof http2_errors[0];
+
+    *what = is_known ? http2_errors[error].name : "an unknown error";
+    return is_known ? http2_errors[error].code : VOW_UNKNOWN;
+}
+
+/* nghttp2 gave up: what it still has to say (a GOAWAY) leaves first. */
+static void session_http_failed(vow_grpc *grpc, int error)
+{
+    if (error == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
+        vow_grpc_lose(grpc, vow_status_make(VOW_UNAVAILABLE, "%s: the peer does not speak HTTP/2",
+                                            grpc->base.options.target));
+    else if (error == NGHTTP2_ERR_NOMEM || error == NGHTTP2_ERR_CALLBACK_FAILURE)
+        vow_grpc_lose(grpc, vow_status_no_memory());
+    else if (error == NGHTTP2_ERR_FLOODED)
+        vow_grpc_lose(grpc, vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s: the peer floods the connection",
+                                            grpc->base.options.target));
+    else
+        vow_grpc_lose(grpc, vow_status_make(VOW_INTERNAL, "%s: the peer broke HTTP/2: %s",
+                                            grpc->base.options.target, nghttp2_strerror(error)));
+}
+
+/* Sending */
+
+uint8_t *vow_grpc_make_room(vow_grpc *grpc, size_t size)
+{
+    return vow_buffer_make_room(&grpc->base, &grpc->filling, size, FIRST_BLOCK);
+}
+
+/* Collects what nghttp2 has to send, up to some KiB; more is asked for when that has left. False: it failed.
+ */
+static bool output_collect(vow_grpc *grpc)
+{
+    while (grpc->filling.size < FLUSH_AT) {
+        const uint8_t *data;
+        ssize_t        size = nghttp2_session_mem_send(grpc->http, &data);
+        uint8_t       *at;
+
+        if (size == 0)
+            return true;
+        if (size < 0) {
+            session_http_failed(grpc, (int)size);
+            return false;
+        }
+        at = vow_grpc_make_room(grpc, (size_t)size);
+        if (!at) {
+            vow_grpc_lose(grpc, vow_status_no_memory());
+            return false;
+        }
+        memcpy(at, data, (size_t)size);
+        grpc->filling.size += (size_t)size;
+    }
+    return true;
+}
+
+/* Answers that wait for the peer's credit still leave, as long as the last words may take. */
+static bool calls_are_queued(const vow_grpc *grpc)
+{
+    for (const vow_link *link = grpc->calls.head.next; link != &grpc->calls.head; link = link->next) {
+        if (VOW_OWNER(link, vow_grpc_call, link)->queued)
+            return true;
+    }
+    return false;
+}
+
+static bool grpc_is_flushed(const vow_session *session)
+{
+    const vow_grpc *grpc = (const vow_grpc *)session;
+
+    return !grpc->is_writing && grpc->filling.size == 0 && !vow_task_queued(&grpc->flush) && !calls_are_queued(grpc);
+}
+
+static void output_rest(vow_grpc *grpc)
+{
+    vow_buffer_give(&grpc->base, &grpc->filling);
+    vow_buffer_give(&grpc->base, &grpc->leaving);
+    if (grpc->state == VOW_GRPC_OPEN && grpc->sent_last && grpc_is_flushed(&grpc->base))
+        grpc->base.events->flushed(grpc->base.owner);
+    if (grpc->state == VOW_GRPC_CLOSED)
+        vow_scheduler_soon(vow_grpc_scheduler(grpc), &grpc->end);
+    else if (vow_grpc_is_alive(grpc) && nghttp2_session_want_read(grpc->http) == 0 &&
+             nghttp2_session_want_write(grpc->http) == 0)
+        vow_grpc_lose(grpc, VOW_STATUS_OK);
+}
+
+static void output_flush(vow_grpc *grpc)
+{
+    if (grpc->is_writing || grpc->is_feeding || !grpc->base.stream)
+        return;
+    session_enter(grpc);
+    while (output_collect(grpc) && grpc->filling.size > 0) {
+        vow_buffer swap = grpc->leaving;
+        vow_slice  slice;
+
+        grpc->leaving = grpc->filling;
+        grpc->filling = swap;
+        grpc->filling.size = 0;
+        slice = (vow_slice){ grpc->leaving.data, grpc->leaving.size };
+        if (!vow_stream_write(grpc->base.stream, &slice, 1)) {
+            grpc->is_writing = true;
+            break;
+        }
+        grpc->leaving.size = 0;
+    }
+    if (!grpc->is_writing && grpc->filling.size == 0)
+        output_rest(grpc);
+    session_leave(grpc);
+}
+
+static void output_flush_task(vow_task *task)
+{
+    output_flush(VOW_OWNER(task, vow_grpc, flush));
+}
+
+void vow_grpc_flush_later(vow_grpc *grpc)
+{
+    if (!grpc->is_writing)
+        vow_scheduler_late(vow_grpc_scheduler(grpc), &grpc->flush);
+}
+
+/* Frames that concern no call */
+
+static void settings_came(vow_grpc *grpc)
+{
+    uint32_t most = nghttp2_session_get_remote_settings(grpc->http, NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS);
+    size_t   before = grpc->base.peer_max_calls;
+
+    grpc->base.peer_max_calls = most;
+    if (grpc->state == VOW_GRPC_PREFACE) {
+        grpc->state = VOW_GRPC_OPEN;
+        grpc->base.is_ready = true;
+        vow_timers_disarm(&vow_grpc_scheduler(grpc)->timers, &grpc->timer);
+        grpc->base.events->ready(grpc->base.owner);
+    } else if (most > before) {
+        grpc->base.events->place(grpc->base.owner);
+    }
+}
+
+static void goaway_came(vow_grpc *grpc, const nghttp2_goaway *goaway)
+{
+    const char *what;
+    vow_code    code = vow_grpc_code_of_http2(goaway->error_code, &what);
+
+    grpc->base.goes_away = true;
+    if (goaway->error_code != NGHTTP2_NO_ERROR)
+        vow_grpc_lose(grpc, vow_status_make(code, "%s: the peer ended the connection with %s: %.*s",
+                                            grpc->base.options.target, what, (int)goaway->opaque_data_len,
+                                            (const char *)goaway->opaque_data));
+    else if (vow_grpc_is_alive(grpc))
+        grpc->base.events->goaway(grpc->base.owner);
+}
+
+/* What answers no ping of ours is left alone: it harms nobody. */
+static void pong_came(vow_grpc *grpc, const uint8_t payload[8])
+{
+    uint64_t number;
+
+    memcpy(&number, payload, sizeof number);
+    if (number > 0 && number <= grpc->pings)
+        grpc->base.events->pong(grpc->base.owner, number);
+}
+
+static int on_frame(nghttp2_session *http, const nghttp2_frame *frame, void *user)
+{
+    vow_grpc      *grpc = user;
+    vow_grpc_call *call;
+
+    (void)http;
+    if (!vow_grpc_is_alive(grpc))
+        return 0;
+    switch (frame->hd.type) {
+    case NGHTTP2_SETTINGS:
+        if (!(frame->hd.flags & NGHTTP2_FLAG_ACK))
+            settings_came(grpc);
+        break;
+    case NGHTTP2_HEADERS:
+        vow_grpc_headers_came(grpc, frame);
+        break;
+    case NGHTTP2_DATA:
+        call = vow_grpc_find(grpc, frame->hd.stream_id);
+        if (call && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+            vow_grpc_stream_ended(call);
+        break;
+    case NGHTTP2_PING:
+        if (frame->hd.flags & NGHTTP2_FLAG_ACK)
+            pong_came(grpc, frame->ping.opaque_data);
+        break;
+    case NGHTTP2_GOAWAY:
+        goaway_came(grpc, &frame->goaway);
+        break;
+    default:
+        break;
+    }
+    return 0;
+}
+
+/* Events of the stream */
+
+static void stream_opened(void *owner)
+{
+    (void)owner; /* a session is made of a stream that is open */
+}
+
+static vow_room stream_room(void *owner)
+{
+    vow_grpc *grpc = owner;
+    uint8_t  *block = vow_loop_read_block(grpc->base.loop);
+
+    return (vow_room){ block, block ? VOW_READ_BLOCK : 0 };
+}
+
+static void session_feed(vow_grpc *grpc, const uint8_t *data, size_t size)
+{
+    ssize_t used;
+
+    if (grpc->must_not_feed)
+        return;
+    session_enter(grpc);
+    grpc->base.heard_ns = vow_scheduler_now_ns(vow_grpc_scheduler(grpc));
+    grpc->is_feeding = true;
+    used = nghttp2_session_mem_recv(grpc->http, data, size);
+    grpc->is_feeding = false;
+    if (used < 0) {
+        grpc->must_not_feed = true;
+        session_http_failed(grpc, (int)used);
+    }
+    vow_grpc_flush_later(grpc);
+    session_leave(grpc);
+}
+
+static void stream_read(void *owner, size_t size)
+{
+    vow_grpc *grpc = owner;
+
+    session_feed(grpc, vow_loop_read_block(grpc->base.loop), size);
+}
+
+static void stream_written(void *owner)
+{
+    vow_grpc *grpc = owner;
+
+    grpc->is_writing = false;
+    grpc->leaving.size = 0;
+    output_flush(grpc);
+}
+
+static void stream_closed(void *owner, const vow_status *why)
+{
+    vow_grpc *grpc = owner;
+
+    grpc->base.stream = NULL;
+    grpc->is_writing = false;
+    if (grpc->state == VOW_GRPC_CLOSED)
+        session_drop_stream(grpc);
+    else if (why->code == VOW_OK && grpc->base.calls.count == 0)
+        vow_grpc_lose(grpc, VOW_STATUS_OK);
+    else if (why->code == VOW_OK)
+        vow_grpc_lose(grpc, vow_status_make(VOW_UNAVAILABLE, "%s: the peer closed the connection",
+                                            grpc->base.options.target));
+    else
+        vow_grpc_lose(grpc, vow_status_share(why));
+}
+
+static const vow_stream_events stream_events = {
+    .opened = stream_opened,
+    .room = stream_room,
+    .read = stream_read,
+    .written = stream_written,
+    .closed = stream_closed,
+};
+
+/* Opening */
+
+static void preface_timed_out(vow_timer *timer)
+{
+    vow_grpc *grpc = VOW_OWNER(timer, vow_grpc, timer);
+
+    vow_grpc_lose(grpc,
+                  vow_status_make(VOW_DEADLINE_EXCEEDED, "%s: no SETTINGS within %lld ms (%s)",
+                                  grpc->base.options.target, (long long)grpc->base.options.message_timeout_ms,
+                                  grpc->base.options.is_server ? "hello_timeout_ms" : "connect_timeout_ms"));
+}
+
+static void *http_alloc(size_t size, void *user)
+{
+    (void)user;
+    return vow_alloc(size);
+}
+
+static void http_free(void *memory, void *user)
+{
+    (void)user;
+    vow_free(memory);
+}
+
+static void *http_calloc(size_t count, size_t size, void *user)
+{
+    (void)user;
+    return size && count > SIZE_MAX / size ? NULL : vow_alloc_zeroed(count * size);
+}
+
+static void *http_realloc(void *memory, size_t size, void *user)
+{
+    (void)user;
+    return vow_resize(memory, size);
+}
+
+static int http_set_callbacks(nghttp2_session_callbacks **callbacks)
+{
+    int error = nghttp2_session_callbacks_new(callbacks);
+
+    if (error)
+        return error;
+    nghttp2_session_callbacks_set_on_begin_headers_callback(*callbacks, vow_grpc_on_begin_headers);
+    nghttp2_session_callbacks_set_on_header_callback(*callbacks, vow_grpc_on_header);
+    nghttp2_session_callbacks_set_on_frame_recv_callback(*callbacks, on_frame);
+    nghttp2_session_callbacks_set_on_data_chunk_recv_callback(*callbacks, vow_grpc_on_data);
+    nghttp2_session_callbacks_set_on_stream_close_callback(*callbacks, vow_grpc_on_stream_close);
+    nghttp2_session_callbacks_set_on_frame_send_callback(*callbacks, vow_grpc_on_frame_sent);
+    nghttp2_session_callbacks_set_send_data_callback(*callbacks, vow_grpc_send_data);
+    return 0;
+}
+
+/* Windows are opened by hand, as messages are taken. nghttp2's own limiter of resets knows no answers; what
+ * costs is counted here. */
+static int http_set_options(nghttp2_option **option)
+{
+    int error = nghttp2_option_new(option);
+
+    if (error)
+        return error;
+    nghttp2_option_set_no_auto_window_update(*option, 1);
+    nghttp2_option_set_no_closed_streams(*option, 1);
+    nghttp2_option_set_max_settings(*option, SETTINGS_ENTRIES_MAX);
+    nghttp2_option_set_max_outbound_ack(*option, ACKS_MAX);
+    nghttp2_option_set_max_continuations(*option, CONTINUATIONS_MAX);
+    nghttp2_option_set_stream_reset_rate_limit(*option, UINT32_MAX, UINT32_MAX);
+    return 0;
+}
+
+static int http_say_hello(vow_grpc *grpc)
+{
+    const vow_session_options   *options = &grpc->base.options;
+    const nghttp2_settings_entry settings[] = {
+        { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options->is_server ? (uint32_t)options->max_calls : 0 },
+        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)options->stream_window },
+        { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)options->max_metadata_size },
+        { NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_SIZE },
+        { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
+    };
+    size_t count = sizeof settings / sizeof settings[0] - options->is_server; /* ENABLE_PUSH is a client's */
+    int    error = nghttp2_submit_settings(grpc->http, NGHTTP2_FLAG_NONE, settings, count);
+
+    if (error)
+        return error;
+    return nghttp2_session_set_local_window_size(grpc->http, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
+}
+
+static bool http_open(vow_grpc *grpc)
+{
+    nghttp2_mem                memory = { NULL, http_alloc, http_free, http_calloc, http_realloc };
+    nghttp2_session_callbacks *callbacks = NULL;
+    nghttp2_option            *option = NULL;
+    int                        error = http_set_callbacks(&callbacks);
+
+    if (!error)
+        error = http_set_options(&option);
+    if (!error && grpc->base.options.is_server)
+        error = nghttp2_session_server_new3(&grpc->http, callbacks, grpc, option, &memory);
+    else if (!error)
+        error = nghttp2_session_client_new3(&grpc->http, callbacks, grpc, option, &memory);
+    nghttp2_session_callbacks_del(callbacks);
+    nghttp2_option_del(option);
+    return !error && http_say_hello(grpc) == 0;
+}
+
+/* "host:port" of "grpc://host:port": what :authority says. */
+static char *target_authority(const char *target)
+{
+    const char *slashes = strstr(target, "://");
+
+    if (!slashes)
+        return vow_text_copy("localhost");
+    return vow_text_copy(slashes[3] == '/' ? "localhost" : slashes + 3);
+}
+
+static void session_finish(vow_task *task);
+
+static void session_leaves(vow_task *task)
+{
+    vow_grpc *grpc = VOW_OWNER(task, vow_grpc, leave);
+
+    session_enter(grpc);
+    if (vow_grpc_is_alive(grpc))
+        grpc->base.events->goaway(grpc->base.owner);
+    session_leave(grpc);
+}
+
+void vow_grpc_ids_run_out(vow_grpc *grpc)
+{
+    grpc->base.goes_away = true;
+    vow_scheduler_soon(vow_grpc_scheduler(grpc), &grpc->leave);
+}
+
+static bool grpc_init(vow_grpc *grpc, vow_stream *stream, const vow_session_options *options,
+                      const vow_session_events *events, void *owner)
+{
+    grpc->base.protocol = &vow_protocol_grpc;
+    grpc->base.events = events;
+    grpc->base.owner = owner;
+    grpc->base.loop = stream->loop;
+    grpc->base.options = *options;
+    vow_map_init(&grpc->base.calls);
+    vow_list_init(&grpc->calls);
+    vow_grpc_fields_init(&grpc->fields, &grpc->base);
+    vow_timer_init(&grpc->timer, preface_timed_out);
+    vow_task_init(&grpc->flush, output_flush_task);
+    vow_task_init(&grpc->lost, session_lost);
+    vow_task_init(&grpc->end, session_finish);
+    vow_task_init(&grpc->leave, session_leaves);
+    grpc->authority = options->is_server ? NULL : target_authority(options->target);
+    return (options->is_server || grpc->authority) && http_open(grpc);
+}
+
+static vow_session *grpc_open(vow_stream *stream, bool is_connected, const vow_session_options *options,
+                              const vow_session_events *events, void *owner)
+{
+    vow_grpc      *grpc = vow_alloc_zeroed(sizeof *grpc);
+    vow_scheduler *scheduler = vow_scheduler_of(stream->loop);
+
+    (void)is_connected;
+    if (grpc)
+        vow_loop_object_born(stream->loop);
+    if (!grpc || !grpc_init(grpc, stream, options, events, owner)) {
+        vow_stream_close(stream);
+        if (grpc) {
+            grpc->state = VOW_GRPC_CLOSED;
+            session_end(grpc);
+        }
+        return NULL;
+    }
+    grpc->base.stream = stream;
+    vow_stream_adopt(stream, &stream_events, grpc);
+    vow_timers_arm(&scheduler->timers, &grpc->timer,
+                   vow_scheduler_after_ms(scheduler, options->message_timeout_ms));
+    vow_grpc_flush_later(grpc);
+    return &grpc->base;
+}
+
+/* What rpc hands down */
+
+static uint64_t grpc_ping(vow_session *session)
+{
+    vow_grpc *grpc = vow_grpc_of(session);
+    uint64_t  number = grpc->pings + 1;
+    uint8_t   payload[8];
+
+    if (!vow_grpc_is_alive(grpc))
+        return 0;
+    memcpy(payload, &number, sizeof payload);
+    if (nghttp2_submit_ping(grpc->http, NGHTTP2_FLAG_NONE, payload) != 0) {
+        vow_grpc_lose(grpc, vow_status_no_memory());
+        return 0;
+    }
+    grpc->pings = number;
+    vow_grpc_flush_later(grpc);
+    return number;
+}
+
+static void grpc_goaway(vow_session *session, int step)
+{
+    vow_grpc *grpc = vow_grpc_of(session);
+    int       error;
+
+    if (!vow_grpc_is_alive(grpc))
+        return;
+    grpc->sent_last |= step == 2;
+    if (step == 1)
+        error = nghttp2_submit_shutdown_notice(grpc->http);
+    else
+        error = nghttp2_submit_goaway(grpc->http, NGHTTP2_FLAG_NONE,
+                                      nghttp2_session_get_last_proc_stream_id(grpc->http), NGHTTP2_NO_ERROR,
+                                      NULL, 0);
+    if (error)
+        vow_grpc_lose(grpc, vow_status_no_memory());
+    vow_grpc_flush_later(grpc);
+}
+
+static void grpc_pause(vow_session *session, bool paused)
+{
+    vow_grpc *grpc = vow_grpc_of(session);
+
+    if (!vow_grpc_is_alive(grpc) || !grpc->base.stream)
+        return;
+    grpc->base.is_paused = paused;
+    grpc->base.heard_ns = vow_scheduler_now_ns(vow_grpc_scheduler(grpc));
+    if (paused)
+        vow_stream_pause(grpc->base.stream);
+    else
+        vow_stream_resume(grpc->base.stream);
+}
+
+/* Closing */
+
+static void session_finish(vow_task *task)
+{
+    vow_grpc *grpc = VOW_OWNER(task, vow_grpc, end);
+
+    if (!grpc->base.stream || !grpc_is_flushed(&grpc->base))
+        return;
+    vow_stream_finish(grpc->base.stream);
+    session_drop_stream(grpc);
+}
+
+static void last_words_over(vow_timer *timer)
+{
+    vow_grpc *grpc = VOW_OWNER(timer, vow_grpc, timer);
+
+    vow_stream_close(grpc->base.stream);
+    session_drop_stream(grpc);
+}
+
+static void session_say_last_words(vow_grpc *grpc)
+{
+    vow_scheduler *scheduler = vow_grpc_scheduler(grpc);
+
+    vow_scheduler_hold(scheduler);
+    grpc->has_last_words = true;
+    vow_stream_resume(grpc->base.stream);
+    vow_timer_init(&grpc->timer, last_words_over);
+    vow_timers_arm(&scheduler->timers, &grpc->timer, vow_scheduler_after_ms(scheduler, LAST_WORDS_MS));
+    vow_grpc_flush_later(grpc);
+}
+
+static uint32_t http2_error_of_code(vow_code code)
+{
+    switch (code) {
+    case VOW_OK:
+    case VOW_UNAVAILABLE:
+    case VOW_CANCELLED:
+        return NGHTTP2_NO_ERROR;
+    case VOW_RESOURCE_EXHAUSTED:
+        return NGHTTP2_ENHANCE_YOUR_CALM;
+    default:
+        return NGHTTP2_INTERNAL_ERROR;
+    }
+}
+
+static void session_send_goaway(vow_grpc *grpc, const vow_status *why)
+{
+    const char *text = vow_status_message(why);
+
+    nghttp2_submit_goaway(grpc->http, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(grpc->http),
+                          http2_error_of_code(why->code), (const uint8_t *)text, strlen(text));
+}
+
+static void grpc_lose(vow_session *session, const vow_status *why)
+{
+    vow_grpc *grpc = vow_grpc_of(session);
+
+    if (!vow_grpc_is_alive(grpc))
+        return;
+    session_send_goaway(grpc, why);
+    vow_grpc_flush_later(grpc);
+    vow_grpc_lose(grpc, vow_status_share(why));
+}
+
+static void grpc_close(vow_session *session, const vow_status *why)
+{
+    vow_grpc *grpc = vow_grpc_of(session);
+
+    assert(grpc->state != VOW_GRPC_CLOSED);
+    if (grpc->base.stream && vow_grpc_is_alive(grpc))
+        session_send_goaway(grpc, why ? why : &VOW_STATUS_OK);
+    vow_timers_disarm(&vow_grpc_scheduler(grpc)->timers, &grpc->timer);
+    vow_task_cancel(&grpc->lost);
+    grpc->state = VOW_GRPC_CLOSED;
+    vow_grpc_calls_detach(grpc);
+    vow_held_leave_account(&grpc->base);
+    if (grpc->base.stream)
+        session_say_last_words(grpc);
+    session_end(grpc);
+}
+
+static bool grpc_claims(const uint8_t *first, size_t size, bool *need_more)
+{
+    size_t compared = size < NGHTTP2_CLIENT_MAGIC_LEN ? size : NGHTTP2_CLIENT_MAGIC_LEN;
+    bool   fits = memcmp(first, NGHTTP2_CLIENT_MAGIC, compared) == 0;
+
+    *need_more = fits && size < NGHTTP2_CLIENT_MAGIC_LEN;
+    return fits && size >= NGHTTP2_CLIENT_MAGIC_LEN;
+}
+
+const vow_protocol vow_protocol_grpc = {
+    .name = "gRPC",
+    .alpn = "h2",
+    .service = "grpc",
+    .claims = grpc_claims,
+    .open = grpc_open,
+    .begin = vow_grpc_begin,
+    .send = vow_grpc_send,
+    .finish = vow_grpc_finish,
+    .taken = vow_grpc_taken,
+    .answer = vow_grpc_answer,
+    .cancel = vow_grpc_cancel,
+    .ping = grpc_ping,
+    .lose = grpc_lose,
+    .goaway = grpc_goaway,
+    .is_flushed = grpc_is_flushed,
+    .pause = grpc_pause,
+    .close = grpc_close,
+};

@@ -1,0 +1,223 @@
+/*
+ * The inside of a session of gRPC over HTTP/2.
+ *
+ * The idea: nghttp2 reads and writes the frames and keeps the state of streams and of HPACK; it does no I/O.
+ * What came is fed to it, what it has to send is collected in one buffer and leaves at the end of the loop's
+ * iteration. Here its callbacks become calls, and what rpc hands down becomes headers, messages and trailers.
+ *
+ *     session.c   a connection from its first byte to its last
+ *     calls.c     streams to calls and back: headers, trailers, resets
+ *     messages.c  the messages of a call, in both directions, and their flow control
+ *     fields.c    the fields of a header block
+ *     text.c      timeouts, percent-encoding, Base 64
+ *
+ * The rule: nghttp2 must not be entered from its own callbacks in ways that free what it stands on, and an
+ * event may close the session: so what the callbacks find is told to rpc at once, but the session is freed
+ * only when `busy` is 0.
+ *
+ * Source  gRPC, "gRPC over HTTP2"; RFC 9113.
+ */
+#ifndef VOW_PROTOCOL_GRPC_SESSION_H
+#define VOW_PROTOCOL_GRPC_SESSION_H
+
+#include "runtime/protocol/grpc/fields.h"
+#include "runtime/protocol/held.h"
+#include "runtime/protocol/message.h"
+
+#include <nghttp2/nghttp2.h>
+
+/* What stands before a message: a flag for compression, and its size. */
+#define VOW_GRPC_PREFIX 5
+
+/* The head of a frame of HTTP/2. */
+#define VOW_HTTP2_HEAD ((size_t)9)
+
+typedef struct vow_grpc vow_grpc;
+
+/* Bytes of a stream that wait to be sent. */
+typedef struct vow_grpc_chunk {
+    struct vow_grpc_chunk *next;
+    size_t                 block_size;
+    size_t                 size;
+    size_t                 sent;
+    uint8_t                bytes[];
+} vow_grpc_chunk;
+
+/* How a stream of HTTP/2 ends: with END_STREAM alone, or with trailers. */
+typedef struct vow_grpc_trailers {
+    nghttp2_nv *fields; /* in a block with their texts; NULL: END_STREAM on the last DATA */
+    size_t      count;
+    size_t      block_size;
+} vow_grpc_trailers;
+
+/* One stream of HTTP/2. It may live longer than the wire (an answer that still leaves), and begins before it.
+ */
+typedef struct vow_grpc_call {
+    vow_link  link; /* among the session's */
+    vow_grpc *grpc;
+    vow_wire *wire; /* NULL: rpc does not know it yet, or has forgotten it */
+    int32_t   id;
+
+    bool is_unary_in;     /* the other side sends one message */
+    bool has_headers_out; /* a response was begun */
+    bool has_headers_in;  /* a response's headers have come */
+    bool has_message_in;  /* one was handed up, or waits for the end of the stream */
+    bool has_ended_in;    /* the other side's END_STREAM has come */
+    bool ends_out;        /* nothing follows what is queued but the trailers */
+    bool is_deferred;     /* nghttp2 is told when there is more to send */
+    bool is_reset;        /* this side has ended it before its end */
+    bool is_answered;     /* the wire waits for its last messages to leave */
+
+    /* What comes in */
+    uint8_t    prefix[VOW_GRPC_PREFIX];
+    size_t     prefix_size;
+    vow_buffer message; /* that is coming in */
+    size_t     message_size;
+    size_t     held;       /* bytes of messages that rpc has not taken */
+    size_t     unconsumed; /* bytes whose credit has not been given back */
+
+    /* What goes out */
+    vow_grpc_chunk   *first;
+    vow_grpc_chunk   *last;
+    size_t            queued;
+    vow_grpc_trailers trailers;
+    vow_task          emptied;    /* tells that all that was queued has left */
+    size_t            block_size; /* of this */
+} vow_grpc_call;
+
+typedef enum vow_grpc_state {
+    VOW_GRPC_PREFACE, /* nothing is known of the peer */
+    VOW_GRPC_OPEN,
+    VOW_GRPC_LOST,  /* `closed` was reported, or will be */
+    VOW_GRPC_CLOSED /* by rpc; what was queued still leaves */
+} vow_grpc_state;
+
+struct vow_grpc {
+    vow_session      base; /* first */
+    vow_grpc_state   state;
+    nghttp2_session *http; /* NULL: gone */
+    vow_grpc_fields  fields;
+    vow_list         calls;
+    char            *authority; /* of the target, for a client */
+
+    vow_buffer filling; /* what was made to be sent */
+    vow_buffer leaving; /* lent to the stream while `is_writing` */
+    vow_task   flush;
+    bool       is_writing;
+    bool       is_feeding;    /* inside nghttp2_session_mem_recv */
+    bool       must_not_feed; /* nghttp2 has failed or was terminated: it is never fed again */
+
+    vow_timer  timer; /* for the preface; then for the last words */
+    vow_task   lost;  /* reports the loss */
+    vow_status why;   /* it was lost */
+    vow_task   end;   /* ends the stream of a session that was closed */
+    uint64_t   pings; /* sent; the number of the last */
+    vow_task   leave; /* tells that no stream ids are left */
+    unsigned   busy;
+    bool       sent_last; /* the second goaway */
+    bool       has_last_words;
+};
+
+static inline vow_grpc *vow_grpc_of(vow_session *session)
+{
+    return (vow_grpc *)session;
+}
+
+static inline vow_scheduler *vow_grpc_scheduler(const vow_grpc *grpc)
+{
+    return vow_scheduler_of(grpc->base.loop);
+}
+
+static inline bool vow_grpc_is_alive(const vow_grpc *grpc)
+{
+    return grpc->state < VOW_GRPC_LOST;
+}
+
+/* session.c */
+
+/* Something is to be sent: it leaves when all that is ready has run. */
+void vow_grpc_flush_later(vow_grpc *grpc);
+
+/* Ends all calls and the session, which rpc hears of from the queue, with `why`, which is given. */
+void vow_grpc_lose(vow_grpc *grpc, vow_status why);
+
+/* No stream ids are left: rpc takes another connection. */
+void vow_grpc_ids_run_out(vow_grpc *grpc);
+
+/* Gives `size` more bytes of room at the end of what is being filled, or NULL: no memory. */
+uint8_t *vow_grpc_make_room(vow_grpc *grpc, size_t size);
+
+/* What is said of a connection that nghttp2 has ended. */
+vow_code vow_grpc_code_of_http2(uint32_t error, const char **what);
+
+/* calls.c */
+
+/* Callbacks of nghttp2. */
+int vow_grpc_on_begin_headers(nghttp2_session *http, const nghttp2_frame *frame, void *user);
+int vow_grpc_on_header(nghttp2_session *http, const nghttp2_frame *frame, const uint8_t *name,
+                       size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags, void *user);
+int vow_grpc_on_stream_close(nghttp2_session *http, int32_t id, uint32_t error, void *user);
+int vow_grpc_on_frame_sent(nghttp2_session *http, const nghttp2_frame *frame, void *user);
+
+/* A header block, or the data of a stream, is complete. */
+void vow_grpc_headers_came(vow_grpc *grpc, const nghttp2_frame *frame);
+void vow_grpc_stream_ended(vow_grpc_call *call);
+
+vow_grpc_call *vow_grpc_find(vow_grpc *grpc, int32_t id);
+
+/* Ends one call for a fault of the other side, at both ends. `status` is given. */
+void vow_grpc_fail(vow_grpc_call *call, vow_status status);
+
+/* Tells the caller how its call ended, behind what was sent. */
+void vow_grpc_tell_end(vow_grpc_call *call, const vow_ending *ending);
+
+/* Begins a response, if it has not been. False: no memory. */
+bool vow_grpc_submit_headers(vow_grpc_call *call, const vow_metadata *metadata);
+
+/* Ends all, with the session's loss. Without a word to rpc: lets go of the wires; frees all. */
+void vow_grpc_calls_lose(vow_grpc *grpc, const vow_status *why);
+void vow_grpc_calls_detach(vow_grpc *grpc);
+void vow_grpc_calls_forget(vow_grpc *grpc);
+
+/* rpc is told that the wire has ended. */
+void vow_grpc_end(vow_grpc_call *call, const vow_ending *ending);
+
+vow_code vow_grpc_begin(vow_session *session, vow_wire *wire, const vow_begin *begin, vow_status *status);
+void     vow_grpc_answer(vow_wire *wire, const ProtobufCMessage *message, const vow_ending *ending);
+void     vow_grpc_cancel(vow_wire *wire);
+
+/* messages.c */
+
+int vow_grpc_on_data(nghttp2_session *http, uint8_t flags, int32_t id, const uint8_t *data, size_t size,
+                     void *user);
+int vow_grpc_send_data(nghttp2_session *http, nghttp2_frame *frame, const uint8_t *head, size_t size,
+                       nghttp2_data_source *source, void *user);
+
+/* What nghttp2 asks for the bytes of a call. */
+nghttp2_data_provider vow_grpc_provider(vow_grpc_call *call);
+
+/* Is no message under way? */
+bool vow_grpc_call_is_whole(const vow_grpc_call *call);
+
+/* Drops what has not left. False: a message has left in part. */
+bool vow_grpc_drop_queued(vow_grpc_call *call);
+
+/* Queues a message. Fails: no memory, or the peer would not take it. */
+vow_code vow_grpc_queue(vow_grpc_call *call, const ProtobufCMessage *message);
+
+/* More was queued, or the end was: nghttp2 goes on with the stream. */
+void vow_grpc_resume(vow_grpc_call *call);
+
+/* A unary message waits for the end of its stream: hands it up. False: there was none. */
+bool vow_grpc_deliver_last(vow_grpc_call *call);
+
+/* Frees what a call has queued and is receiving. */
+void vow_grpc_messages_init(vow_grpc_call *call);
+void vow_grpc_messages_done(vow_grpc_call *call);
+
+vow_code vow_grpc_send(vow_wire *wire, const ProtobufCMessage *message, const vow_metadata *metadata,
+                       vow_status *status);
+void     vow_grpc_finish(vow_wire *wire);
+void     vow_grpc_taken(vow_wire *wire, size_t size);
+
+#endif

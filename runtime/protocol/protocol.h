@@ -54,7 +54,6 @@ typedef struct vow_wire {
     void        *incoming; /* the protocol's own: a message that is coming in, in pieces */
     void        *outgoing; /* and one that is going out; NULL: none */
     void        *flow;     /* the credit of a call that streams; NULL: none yet */
-    uint64_t     begins_at; /* the protocol's own: where in what is sent a call of ours begins */
     size_t       queued;   /* bytes of a stream's messages that wait for credit, or for the connection */
     bool         is_ours;    /* begun by this side */
     bool         has_spoken; /* what the other side has sent had its metadata, if any; more would come too late */

@@ -181,10 +181,9 @@ void vow_calls_lose(vow_native *native, const vow_status *why)
 
     while ((node = vow_map_any(&native->base.calls))) {
         vow_wire *wire = VOW_OWNER(node, vow_wire, node);
-        bool      never_left = wire->is_ours && wire->begins_at >= native->output.left_bytes;
 
         calls_remove(native, wire);
-        native->base.events->ended(wire, VOW_ENDING(.status = *why, .never_ran = never_left));
+        native->base.events->ended(wire, VOW_ENDING(.status = *why));
     }
 }
 
@@ -768,8 +767,6 @@ vow_code vow_calls_begin(vow_session *session, vow_wire *wire, const vow_begin *
     size_t      size = begin->message ? vow_message_size(begin->message) : 0;
     vow_header  header = { .kind = VOW_FRAME_CALL, .call = native->next_call, .to_send = begin->metadata };
 
-    uint64_t    begins_at;
-
     assert(native->state == VOW_NATIVE_OPEN);
     if (begin_check(native, size, status) != VOW_OK)
         return VOW_RESOURCE_EXHAUSTED;
@@ -777,14 +774,12 @@ vow_code vow_calls_begin(vow_session *session, vow_wire *wire, const vow_begin *
     header.method = vow_methods_tell(native, begin->method);
     if (header.method == 0)
         header.method_name = (vow_bytes){ (const uint8_t *)begin->method->name, strlen(begin->method->name) };
-    begins_at = native->output.filled_bytes;
     if (begin_send(native, wire, &header, begin->message, size) != VOW_OK) {
         vow_flow_free(native, wire);
         *status = vow_status_no_memory();
         return VOW_RESOURCE_EXHAUSTED;
     }
     native->next_call += 2;
-    wire->begins_at = begins_at;
     calls_add(native, wire, header.call, true);
     return VOW_OK;
 }

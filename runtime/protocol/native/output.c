@@ -164,7 +164,6 @@ static size_t output_choose_slices(vow_output *output, vow_slice *slices)
         output->leaving = output->filling;
         output->filling = swap;
         output->filling.size = 0;
-        output->left_bytes += output->leaving.size;
         slices[count++] = (vow_slice){ output->leaving.data, output->leaving.size };
     }
     if (!vow_list_empty(&output->large) && output->large.head.next == output->large.head.previous)
@@ -257,7 +256,6 @@ static inline void output_filled(vow_output *output, const uint8_t *end)
     size_t size = (size_t)(end - output->filling.data);
 
     output->queued_bytes += size - output->filling.size;
-    output->filled_bytes += size - output->filling.size;
     output->filling.size = size;
     if (size >= output->flush_at) {
         output->flush_at += output->flush_at < VOW_FLUSH_MOST ? output->flush_at / 2 : 0;

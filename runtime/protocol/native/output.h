@@ -65,8 +65,6 @@ typedef struct vow_output {
     size_t        queued_bytes;
     size_t        paced_bytes;    /* of these, in streams that have not been given their turn */
     size_t        max_frame_size; /* the peer's */
-    uint64_t      filled_bytes;   /* that were ever put into `filling` */
-    uint64_t      left_bytes;     /* of these, given to the stream */
     size_t        pongs;          /* queued since all had left */
     bool          is_writing;
     bool          has_sent_of_calls; /* a frame of a call, since the peer's last ping */

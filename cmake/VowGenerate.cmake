@@ -82,3 +82,23 @@ function(vow_messages)
     endforeach()
     set(${arg_OUTPUT} ${sources} PARENT_SCOPE)
 endfunction()
+
+# Messages and stubs of services that are part of the library.
+function(vow_stubs)
+    cmake_parse_arguments(arg "" "OUTPUT;IMPORT_DIR" "PROTOS" ${ARGN})
+    set(folder ${CMAKE_CURRENT_BINARY_DIR}/messages)
+    file(MAKE_DIRECTORY ${folder})
+    set(sources)
+    foreach(proto IN LISTS arg_PROTOS)
+        _vow_split_proto(${proto} "${arg_IMPORT_DIR}" root name)
+        add_custom_command(
+            OUTPUT ${folder}/${name}.pb-c.c ${folder}/${name}.pb-c.h ${folder}/${name}.vow.c ${folder}/${name}.vow.h
+            COMMAND ${VOW_PROTOC} --plugin=protoc-gen-vow=$<TARGET_FILE:vow::protoc-gen-vow> -I${root}
+                    --vow_out=messages=${VOW_PROTOC_GEN_C}:${folder} ${name}.proto
+            DEPENDS ${proto} vow::protoc-gen-vow
+            VERBATIM)
+        set_source_files_properties(${folder}/${name}.pb-c.c PROPERTIES COMPILE_OPTIONS -w)
+        list(APPEND sources ${folder}/${name}.pb-c.c ${folder}/${name}.vow.c)
+    endforeach()
+    set(${arg_OUTPUT} ${sources} PARENT_SCOPE)
+endfunction()

@@ -70,6 +70,10 @@ VOW_API vow_server *vow_server_open(vow_loop *loop, const vow_server_options *op
 /** Adds a handler, or replaces the method's. Copies `handler`; what it points to must outlive the server. */
 VOW_API void vow_server_handle(vow_server *server, const vow_handler *handler);
 
+/** Calls `each` for every handler, lent for the length of the call, in no particular order. */
+VOW_API void vow_server_each_handler(const vow_server *server, void (*each)(const vow_handler *handler, void *arg),
+                                     void *arg);
+
 /**
  * Listens on `address`. A server may listen on several.
  *

@@ -231,6 +231,20 @@ void vow_server_handle(vow_server *server, const vow_handler *handler)
     memcpy(&entry->handler, handler, handler->size < sizeof *handler ? handler->size : sizeof *handler);
 }
 
+void vow_server_each_handler(const vow_server *server, void (*each)(const vow_handler *handler, void *arg), void *arg)
+{
+    const vow_map *entries = &server->entries;
+
+    if (server->anchor.is_missing)
+        return;
+    for (size_t i = 0; i <= entries->mask; i++) {
+        for (vow_map_node *node = entries->buckets[i]; node; node = node->next)
+            each(&VOW_OWNER(node, vow_entry, node)->handler, arg);
+    }
+    if (server->fallback)
+        each(&server->fallback->handler, arg);
+}
+
 /* --- Listening -------------------------------------------------------------------------------------- */
 
 static vow_code server_may_listen(const vow_server *server, const char *address, vow_error *error)

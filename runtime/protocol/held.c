@@ -22,13 +22,16 @@ void vow_held_give(vow_session *session, void *block, size_t size)
     vow_blocks_give(&vow_scheduler_of(session->loop)->blocks, block, size);
 }
 
-void *vow_held_take_within(vow_session *session, size_t *size)
+bool vow_held_is_within(const vow_session *session, size_t size)
 {
     const vow_account *account = session->options.account;
 
-    if (account && (account->used >= account->limit || *size > account->limit - account->used))
-        return NULL;
-    return vow_held_take(session, size);
+    return !account || (account->used < account->limit && size <= account->limit - account->used);
+}
+
+void *vow_held_take_within(vow_session *session, size_t *size)
+{
+    return vow_held_is_within(session, *size) ? vow_held_take(session, size) : NULL;
 }
 
 void vow_held_leave_account(vow_session *session)

@@ -23,6 +23,9 @@ void  vow_held_give(vow_session *session, void *block, size_t size);
  * short. NULL: no memory, or more than the account allows. */
 void *vow_held_take_within(vow_session *session, size_t *size);
 
+/* Would the account allow that? */
+bool vow_held_is_within(const vow_session *session, size_t size);
+
 /* The server that counts may go before the session's last words have left. */
 void vow_held_leave_account(vow_session *session);
 

@@ -13,52 +13,11 @@
 #include <string.h>
 
 #define NS_PER_US 1000u
-#define NS_PER_S 1000000000u
-
-/* Calls that their caller ends before the answer: what that costs is bounded for each connection. */
-#define CANCELS_MAX 1000
-#define CANCELS_PER_S 33
-#define CANCELS_PER_ANSWER 4
-#define CANCELS_TO_GO_ON 100
-#define STOPS_WITHIN_S 30
 
 /* A call of ours that was forgotten without a word, and still has its place at the peer. */
 typedef struct ghost {
     vow_map_node node;
 } ghost;
-
-/* Buckets */
-
-static void bucket_refill(vow_bucket *bucket, uint64_t now_ns)
-{
-    uint64_t elapsed_ns = now_ns - bucket->filled_ns;
-    uint64_t most = (uint64_t)CANCELS_MAX * 1000;
-
-    if (elapsed_ns > (uint64_t)CANCELS_MAX * NS_PER_S)
-        elapsed_ns = (uint64_t)CANCELS_MAX * NS_PER_S;
-    bucket->tokens += elapsed_ns / 1000000u * CANCELS_PER_S;
-    bucket->filled_ns = now_ns - elapsed_ns % 1000000u;
-    if (bucket->tokens > most)
-        bucket->tokens = most;
-}
-
-static bool bucket_take(vow_bucket *bucket, uint64_t now_ns)
-{
-    bucket_refill(bucket, now_ns);
-    if (bucket->tokens < 1000)
-        return false;
-    bucket->tokens -= 1000;
-    return true;
-}
-
-static void bucket_answered(vow_bucket *bucket)
-{
-    uint64_t most = (uint64_t)CANCELS_MAX * 1000;
-
-    bucket->tokens += CANCELS_PER_ANSWER * 1000;
-    if (bucket->tokens > most)
-        bucket->tokens = most;
-}
 
 /* The table of calls */
 
@@ -621,17 +580,14 @@ static void cancels_stop(vow_native *native)
 
     if (native->paused & VOW_PAUSED_FOR_CANCELS)
         return; /* what had been read already */
-    native->stops[2] = native->stops[1];
-    native->stops[1] = native->stops[0];
-    native->stops[0] = now;
-    if (native->stops[2] && now - native->stops[2] < STOPS_WITHIN_S * (uint64_t)NS_PER_S) {
+    if (vow_bucket_stop(&native->cancels, now)) {
         vow_native_break(native, "too many calls were cancelled, for the third time in %d s: calm down",
-                         STOPS_WITHIN_S);
+                         VOW_STOPS_WITHIN_S);
         return;
     }
     vow_timer_init(&native->cancels_back, cancels_back);
     vow_timers_arm(&scheduler->timers, &native->cancels_back,
-                   vow_scheduler_after_ms(scheduler, CANCELS_TO_GO_ON * 1000 / CANCELS_PER_S));
+                   vow_scheduler_after_ms(scheduler, VOW_CANCELS_STOP_MS));
     vow_native_pause(native, VOW_PAUSED_FOR_CANCELS, true);
 }
 
@@ -649,7 +605,7 @@ static void hear_cancel(vow_native *native, const vow_header *header, vow_payloa
         return; /* crossed with the answer */
     vow_calls_end(native, wire, VOW_ENDING(.status = vow_status_cancelled()));
     if (vow_native_is_alive(native) &&
-        !bucket_take(&native->cancels, vow_scheduler_now_ns(vow_native_scheduler(native))))
+        !vow_bucket_take(&native->cancels, 1, vow_scheduler_now_ns(vow_native_scheduler(native))))
         cancels_stop(native);
 }
 
@@ -828,7 +784,7 @@ void vow_calls_answer(vow_wire *wire, const ProtobufCMessage *message, const vow
         vow_calls_send_status(native, ending->at_once ? NULL : wire, wire->node.key, ending);
         calls_remove(native, wire);
     }
-    bucket_answered(&native->cancels);
+    vow_bucket_give(&native->cancels, VOW_CANCELS_PER_ANSWER);
     answers_queue_up(native);
 }
 
@@ -837,7 +793,7 @@ static bool cancel_leaves_ghost(vow_native *native, uint64_t id, bool was_sent_w
 {
     ghost *ghost;
 
-    if (bucket_take(&native->cancels, vow_scheduler_now_ns(vow_native_scheduler(native))) || !was_sent_whole)
+    if (vow_bucket_take(&native->cancels, 1, vow_scheduler_now_ns(vow_native_scheduler(native))) || !was_sent_whole)
         return false;
     ghost = vow_alloc(sizeof *ghost);
     if (!ghost)

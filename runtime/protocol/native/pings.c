@@ -10,16 +10,9 @@
  */
 #include "runtime/protocol/native/session.h"
 
-#define NS_PER_MS 1000000u
-
 /* Pongs that the peer has not taken: then it must take them before it is read again; then it is a flood. */
 #define PONGS_TO_STOP 100
 #define PONGS_MAX 1000
-
-/* Half of the shortest keepalive_ms that a client has: networks bring pings closer together than they left.
- */
-#define INTERVAL_WITH_CALLS_MS 5000
-#define STRIKES_MAX 2
 
 uint64_t vow_pings_send(vow_session *session)
 {
@@ -33,28 +26,12 @@ uint64_t vow_pings_send(vow_session *session)
     return native->pings;
 }
 
-static int64_t least_interval_ms(const vow_native *native)
-{
-    int64_t least = native->base.options.min_ping_interval_ms;
-    bool    has_calls = native->base.calls.count > native->base.our_calls;
-
-    return has_calls && least > INTERVAL_WITH_CALLS_MS ? INTERVAL_WITH_CALLS_MS : least;
-}
-
-/* Notes the ping. False: it was one too many. */
 static bool ping_is_allowed(vow_native *native)
 {
-    uint64_t now = vow_scheduler_now_ns(vow_native_scheduler(native));
-    uint64_t before = native->ping_heard_ns;
-    bool     is_free = native->output.has_sent_of_calls;
+    bool is_free = native->output.has_sent_of_calls;
 
-    native->ping_heard_ns = now;
     native->output.has_sent_of_calls = false;
-    if (is_free)
-        native->ping_strikes = 0;
-    else if (before && (now - before) / NS_PER_MS < (uint64_t)least_interval_ms(native))
-        native->ping_strikes++;
-    return native->ping_strikes <= STRIKES_MAX;
+    return vow_strikes_ping(&native->strikes, &native->base, is_free);
 }
 
 void vow_pings_hear_ping(vow_native *native, const vow_header *header)
@@ -64,7 +41,7 @@ void vow_pings_hear_ping(vow_native *native, const vow_header *header)
     if (native->base.options.min_ping_interval_ms > 0 && !ping_is_allowed(native)) {
         vow_native_refuse(native, VOW_RESOURCE_EXHAUSTED,
                           "too_many_pings: they must be %lld ms apart (min_ping_interval_ms)",
-                          (long long)least_interval_ms(native));
+                          (long long)vow_strikes_interval_ms(&native->base));
         return;
     }
     if (++native->output.pongs > PONGS_MAX) {

@@ -9,9 +9,6 @@
 /* How long a session that was closed may take to send what it had queued. */
 #define LAST_WORDS_MS 2000
 
-/* A bucket for cancelled calls is full at first. */
-#define CANCELS_AT_FIRST 1000
-
 /* Life */
 
 static void session_end(vow_native *native)
@@ -421,8 +418,8 @@ static void native_init(vow_native *native, vow_stream *stream, const vow_sessio
     native->max_frame_size = vow_stream_is_local(stream) ? VOW_FRAME_MAX_LOCAL : VOW_FRAME_MAX;
     native->peer_max_message_size = UINT64_MAX;
     native->next_call = options->is_server ? 2 : 1;
-    native->cancels =
-        (vow_bucket){ CANCELS_AT_FIRST * 1000, vow_scheduler_now_ns(vow_scheduler_of(stream->loop)) };
+    vow_bucket_init(&native->cancels, VOW_CANCELS_MAX, VOW_CANCELS_PER_S,
+                    vow_scheduler_now_ns(vow_scheduler_of(stream->loop)));
     vow_map_init(&native->base.calls);
     vow_map_init(&native->ghosts);
     vow_methods_init(&native->methods);

@@ -16,6 +16,7 @@
 #ifndef VOW_PROTOCOL_NATIVE_SESSION_H
 #define VOW_PROTOCOL_NATIVE_SESSION_H
 
+#include "runtime/protocol/bucket.h"
 #include "runtime/protocol/native/hello.h"
 #include "runtime/protocol/native/output.h"
 
@@ -78,12 +79,6 @@ typedef struct vow_methods {
     uint32_t          last_number;
 } vow_methods;
 
-/* Tokens that come back with time. */
-typedef struct vow_bucket {
-    uint64_t tokens; /* thousandths */
-    uint64_t filled_ns;
-} vow_bucket;
-
 /* Measures what a round trip carries: windows grow with it. */
 typedef struct vow_gauge {
     uint64_t ping;   /* the ping that is on its way; 0: none */
@@ -129,8 +124,7 @@ typedef struct vow_native {
     uint64_t         last_peer_call; /* the highest id that the peer has begun */
     uint64_t         pings;          /* sent; the number of the last */
     uint64_t         pongs;          /* heard */
-    uint64_t         ping_heard_ns;  /* when the peer's last ping came; 0: none yet */
-    unsigned         ping_strikes;   /* pings that came too soon */
+    vow_strikes      strikes;        /* the peer's pings */
     vow_map          ghosts;         /* calls of ours that were forgotten and not cancelled: they hold their places */
     vow_bucket       cancels;
     uint64_t         peer_stream_window; /* the credit that a stream to the peer begins with */
@@ -138,7 +132,6 @@ typedef struct vow_native {
     uint64_t         connection_window;  /* and all of them together */
     uint64_t         granted;            /* of that, what the peer has left */
     vow_gauge        gauge;
-    uint64_t         stops[3];       /* when reading stopped for cancels, lately */
     vow_timer        cancels_back;
     vow_timer        hello_timer;    /* then: bounds the flush of a closed session */
     vow_task         lost;           /* reports the loss */

@@ -108,9 +108,10 @@ static vow_grpc_call *call_new(vow_grpc *grpc)
 
     if (!call)
         return NULL;
-    *call = (vow_grpc_call){ .grpc = grpc, .block_size = block_size };
+    *call = (vow_grpc_call){ .grpc = grpc, .block_size = block_size, .begins_at = UINT64_MAX };
     vow_list_append(&grpc->calls, &call->link);
     vow_grpc_messages_init(call);
+    vow_grpc_watch_calls(grpc);
     return call;
 }
 
@@ -150,6 +151,8 @@ static void call_detach(vow_grpc_call *call)
     wire->session = NULL;
     wire->flow = NULL;
     call->wire = NULL;
+    call->held = 0; /* what comes from now on is dropped, and holds up nobody */
+    call->begun_ns = 0;
 }
 
 vow_grpc_call *vow_grpc_find(vow_grpc *grpc, int32_t id)
@@ -211,21 +214,38 @@ static void ended_by_http2(vow_grpc_call *call, uint32_t error)
     vow_status_done(&status);
 }
 
+static void ghost_ends(vow_grpc *grpc)
+{
+    grpc->base.our_calls--;
+    if (grpc->state == VOW_GRPC_OPEN) /* also of a session that goes away: it may have been the last */
+        grpc->base.events->place(grpc->base.owner);
+}
+
 int vow_grpc_on_stream_close(nghttp2_session *http, int32_t id, uint32_t error, void *user)
 {
     vow_grpc      *grpc = user;
     vow_grpc_call *call = nghttp2_session_get_stream_user_data(http, id);
+    bool           is_ghost;
 
     if (!call)
         return 0;
     nghttp2_session_set_stream_user_data(http, id, NULL);
+    if (grpc->base.options.is_server && !call->has_told_end)
+        vow_grpc_watch_cancel(grpc);
     if (call->wire && call->is_answered && error == NGHTTP2_NO_ERROR)
         vow_grpc_end(call, VOW_ENDING(.status = VOW_STATUS_OK));
     else if (call->wire)
         ended_by_http2(call, error);
-    (void)grpc;
+    is_ghost = call->is_ghost;
     call_free(call);
+    if (is_ghost)
+        ghost_ends(grpc);
     return 0;
+}
+
+static bool call_never_left(const vow_grpc_call *call)
+{
+    return call->wire->is_ours && call->begins_at >= call->grpc->left_bytes;
 }
 
 void vow_grpc_calls_lose(vow_grpc *grpc, const vow_status *why)
@@ -234,7 +254,7 @@ void vow_grpc_calls_lose(vow_grpc *grpc, const vow_status *why)
         vow_grpc_call *call = VOW_OWNER(link, vow_grpc_call, link);
 
         if (call->wire)
-            vow_grpc_end(call, VOW_ENDING(.status = *why));
+            vow_grpc_end(call, VOW_ENDING(.status = *why, .never_ran = call_never_left(call)));
         link = call->link.next;
     }
 }
@@ -271,11 +291,11 @@ static vow_code begin_check(const vow_grpc *grpc, vow_status *status)
 {
     const vow_session_options *options = &grpc->base.options;
 
-    if (grpc->base.held_bytes <= options->max_queued_bytes)
+    if (grpc->queued <= options->max_queued_bytes)
         return VOW_OK;
     *status = vow_status_make(VOW_RESOURCE_EXHAUSTED,
                               "%s: %zu bytes wait to be sent; %zu are allowed (max_queued_bytes)",
-                              options->target, grpc->base.held_bytes, options->max_queued_bytes);
+                              options->target, grpc->queued, options->max_queued_bytes);
     return VOW_RESOURCE_EXHAUSTED;
 }
 
@@ -343,12 +363,28 @@ vow_code vow_grpc_begin(vow_session *session, vow_wire *wire, const vow_begin *b
     return VOW_OK;
 }
 
+/* Towards others' servers, too, vow cancels no more than they allow; what is beyond runs on, keeps its place,
+ * and is not listened to. */
+static bool cancel_leaves_ghost(vow_grpc_call *call)
+{
+    vow_grpc *grpc = call->grpc;
+
+    if (vow_bucket_take(&grpc->watch.cancels, 1, vow_scheduler_now_ns(vow_grpc_scheduler(grpc))) ||
+        !call->ends_out || call->queued)
+        return false;
+    call->is_ghost = true;
+    grpc->base.our_calls++;
+    return true;
+}
+
 void vow_grpc_cancel(vow_wire *wire)
 {
     vow_grpc_call *call = wire->flow;
+    bool           is_ours = wire->is_ours;
 
     call_detach(call);
-    call_reset(call, NGHTTP2_CANCEL);
+    if (!is_ours || !vow_grpc_is_alive(call->grpc) || !cancel_leaves_ghost(call))
+        call_reset(call, NGHTTP2_CANCEL);
 }
 
 /* Answering */
@@ -462,6 +498,7 @@ void vow_grpc_answer(vow_wire *wire, const ProtobufCMessage *message, const vow_
 {
     vow_grpc_call *call = wire->flow;
 
+    vow_bucket_give(&call->grpc->watch.cancels, VOW_CANCELS_PER_ANSWER);
     if (message && vow_grpc_queue(call, message) != VOW_OK)
         ending = VOW_ENDING(.status = vow_status_no_memory());
     vow_grpc_tell_end(call, ending);
@@ -497,7 +534,10 @@ int vow_grpc_on_header(nghttp2_session *http, const nghttp2_frame *frame, const 
     (void)http;
     (void)frame;
     (void)flags;
-    vow_grpc_fields_add(&grpc->fields, name, name_size, value, value_size);
+    /* A few bytes can stand for thousands in the table. Beyond the limit the stream is reset, and nghttp2
+     * goes on without telling: the table must stay in step. */
+    if (!vow_grpc_fields_add(&grpc->fields, name, name_size, value, value_size))
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     return 0;
 }
 
@@ -580,6 +620,7 @@ static void request_came(vow_grpc_call *call)
     if (wire) {
         call->is_unary_in = !arrival.streams;
         call_attach(call, wire, false);
+        call->begun_ns = call->is_unary_in ? grpc->base.heard_ns : 0;
     } else {
         vow_grpc_tell_end(call, VOW_ENDING(.status = arrival.refusal));
     }
@@ -646,8 +687,8 @@ static void trailers_came(vow_grpc_call *call)
     vow_metadata *metadata = NULL;
     size_t        block_size = 0;
 
-    vow_grpc_fields_metadata(&grpc->fields, &metadata,
-                             &block_size); /* without memory for it, the status counts more */
+    if (grpc->fields.fault.code == VOW_OK) /* else, or without memory, the status counts more */
+        vow_grpc_fields_metadata(&grpc->fields, &metadata, &block_size);
     if (!vow_grpc_call_is_whole(call) && status.code == VOW_OK)
         status = vow_status_make(VOW_INTERNAL, "%s: the server ended the call in the middle of a message",
                                  grpc->base.options.target);
@@ -656,6 +697,8 @@ static void trailers_came(vow_grpc_call *call)
     if (metadata)
         vow_held_give(&grpc->base, metadata, block_size);
     vow_status_done(&status);
+    if (nghttp2_session_get_stream_local_close(grpc->http, call->id) == 0)
+        call_reset(call, NGHTTP2_NO_ERROR); /* nobody listens to the rest of ours */
 }
 
 static void response_came(vow_grpc_call *call)
@@ -678,8 +721,10 @@ static void response_came(vow_grpc_call *call)
                                                                  : vow_status_message(&grpc->fields.fault)));
         return;
     }
-    if (vow_grpc_fields_metadata(&grpc->fields, &metadata, &block_size) != VOW_OK)
+    if (vow_grpc_fields_metadata(&grpc->fields, &metadata, &block_size) != VOW_OK) {
+        vow_grpc_fail(call, vow_status_no_memory());
         return;
+    }
     if (metadata && call->wire)
         grpc->base.events->metadata(call->wire, metadata);
     if (metadata)
@@ -708,8 +753,15 @@ void vow_grpc_stream_ended(vow_grpc_call *call)
     vow_grpc *grpc = call->grpc;
 
     call->has_ended_in = true;
-    if (!call->wire || call->is_answered || !grpc->base.options.is_server)
-        return; /* a client's call ends with trailers, or with its stream */
+    if (!call->wire || call->is_answered)
+        return;
+    if (!grpc->base.options.is_server) {
+        vow_grpc_fail(call,
+                      vow_status_make(VOW_INTERNAL, "%s: the server ended the call without a grpc-status",
+                                      grpc->base.options.target));
+        return;
+    }
+    call->begun_ns = 0;
     if (!vow_grpc_call_is_whole(call)) {
         vow_grpc_fail(
             call, vow_status_make(VOW_INTERNAL, "the caller ended its stream in the middle of a message"));
@@ -721,6 +773,35 @@ void vow_grpc_stream_ended(vow_grpc_call *call)
     }
 }
 
+/* A GOAWAY of nghttp2's own: the peer broke HTTP/2. */
+static void goaway_sent(vow_grpc *grpc, const nghttp2_goaway *goaway)
+{
+    const char *what;
+
+    if (goaway->error_code == NGHTTP2_NO_ERROR || !vow_grpc_is_alive(grpc))
+        return;
+    vow_grpc_code_of_http2(goaway->error_code, &what);
+    vow_grpc_lose(grpc, vow_status_make(VOW_INTERNAL, "%s: the peer broke HTTP/2: %s: %.*s",
+                                        grpc->base.options.target, what, (int)goaway->opaque_data_len,
+                                        (const char *)goaway->opaque_data));
+}
+
+int vow_grpc_before_frame(nghttp2_session *http, const nghttp2_frame *frame, void *user)
+{
+    vow_grpc      *grpc = user;
+    vow_grpc_call *call = NULL;
+
+    if (frame->hd.type == NGHTTP2_HEADERS) {
+        grpc->watch.has_sent_of_calls = true;
+        call = nghttp2_session_get_stream_user_data(http, frame->hd.stream_id);
+    }
+    if (call && call->begins_at == UINT64_MAX)
+        call->begins_at = grpc->made_bytes;
+    if (call && (frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
+        call->has_told_end = true;
+    return 0;
+}
+
 /* The caller's stream goes on behind an answer: it is told that nobody listens any more (RFC 9113,
  * section 8.1). */
 int vow_grpc_on_frame_sent(nghttp2_session *http, const nghttp2_frame *frame, void *user)
@@ -728,6 +809,8 @@ int vow_grpc_on_frame_sent(nghttp2_session *http, const nghttp2_frame *frame, vo
     vow_grpc      *grpc = user;
     vow_grpc_call *call;
 
+    if (frame->hd.type == NGHTTP2_GOAWAY)
+        goaway_sent(grpc, &frame->goaway);
     if (!grpc->base.options.is_server || frame->hd.type != NGHTTP2_HEADERS ||
         !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         return 0;

@@ -12,6 +12,10 @@ typedef struct entry_sizes {
     size_t value;
 } entry_sizes;
 
+/* Of a whole block, Base 64 and what is no metadata included. One that is larger is not told what is wrong
+ * with it. */
+#define WHOLE_MOST(metadata_size) (4 * (metadata_size))
+
 void vow_grpc_fields_init(vow_grpc_fields *fields, vow_session *session)
 {
     *fields = (vow_grpc_fields){ .session = session };
@@ -68,6 +72,8 @@ static bool metadata_charge(vow_grpc_fields *fields, size_t size)
 {
     const vow_session_options *options = &fields->session->options;
 
+    if (fields->fault.code != VOW_OK)
+        return false;
     fields->count++;
     fields->charged += size + VOW_METADATA_ENTRY_CHARGE;
     if (fields->count > options->max_metadata_count)
@@ -303,15 +309,19 @@ static const struct {
     { "grpc-status-details-bin", read_details },
 };
 
-void vow_grpc_fields_add(vow_grpc_fields *fields, const uint8_t *name, size_t name_size, const uint8_t *value,
+bool vow_grpc_fields_add(vow_grpc_fields *fields, const uint8_t *name, size_t name_size, const uint8_t *value,
                          size_t value_size)
 {
+    fields->whole += name_size + value_size + VOW_METADATA_ENTRY_CHARGE;
+    if (fields->whole > WHOLE_MOST(fields->session->options.max_metadata_size))
+        return false;
     for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
         if (!is(name, name_size, known[i].name))
             continue;
         if (known[i].read)
             known[i].read(fields, value, value_size);
-        return;
+        return true;
     }
     metadata_add(fields, name, name_size, value, value_size);
+    return true;
 }

@@ -37,6 +37,7 @@ typedef struct vow_grpc_fields {
     vow_buffer message; /* grpc-message */
     vow_buffer details; /* grpc-status-details-bin */
     size_t     charged; /* of metadata: names, values, and a charge for each */
+    size_t     whole;   /* the same of all fields */
     size_t     count;
 } vow_grpc_fields;
 
@@ -45,7 +46,8 @@ void vow_grpc_fields_init(vow_grpc_fields *fields, vow_session *session);
 /* Before each block, and at the end: gives back what the last one took. */
 void vow_grpc_fields_clear(vow_grpc_fields *fields);
 
-void vow_grpc_fields_add(vow_grpc_fields *fields, const uint8_t *name, size_t name_size, const uint8_t *value,
+/* False: the block is so much too large that the rest is not worth a look. */
+bool vow_grpc_fields_add(vow_grpc_fields *fields, const uint8_t *name, size_t name_size, const uint8_t *value,
                          size_t value_size);
 
 /* The metadata in a block of the session's; it points into the fields. NULL and VOW_OK: there is none. */

@@ -78,6 +78,7 @@ static void message_came(vow_grpc_call *call, const uint8_t *data)
 
     call->has_message_in = true;
     call->prefix_size = 0;
+    call->begun_ns = 0;
     if (!call->is_unary_in)
         call->held += size + VOW_GRPC_PREFIX;
     grpc->base.events->message(call->wire, data, size, call->is_unary_in);
@@ -124,6 +125,20 @@ static size_t message_room(const vow_grpc_call *call, size_t more)
     return room < call->message_size ? room : call->message_size;
 }
 
+static vow_status message_no_memory(const vow_grpc_call *call)
+{
+    const vow_account *account = call->grpc->base.options.account;
+
+    if (!account)
+        return vow_status_make(VOW_RESOURCE_EXHAUSTED, "no memory for a message of %zu bytes",
+                               call->message_size);
+    return vow_status_make(
+        VOW_RESOURCE_EXHAUSTED,
+        "no memory for a message: the server holds %zu bytes for its peers; %zu are allowed "
+        "(max_memory)",
+        account->used, account->limit);
+}
+
 /* Takes a part of a message that does not lie whole in what came. False: the call has failed. */
 static bool message_append(vow_grpc_call *call, const uint8_t *data, size_t size)
 {
@@ -133,9 +148,8 @@ static bool message_append(vow_grpc_call *call, const uint8_t *data, size_t size
 
     if (size == 0)
         return true;
-    if (!vow_buffer_make_room(session, &call->message, room, 0)) {
-        vow_grpc_fail(call, vow_status_make(VOW_RESOURCE_EXHAUSTED, "no memory for a message of %zu bytes",
-                                            call->message_size));
+    if (!vow_held_is_within(session, room) || !vow_buffer_make_room(session, &call->message, room, 0)) {
+        vow_grpc_fail(call, message_no_memory(call));
         return false;
     }
     memcpy(call->message.data + call->message.size, data, size);
@@ -171,6 +185,8 @@ static size_t prefix_take(vow_grpc_call *call, const uint8_t *data, size_t size)
 
     memcpy(call->prefix + call->prefix_size, data, used);
     call->prefix_size += used;
+    if (!call->begun_ns)
+        call->begun_ns = call->grpc->base.heard_ns;
     return used;
 }
 
@@ -238,12 +254,16 @@ static void call_emptied(vow_task *task)
 {
     vow_grpc_call *call = VOW_OWNER(task, vow_grpc_call, emptied);
 
-    if (!call->wire || call->queued || !vow_grpc_is_alive(call->grpc))
+    vow_grpc *grpc = call->grpc;
+
+    if (!call->wire || call->queued || !vow_grpc_is_alive(grpc))
         return; /* more was sent meanwhile; it will leave, too */
+    vow_grpc_enter(grpc);
     if (call->is_answered)
         vow_grpc_end(call, VOW_ENDING(.status = VOW_STATUS_OK));
     else
-        call->grpc->base.events->room(call->wire);
+        grpc->base.events->room(call->wire);
+    vow_grpc_leave(grpc);
 }
 
 void vow_grpc_messages_init(vow_grpc_call *call)
@@ -264,6 +284,7 @@ static void chunk_free(vow_grpc_call *call)
 static void queued_less(vow_grpc_call *call, size_t size)
 {
     call->queued -= size;
+    call->grpc->queued -= size;
     if (!call->wire)
         return;
     call->wire->queued -= size;
@@ -275,6 +296,7 @@ void vow_grpc_messages_done(vow_grpc_call *call)
 {
     vow_task_cancel(&call->emptied);
     vow_buffer_give(&call->grpc->base, &call->message);
+    call->grpc->queued -= call->queued;
     while (call->first)
         chunk_free(call);
 }
@@ -316,6 +338,7 @@ vow_code vow_grpc_queue(vow_grpc_call *call, const ProtobufCMessage *message)
     vow_message_pack(message, at + VOW_GRPC_PREFIX);
     call->last->size += size + VOW_GRPC_PREFIX;
     call->queued += size + VOW_GRPC_PREFIX;
+    call->grpc->queued += size + VOW_GRPC_PREFIX;
     if (call->wire)
         call->wire->queued += size + VOW_GRPC_PREFIX;
     return VOW_OK;
@@ -394,6 +417,9 @@ int vow_grpc_send_data(nghttp2_session *http, nghttp2_frame *frame, const uint8_
             chunk_free(call);
     }
     grpc->filling.size += VOW_HTTP2_HEAD + size;
+    grpc->made_bytes += VOW_HTTP2_HEAD + size;
+    grpc->watch.has_sent_of_calls = true;
+    grpc->watch.moved_ns = vow_scheduler_now_ns(vow_grpc_scheduler(grpc));
     queued_less(call, size);
     return 0;
 }

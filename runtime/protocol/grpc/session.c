@@ -3,6 +3,7 @@
 #include "runtime/base/memory.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 /* How long a session that was closed may take to send what it had queued. */
@@ -15,12 +16,16 @@
 
 /* What this side takes. */
 #define SETTINGS_ENTRIES_MAX 32
-#define CONTINUATIONS_MAX 8
 #define CONNECTION_WINDOW ((int32_t)1 << 20)
 #define FRAME_SIZE ((uint32_t)16 << 10)
 
 /* Answers to PING and SETTINGS that the peer has not taken. */
 #define ACKS_MAX 1000
+
+/* Frames, those of messages aside, that a peer may let lie before it is not read, and when it is read again.
+ */
+#define FRAMES_TO_STOP 100
+#define FRAMES_TO_GO_ON 2
 
 /* Life */
 
@@ -46,12 +51,12 @@ static void session_end(vow_grpc *grpc)
     vow_loop_object_gone(loop);
 }
 
-static void session_enter(vow_grpc *grpc)
+void vow_grpc_enter(vow_grpc *grpc)
 {
     grpc->busy++;
 }
 
-static void session_leave(vow_grpc *grpc)
+void vow_grpc_leave(vow_grpc *grpc)
 {
     grpc->busy--;
     session_end(grpc);
@@ -70,17 +75,33 @@ static void session_drop_stream(vow_grpc *grpc)
     session_end(grpc);
 }
 
+void vow_grpc_pause(vow_grpc *grpc, unsigned reason, bool paused)
+{
+    unsigned before = grpc->paused;
+
+    grpc->paused = paused ? before | reason : before & ~reason;
+    grpc->base.is_paused = grpc->paused != 0;
+    if (!grpc->paused) /* what it had no chance to say is not held against the peer */
+        grpc->base.heard_ns = vow_scheduler_now_ns(vow_grpc_scheduler(grpc));
+    if (!grpc->base.stream || !before == !grpc->paused)
+        return;
+    if (grpc->paused)
+        vow_stream_pause(grpc->base.stream);
+    else
+        vow_stream_resume(grpc->base.stream);
+}
+
 /* Losing */
 
 static void session_lost(vow_task *task)
 {
     vow_grpc *grpc = VOW_OWNER(task, vow_grpc, lost);
 
-    session_enter(grpc);
+    vow_grpc_enter(grpc);
     vow_grpc_calls_lose(grpc, &grpc->why);
     if (grpc->state == VOW_GRPC_LOST)
         grpc->base.events->closed(grpc->base.owner, &grpc->why);
-    session_leave(grpc);
+    vow_grpc_leave(grpc);
 }
 
 void vow_grpc_lose(vow_grpc *grpc, vow_status why)
@@ -96,9 +117,30 @@ void vow_grpc_lose(vow_grpc *grpc, vow_status why)
     grpc->base.goes_away = true;
     grpc->must_not_feed = true;
     vow_timers_disarm(&scheduler->timers, &grpc->timer);
-    if (grpc->base.stream)
-        vow_stream_pause(grpc->base.stream);
+    vow_grpc_watch_stop(grpc);
+    vow_grpc_pause(grpc, VOW_GRPC_PAUSED_BY_OWNER, true);
     vow_scheduler_soon(scheduler, &grpc->lost);
+}
+
+static void session_send_goaway(vow_grpc *grpc, uint32_t error, const char *text)
+{
+    nghttp2_submit_goaway(grpc->http, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(grpc->http),
+                          error, (const uint8_t *)text, strlen(text));
+    vow_grpc_flush_later(grpc);
+}
+
+void vow_grpc_refuse(vow_grpc *grpc, vow_code code, uint32_t error, const char *format, ...)
+{
+    vow_error wrong;
+    va_list   arguments;
+
+    if (!vow_grpc_is_alive(grpc))
+        return;
+    va_start(arguments, format);
+    vsnprintf(wrong.message, sizeof wrong.message, format, arguments);
+    va_end(arguments);
+    session_send_goaway(grpc, error, wrong.message);
+    vow_grpc_lose(grpc, vow_status_make(code, "%s: %s", grpc->base.options.target, wrong.message));
 }
 
 static const struct {
@@ -138,8 +180,8 @@ static void session_http_failed(vow_grpc *grpc, int error)
     else if (error == NGHTTP2_ERR_NOMEM || error == NGHTTP2_ERR_CALLBACK_FAILURE)
         vow_grpc_lose(grpc, vow_status_no_memory());
     else if (error == NGHTTP2_ERR_FLOODED)
-        vow_grpc_lose(grpc, vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s: the peer floods the connection",
-                                            grpc->base.options.target));
+        vow_grpc_refuse(grpc, VOW_RESOURCE_EXHAUSTED, NGHTTP2_ENHANCE_YOUR_CALM,
+                        "%d frames came whose answers were not taken", ACKS_MAX);
     else
         vow_grpc_lose(grpc, vow_status_make(VOW_INTERNAL, "%s: the peer broke HTTP/2: %s",
                                             grpc->base.options.target, nghttp2_strerror(error)));
@@ -156,7 +198,7 @@ uint8_t *vow_grpc_make_room(vow_grpc *grpc, size_t size)
  */
 static bool output_collect(vow_grpc *grpc)
 {
-    while (grpc->filling.size < FLUSH_AT) {
+    while (grpc->filling.size < FLUSH_AT && !grpc->must_not_ask) {
         const uint8_t *data;
         ssize_t        size = nghttp2_session_mem_send(grpc->http, &data);
         uint8_t       *at;
@@ -164,35 +206,45 @@ static bool output_collect(vow_grpc *grpc)
         if (size == 0)
             return true;
         if (size < 0) {
+            grpc->must_not_ask = true;
             session_http_failed(grpc, (int)size);
             return false;
         }
         at = vow_grpc_make_room(grpc, (size_t)size);
         if (!at) {
+            grpc->must_not_ask = true; /* the frame is lost, and what comes behind it would make no sense */
             vow_grpc_lose(grpc, vow_status_no_memory());
             return false;
         }
         memcpy(at, data, (size_t)size);
         grpc->filling.size += (size_t)size;
+        grpc->made_bytes += (size_t)size;
     }
     return true;
-}
-
-/* Answers that wait for the peer's credit still leave, as long as the last words may take. */
-static bool calls_are_queued(const vow_grpc *grpc)
-{
-    for (const vow_link *link = grpc->calls.head.next; link != &grpc->calls.head; link = link->next) {
-        if (VOW_OWNER(link, vow_grpc_call, link)->queued)
-            return true;
-    }
-    return false;
 }
 
 static bool grpc_is_flushed(const vow_session *session)
 {
     const vow_grpc *grpc = (const vow_grpc *)session;
 
-    return !grpc->is_writing && grpc->filling.size == 0 && !vow_task_queued(&grpc->flush) && !calls_are_queued(grpc);
+    /* Answers that wait for credit still leave, as long as the last words may take; but not where nothing is
+     * heard. */
+    return !grpc->is_writing && grpc->filling.size == 0 && !vow_task_queued(&grpc->flush) &&
+           (grpc->queued == 0 || grpc->must_not_feed);
+}
+
+/* A peer that does not take its answers is not read, until it does. nghttp2 keeps frames that wait to be
+ * sent, and would keep any number. */
+static void output_press(vow_grpc *grpc)
+{
+    size_t frames = nghttp2_session_get_outbound_queue_size(grpc->http);
+
+    if (!grpc->base.options.is_server || !vow_grpc_is_alive(grpc))
+        return;
+    if (grpc->is_writing && frames >= FRAMES_TO_STOP)
+        vow_grpc_pause(grpc, VOW_GRPC_PAUSED_FOR_OUTPUT, true);
+    else if ((grpc->paused & VOW_GRPC_PAUSED_FOR_OUTPUT) && frames <= FRAMES_TO_GO_ON)
+        vow_grpc_pause(grpc, VOW_GRPC_PAUSED_FOR_OUTPUT, false);
 }
 
 static void output_rest(vow_grpc *grpc)
@@ -212,7 +264,7 @@ static void output_flush(vow_grpc *grpc)
 {
     if (grpc->is_writing || grpc->is_feeding || !grpc->base.stream)
         return;
-    session_enter(grpc);
+    vow_grpc_enter(grpc);
     while (output_collect(grpc) && grpc->filling.size > 0) {
         vow_buffer swap = grpc->leaving;
         vow_slice  slice;
@@ -221,15 +273,17 @@ static void output_flush(vow_grpc *grpc)
         grpc->filling = swap;
         grpc->filling.size = 0;
         slice = (vow_slice){ grpc->leaving.data, grpc->leaving.size };
+        grpc->left_bytes += slice.size;
         if (!vow_stream_write(grpc->base.stream, &slice, 1)) {
             grpc->is_writing = true;
             break;
         }
         grpc->leaving.size = 0;
     }
+    output_press(grpc);
     if (!grpc->is_writing && grpc->filling.size == 0)
         output_rest(grpc);
-    session_leave(grpc);
+    vow_grpc_leave(grpc);
 }
 
 static void output_flush_task(vow_task *task)
@@ -309,6 +363,8 @@ static int on_frame(nghttp2_session *http, const nghttp2_frame *frame, void *use
     case NGHTTP2_PING:
         if (frame->hd.flags & NGHTTP2_FLAG_ACK)
             pong_came(grpc, frame->ping.opaque_data);
+        else
+            vow_grpc_watch_ping(grpc);
         break;
     case NGHTTP2_GOAWAY:
         goaway_came(grpc, &frame->goaway);
@@ -316,6 +372,18 @@ static int on_frame(nghttp2_session *http, const nghttp2_frame *frame, void *use
     default:
         break;
     }
+    return 0;
+}
+
+/* A stream that was refused before it was one: calls tell of themselves when they end. */
+static int on_invalid_frame(nghttp2_session *http, const nghttp2_frame *frame, int error, void *user)
+{
+    vow_grpc *grpc = user;
+
+    (void)http;
+    (void)error;
+    if (grpc->base.options.is_server && !vow_grpc_find(grpc, frame->hd.stream_id))
+        vow_grpc_watch_cancel(grpc);
     return 0;
 }
 
@@ -340,17 +408,22 @@ static void session_feed(vow_grpc *grpc, const uint8_t *data, size_t size)
 
     if (grpc->must_not_feed)
         return;
-    session_enter(grpc);
+    vow_grpc_enter(grpc);
     grpc->base.heard_ns = vow_scheduler_now_ns(vow_grpc_scheduler(grpc));
+    if (vow_grpc_is_alive(grpc) && !vow_grpc_watch_bytes(grpc, data, size)) {
+        vow_grpc_leave(grpc);
+        return;
+    }
     grpc->is_feeding = true;
     used = nghttp2_session_mem_recv(grpc->http, data, size);
     grpc->is_feeding = false;
+    vow_grpc_watch_rest(grpc);
     if (used < 0) {
         grpc->must_not_feed = true;
         session_http_failed(grpc, (int)used);
     }
     vow_grpc_flush_later(grpc);
-    session_leave(grpc);
+    vow_grpc_leave(grpc);
 }
 
 static void stream_read(void *owner, size_t size)
@@ -441,6 +514,8 @@ static int http_set_callbacks(nghttp2_session_callbacks **callbacks)
     nghttp2_session_callbacks_set_on_frame_recv_callback(*callbacks, on_frame);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(*callbacks, vow_grpc_on_data);
     nghttp2_session_callbacks_set_on_stream_close_callback(*callbacks, vow_grpc_on_stream_close);
+    nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(*callbacks, on_invalid_frame);
+    nghttp2_session_callbacks_set_before_frame_send_callback(*callbacks, vow_grpc_before_frame);
     nghttp2_session_callbacks_set_on_frame_send_callback(*callbacks, vow_grpc_on_frame_sent);
     nghttp2_session_callbacks_set_send_data_callback(*callbacks, vow_grpc_send_data);
     return 0;
@@ -458,7 +533,7 @@ static int http_set_options(nghttp2_option **option)
     nghttp2_option_set_no_closed_streams(*option, 1);
     nghttp2_option_set_max_settings(*option, SETTINGS_ENTRIES_MAX);
     nghttp2_option_set_max_outbound_ack(*option, ACKS_MAX);
-    nghttp2_option_set_max_continuations(*option, CONTINUATIONS_MAX);
+    nghttp2_option_set_max_continuations(*option, VOW_HTTP2_CONTINUATIONS_MAX);
     nghttp2_option_set_stream_reset_rate_limit(*option, UINT32_MAX, UINT32_MAX);
     return 0;
 }
@@ -468,7 +543,9 @@ static int http_say_hello(vow_grpc *grpc)
     const vow_session_options   *options = &grpc->base.options;
     const nghttp2_settings_entry settings[] = {
         { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options->is_server ? (uint32_t)options->max_calls : 0 },
-        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)options->stream_window },
+        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options->stream_window < NGHTTP2_MAX_WINDOW_SIZE
+                                                    ? (uint32_t)options->stream_window
+                                                    : NGHTTP2_MAX_WINDOW_SIZE },
         { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)options->max_metadata_size },
         { NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_SIZE },
         { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
@@ -515,10 +592,10 @@ static void session_leaves(vow_task *task)
 {
     vow_grpc *grpc = VOW_OWNER(task, vow_grpc, leave);
 
-    session_enter(grpc);
+    vow_grpc_enter(grpc);
     if (vow_grpc_is_alive(grpc))
         grpc->base.events->goaway(grpc->base.owner);
-    session_leave(grpc);
+    vow_grpc_leave(grpc);
 }
 
 void vow_grpc_ids_run_out(vow_grpc *grpc)
@@ -543,6 +620,7 @@ static bool grpc_init(vow_grpc *grpc, vow_stream *stream, const vow_session_opti
     vow_task_init(&grpc->lost, session_lost);
     vow_task_init(&grpc->end, session_finish);
     vow_task_init(&grpc->leave, session_leaves);
+    vow_grpc_watch_init(grpc);
     grpc->authority = options->is_server ? NULL : target_authority(options->target);
     return (options->is_server || grpc->authority) && http_open(grpc);
 }
@@ -615,14 +693,8 @@ static void grpc_pause(vow_session *session, bool paused)
 {
     vow_grpc *grpc = vow_grpc_of(session);
 
-    if (!vow_grpc_is_alive(grpc) || !grpc->base.stream)
-        return;
-    grpc->base.is_paused = paused;
-    grpc->base.heard_ns = vow_scheduler_now_ns(vow_grpc_scheduler(grpc));
-    if (paused)
-        vow_stream_pause(grpc->base.stream);
-    else
-        vow_stream_resume(grpc->base.stream);
+    if (vow_grpc_is_alive(grpc))
+        vow_grpc_pause(grpc, VOW_GRPC_PAUSED_BY_OWNER, paused);
 }
 
 /* Closing */
@@ -651,7 +723,7 @@ static void session_say_last_words(vow_grpc *grpc)
 
     vow_scheduler_hold(scheduler);
     grpc->has_last_words = true;
-    vow_stream_resume(grpc->base.stream);
+    vow_grpc_pause(grpc, ~0u, false);
     vow_timer_init(&grpc->timer, last_words_over);
     vow_timers_arm(&scheduler->timers, &grpc->timer, vow_scheduler_after_ms(scheduler, LAST_WORDS_MS));
     vow_grpc_flush_later(grpc);
@@ -671,22 +743,13 @@ static uint32_t http2_error_of_code(vow_code code)
     }
 }
 
-static void session_send_goaway(vow_grpc *grpc, const vow_status *why)
-{
-    const char *text = vow_status_message(why);
-
-    nghttp2_submit_goaway(grpc->http, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(grpc->http),
-                          http2_error_of_code(why->code), (const uint8_t *)text, strlen(text));
-}
-
 static void grpc_lose(vow_session *session, const vow_status *why)
 {
     vow_grpc *grpc = vow_grpc_of(session);
 
     if (!vow_grpc_is_alive(grpc))
         return;
-    session_send_goaway(grpc, why);
-    vow_grpc_flush_later(grpc);
+    session_send_goaway(grpc, http2_error_of_code(why->code), vow_status_message(why));
     vow_grpc_lose(grpc, vow_status_share(why));
 }
 
@@ -696,8 +759,10 @@ static void grpc_close(vow_session *session, const vow_status *why)
 
     assert(grpc->state != VOW_GRPC_CLOSED);
     if (grpc->base.stream && vow_grpc_is_alive(grpc))
-        session_send_goaway(grpc, why ? why : &VOW_STATUS_OK);
+        session_send_goaway(grpc, why ? http2_error_of_code(why->code) : NGHTTP2_NO_ERROR,
+                            why ? vow_status_message(why) : "");
     vow_timers_disarm(&vow_grpc_scheduler(grpc)->timers, &grpc->timer);
+    vow_grpc_watch_stop(grpc);
     vow_task_cancel(&grpc->lost);
     grpc->state = VOW_GRPC_CLOSED;
     vow_grpc_calls_detach(grpc);

@@ -8,6 +8,7 @@
  *     session.c   a connection from its first byte to its last
  *     calls.c     streams to calls and back: headers, trailers, resets
  *     messages.c  the messages of a call, in both directions, and their flow control
+ *     watch.c     what a peer may cost
  *     fields.c    the fields of a header block
  *     text.c      timeouts, percent-encoding, Base 64
  *
@@ -21,6 +22,7 @@
 #define VOW_PROTOCOL_GRPC_SESSION_H
 
 #include "runtime/protocol/grpc/fields.h"
+#include "runtime/protocol/grpc/watch.h"
 #include "runtime/protocol/held.h"
 #include "runtime/protocol/message.h"
 
@@ -28,9 +30,6 @@
 
 /* What stands before a message: a flag for compression, and its size. */
 #define VOW_GRPC_PREFIX 5
-
-/* The head of a frame of HTTP/2. */
-#define VOW_HTTP2_HEAD ((size_t)9)
 
 typedef struct vow_grpc vow_grpc;
 
@@ -67,6 +66,11 @@ typedef struct vow_grpc_call {
     bool is_deferred;     /* nghttp2 is told when there is more to send */
     bool is_reset;        /* this side has ended it before its end */
     bool is_answered;     /* the wire waits for its last messages to leave */
+    bool has_told_end;    /* the answer's last frame has left */
+    bool is_ghost;        /* was cancelled, and runs on: it keeps its place */
+
+    uint64_t begun_ns;  /* when the message that is awaited began to come; 0: none is */
+    uint64_t begins_at; /* where in what was made to be sent its request begins; UINT64_MAX: not made yet */
 
     /* What comes in */
     uint8_t    prefix[VOW_GRPC_PREFIX];
@@ -92,6 +96,9 @@ typedef enum vow_grpc_state {
     VOW_GRPC_CLOSED /* by rpc; what was queued still leaves */
 } vow_grpc_state;
 
+/* Why a session does not read; a bit each. */
+enum { VOW_GRPC_PAUSED_BY_OWNER = 1, VOW_GRPC_PAUSED_FOR_OUTPUT = 2, VOW_GRPC_PAUSED_FOR_CANCELS = 4 };
+
 struct vow_grpc {
     vow_session      base; /* first */
     vow_grpc_state   state;
@@ -106,6 +113,13 @@ struct vow_grpc {
     bool       is_writing;
     bool       is_feeding;    /* inside nghttp2_session_mem_recv */
     bool       must_not_feed; /* nghttp2 has failed or was terminated: it is never fed again */
+    bool       must_not_ask;  /* it has failed while it made what is to be sent: it is not asked for more */
+    uint64_t   made_bytes;    /* ever made to be sent */
+    uint64_t   left_bytes;    /* of these, given to the stream */
+    size_t     queued;        /* bytes of messages that wait for credit, or their turn */
+
+    vow_grpc_watch watch;
+    unsigned       paused; /* VOW_GRPC_PAUSED_… */
 
     vow_timer  timer; /* for the preface; then for the last words */
     vow_task   lost;  /* reports the loss */
@@ -135,6 +149,15 @@ static inline bool vow_grpc_is_alive(const vow_grpc *grpc)
 
 /* session.c */
 
+/* What may cause events runs between these: the session is not freed meanwhile. */
+void vow_grpc_enter(vow_grpc *grpc);
+void vow_grpc_leave(vow_grpc *grpc);
+
+void vow_grpc_pause(vow_grpc *grpc, unsigned reason, bool paused);
+
+/* Tells the peer with a GOAWAY, and loses the session. */
+void vow_grpc_refuse(vow_grpc *grpc, vow_code code, uint32_t error, const char *format, ...) VOW_PRINTF(4, 5);
+
 /* Something is to be sent: it leaves when all that is ready has run. */
 void vow_grpc_flush_later(vow_grpc *grpc);
 
@@ -158,6 +181,7 @@ int vow_grpc_on_header(nghttp2_session *http, const nghttp2_frame *frame, const 
                        size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags, void *user);
 int vow_grpc_on_stream_close(nghttp2_session *http, int32_t id, uint32_t error, void *user);
 int vow_grpc_on_frame_sent(nghttp2_session *http, const nghttp2_frame *frame, void *user);
+int vow_grpc_before_frame(nghttp2_session *http, const nghttp2_frame *frame, void *user);
 
 /* A header block, or the data of a stream, is complete. */
 void vow_grpc_headers_came(vow_grpc *grpc, const nghttp2_frame *frame);

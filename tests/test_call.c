@@ -85,6 +85,56 @@ static void a_method_without_a_handler_is_unimplemented(void **state)
                         "UNIMPLEMENTED: calls.Calls/Missing is not served here");
 }
 
+/* What a program may pass by mistake, and how a failure names it. */
+static const struct {
+    const char *name;
+    void       *message;
+} no_requests[] = {
+    { "calls.Block", &(Calls__Block)CALLS__BLOCK__INIT },
+    { "message that its INIT macro has not begun", &(Calls__Text){ .text = NULL } },
+    { "null pointer", NULL },
+};
+
+static void a_request_that_is_no_message_of_its_method_is_refused(void **state)
+{
+    world *world = *state;
+
+    for (size_t i = 0; i < sizeof no_requests / sizeof no_requests[0]; i++) {
+        char wanted[160];
+
+        snprintf(wanted, sizeof wanted,
+                 "INVALID_ARGUMENT: calls.Calls/Echo takes a calls.Text, and was given a %s",
+                 no_requests[i].name);
+        assert_string_equal(world_error(world, vow_call_unary(world->channel, &calls_calls_echo_method,
+                                                              no_requests[i].message, NULL)),
+                            wanted);
+    }
+}
+
+static void reply_with_arg(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
+{
+    (void)request;
+    vow_call_reply(call, handler->arg);
+}
+
+static void a_reply_that_is_no_message_of_its_method_fails_the_call(void **state)
+{
+    world *world = *state;
+
+    for (size_t i = 0; i < sizeof no_requests / sizeof no_requests[0]; i++) {
+        const vow_handler handler = { sizeof handler, &calls_calls_missing_method, reply_with_arg, NULL,
+                                      no_requests[i].message };
+        Calls__Text       request = CALLS__TEXT__INIT;
+        char              wanted[160];
+
+        vow_server_handle(world->server, &handler);
+        snprintf(wanted, sizeof wanted,
+                 "INTERNAL: calls.Calls/Missing answers with a calls.Text, and its handler gave a %s",
+                 no_requests[i].name);
+        assert_string_equal(world_error(world, calls_calls_missing(world->channel, &request, NULL)), wanted);
+    }
+}
+
 static void hundreds_of_calls_are_answered_each_with_its_own(void **state)
 {
     world      *world = *state;
@@ -450,6 +500,8 @@ int main(void)
         ON_ALL(a_call_is_answered_with_the_reply),
         ON_ALL(a_handlers_failure_reaches_the_caller_in_its_words),
         ON_ALL(a_method_without_a_handler_is_unimplemented),
+        ON_ALL(a_request_that_is_no_message_of_its_method_is_refused),
+        ON_ALL(a_reply_that_is_no_message_of_its_method_fails_the_call),
         ON_ALL(hundreds_of_calls_are_answered_each_with_its_own),
         ON_ALL(messages_of_every_size_arrive_whole),
         ON_ALL(a_request_may_be_freed_as_soon_as_the_call_has_begun),

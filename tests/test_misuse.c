@@ -2,6 +2,7 @@
  * What a program can do wrong, in a child process each: a debug build stops it with a message that names the
  * function, the rule and the place where the future was made; a release build goes on as well as it can.
  */
+#include "calls.vow.h"
 #include "runtime/base/sanitizer.h"
 #include "tests/support/futures.h"
 
@@ -16,6 +17,7 @@
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <vow/testing.h>
 
 typedef void misuse_fn(struct stage *stage);
 
@@ -396,6 +398,46 @@ static void a_loop_is_closed_once_and_released_as_often_as_it_was_held(void **st
 #endif
 }
 
+/* Calls. */
+
+static void drop_call_and_reply(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
+{
+    (void)handler;
+    vow_call_drop(call);
+    vow_call_reply(call, request);
+}
+
+static void drop_a_handlers_call(struct stage *stage)
+{
+    const vow_handler handler = { sizeof handler, &calls_calls_echo_method, drop_call_and_reply, NULL, NULL };
+    vow_server       *server = vow_server_open(stage->loop, NULL);
+    vow_channel      *channel = vow_channel_open_to(stage->loop, server, NULL);
+    Calls__Text       text = CALLS__TEXT__INIT;
+    vow_future       *reply;
+
+    vow_server_handle(server, &handler);
+    reply = calls_calls_echo(channel, &text, NULL);
+    if (vow_wait(reply) != VOW_OK)
+        abort();
+    vow_drop(reply);
+}
+
+static void drop_a_call_twice(struct stage *stage)
+{
+    vow_channel *channel = vow_channel_open(stage->loop, "memory://nobody", NULL);
+    vow_call    *call = vow_call_start(channel, &calls_calls_echo_method, NULL);
+
+    vow_call_drop(call);
+    vow_call_drop(call);
+}
+
+static void a_call_is_dropped_once_and_by_its_caller(void **state)
+{
+    (void)state;
+    assert_stopped(drop_a_handlers_call, "vow_call_drop", ": rule broken: this is for callers", "");
+    assert_stopped_as_dead(drop_a_call_twice, "vow_call_drop");
+}
+
 /* What nobody ever used. */
 
 static unsigned reports;
@@ -441,6 +483,7 @@ int main(void)
         cmocka_unit_test(a_function_gives_a_handle_of_its_own),
         cmocka_unit_test(a_future_is_touched_on_its_loops_thread),
         cmocka_unit_test(a_loop_is_closed_once_and_released_as_often_as_it_was_held),
+        cmocka_unit_test(a_call_is_dropped_once_and_by_its_caller),
         cmocka_unit_test(a_future_that_nobody_ever_used_is_reported_when_the_loop_closes),
     };
 

@@ -2,6 +2,18 @@
 
 #include <string.h>
 
+bool vow_message_is(const ProtobufCMessage *message, const ProtobufCMessageDescriptor *wanted)
+{
+    return message && (message->descriptor == wanted || message->descriptor == &vow_raw_descriptor);
+}
+
+const char *vow_message_type(const ProtobufCMessage *message)
+{
+    if (!message)
+        return "null pointer";
+    return message->descriptor ? message->descriptor->name : "message that its INIT macro has not begun";
+}
+
 size_t vow_message_size(const ProtobufCMessage *message)
 {
     if (message->descriptor == &vow_raw_descriptor)

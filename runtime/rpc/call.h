@@ -128,6 +128,11 @@ static inline bool vow_call_is_missing(const vow_call *call)
     return call->future.class && call->future.class != &vow_caller_class;
 }
 
+/* Of no missing call. */
+#define VOW_RULE_LIVES(call)                                                                                 \
+    VOW_RULE((call)->state != VOW_CALL_DEAD,                                                                 \
+             "the call is over: a handler's ends with its answer, a caller's with vow_call_drop")
+
 /* Of any call that a program may have. */
 static inline vow_scheduler *vow_call_any_scheduler(const vow_call *call)
 {

@@ -8,6 +8,7 @@
 #include "runtime/rpc/channel.h"
 
 #include "runtime/base/utf8.h"
+#include "runtime/protocol/message.h"
 #include "runtime/protocol/metadata.h"
 #include "runtime/rpc/inherit.h"
 #include "runtime/rpc/intercept.h"
@@ -149,18 +150,14 @@ static uint64_t caller_choose_deadline(vow_channel *channel, const vow_method *m
 
 static const ProtobufCMessage *caller_pack(vow_call *call, const ProtobufCMessage *request, size_t most)
 {
-    bool     is_raw = request->descriptor == &vow_raw_descriptor;
-    size_t   size = is_raw ? ((const vow_raw *)request)->data_size : protobuf_c_message_get_packed_size(request);
+    size_t   size = vow_message_size(request);
     vow_raw *raw = size <= most ? vow_arena_alloc(&call->arena, sizeof *raw + size + 1) : NULL;
     uint8_t *data;
 
     if (!raw)
         return NULL;
     data = (uint8_t *)(raw + 1);
-    if (!is_raw)
-        protobuf_c_message_pack(request, data);
-    else if (size)
-        memcpy(data, ((const vow_raw *)request)->data, size);
+    vow_message_pack(request, data);
     *raw = (vow_raw)VOW_RAW_INIT(data, size);
     return &raw->base;
 }
@@ -308,15 +305,13 @@ static vow_code caller_check(const vow_channel *channel, const vow_method *metho
 
 static vow_code request_check(const vow_method *method, const ProtobufCMessage *request, vow_error *error)
 {
-    bool is_raw = request->descriptor == &vow_raw_descriptor;
-
     if (vow_method_streams(method))
         return vow_error_set(error, VOW_INVALID_ARGUMENT,
                              "%s streams: begin it with vow_call_start; vow_call_unary calls methods that do not",
                              method->name);
-    if (request->descriptor != method->request && !is_raw)
+    if (!vow_message_is(request, method->request))
         return vow_error_set(error, VOW_INVALID_ARGUMENT, "%s takes a %s, and was given a %s", method->name,
-                             method->request->name, request->descriptor->name);
+                             method->request->name, vow_message_type(request));
     return VOW_OK;
 }
 
@@ -448,6 +443,11 @@ void vow_call_drop(vow_call *call)
 {
     if (!call)
         return;
+    VOW_RULE(vow_call_is_callers(call),
+             "this is for callers; a handler's call is lent to it, and ends with its answer");
+    if (!vow_call_is_callers(call))
+        return;
+    VOW_RULE_HANDLE(&call->future);
     if (call->future.class == &vow_caller_class && vow_future_pending(&call->future))
         vow_future_cancel(&call->future);
     vow_drop(&call->future);

@@ -6,6 +6,7 @@
  * answered once; it is freed when it is answered and nothing uses it.
  */
 #include "runtime/base/details.h"
+#include "runtime/protocol/message.h"
 #include "runtime/protocol/metadata.h"
 #include "runtime/rpc/intercept.h"
 #include "runtime/rpc/server.h"
@@ -104,7 +105,6 @@ static void handling_answered(vow_call *call)
 
 static bool call_is_open(const vow_call *call)
 {
-    VOW_RULE(call->state != VOW_CALL_DEAD, "a handler's call ends with its answer; it was answered before");
     return call->state == VOW_CALL_OPEN && call->wire.session;
 }
 
@@ -150,9 +150,10 @@ void vow_call_reply(vow_call *call, const ProtobufCMessage *message)
     const ProtobufCMessageDescriptor *wanted = call->method->reply;
 
     VOW_RULE_THREAD(vow_call_scheduler(call));
-    if (message->descriptor != wanted && message->descriptor != &vow_raw_descriptor) {
+    VOW_RULE_LIVES(call);
+    if (!vow_message_is(message, wanted)) {
         vow_handling_fail(call, vow_status_make(VOW_INTERNAL, "%s answers with a %s, and its handler gave a %s",
-                                            call->method->name, wanted->name, message->descriptor->name));
+                                            call->method->name, wanted->name, vow_message_type(message)));
         return;
     }
     if (call->method->server_streams) {
@@ -184,6 +185,7 @@ void vow_call_fail(vow_call *call, vow_code code, const char *format, ...)
     va_list arguments;
 
     VOW_RULE_THREAD(vow_call_scheduler(call));
+    VOW_RULE_LIVES(call);
     va_start(arguments, format);
     vow_handling_fail(call, vow_status_make_list(code, format, arguments));
     va_end(arguments);
@@ -196,6 +198,7 @@ void vow_call_fail_with(vow_call *call, vow_code code, const ProtobufCMessage *c
     vow_status status;
 
     VOW_RULE_THREAD(vow_call_scheduler(call));
+    VOW_RULE_LIVES(call);
     va_start(arguments, format);
     status = vow_status_make_list(code, format, arguments);
     va_end(arguments);
@@ -242,7 +245,7 @@ void vow_call_answer(vow_call *call, vow_future *future)
     vow_waiter   *waiter;
 
     VOW_RULE_THREAD(vow_call_scheduler(call));
-    VOW_RULE(call->state != VOW_CALL_DEAD, "a handler's call ends with its answer; it was answered before");
+    VOW_RULE_LIVES(call);
     if (call->state == VOW_CALL_ENDED || handling->answer) {
         vow_drop(future); /* the first answer counts */
         return;

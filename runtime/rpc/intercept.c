@@ -1,6 +1,7 @@
 #include "runtime/rpc/intercept.h"
 
 #include "runtime/base/memory.h"
+#include "runtime/protocol/message.h"
 #include "runtime/rpc/channel.h"
 #include "runtime/rpc/server.h"
 #include "runtime/rpc/stream.h"
@@ -113,17 +114,10 @@ void vow_intercept_done(vow_call *call)
 
 /* --- Begin ---------------------------------------------------------------------------------- */
 
-static size_t message_size(const ProtobufCMessage *message)
-{
-    if (message->descriptor == &vow_raw_descriptor)
-        return ((const vow_raw *)message)->data_size;
-    return protobuf_c_message_get_packed_size(message);
-}
-
 void vow_intercept_keep(vow_call *call, const ProtobufCMessage *message)
 {
     vow_interception *interception = call->interception;
-    size_t            size = message_size(message);
+    size_t            size = vow_message_size(message);
     size_t            block_size = size + 1;
     uint8_t          *data;
 
@@ -133,10 +127,7 @@ void vow_intercept_keep(vow_call *call, const ProtobufCMessage *message)
         vow_call_end_with(call, vow_status_no_memory());
         return;
     }
-    if (message->descriptor != &vow_raw_descriptor)
-        protobuf_c_message_pack(message, data);
-    else if (size)
-        memcpy(data, ((const vow_raw *)message)->data, size);
+    vow_message_pack(message, data);
     interception->kept = (vow_raw)VOW_RAW_INIT(data, size);
     interception->kept_block_size = block_size;
     interception->message = &interception->kept.base;
@@ -148,10 +139,10 @@ static void answer_early(vow_interception *interception, const ProtobufCMessage 
     vow_call                         *call = interception->call;
     const ProtobufCMessageDescriptor *wanted = call->method->reply;
 
-    if (answer->descriptor != wanted && answer->descriptor != &vow_raw_descriptor) {
+    if (!vow_message_is(answer, wanted)) {
         vow_call_end_with(call,
                           vow_status_make(VOW_INTERNAL, "%s answers with a %s, and an interceptor gave a %s",
-                                          call->method->name, wanted->name, answer->descriptor->name));
+                                          call->method->name, wanted->name, vow_message_type(answer)));
         return;
     }
     interception->inner = interception->begun->previous;
@@ -291,7 +282,7 @@ static bool given_is_good(vow_interception *interception, const ProtobufCMessage
         return true;
     interception->verdict =
         given ? vow_status_make(VOW_INTERNAL, "%s: an interceptor's %s was given a %s, and gave a %s", method,
-                                function, wanted->name, given->descriptor->name)
+                                function, wanted->name, vow_message_type(given))
               : vow_status_make(VOW_INTERNAL,
                                 "%s: an interceptor's %s gave no message, and did not say why "
                                 "(vow_call_end_as)",
@@ -327,7 +318,7 @@ static const ProtobufCMessage *pass_out(vow_interception *interception, const Pr
         }
     }
     interception->sent_count++;
-    interception->sent_bytes += message_size(message);
+    interception->sent_bytes += vow_message_size(message);
     return message;
 }
 

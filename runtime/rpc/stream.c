@@ -1,6 +1,7 @@
 #include "runtime/rpc/stream.h"
 
 #include "runtime/base/memory.h"
+#include "runtime/protocol/message.h"
 #include "runtime/rpc/channel.h"
 #include "runtime/rpc/intercept.h"
 #include "runtime/rpc/server.h"
@@ -102,16 +103,11 @@ bool vow_streaming_has_room(const vow_streaming *streaming)
 
 static bool unsent_keep(vow_streaming *streaming, const ProtobufCMessage *message)
 {
-    bool    is_raw = message->descriptor == &vow_raw_descriptor;
-    size_t  size = is_raw ? ((const vow_raw *)message)->data_size : protobuf_c_message_get_packed_size(message);
-    vow_parcel *parcel = parcel_new(&streaming->unsent, &streaming->unsent_bytes, size);
+    vow_parcel *parcel = parcel_new(&streaming->unsent, &streaming->unsent_bytes, vow_message_size(message));
 
     if (!parcel)
         return false;
-    if (!is_raw)
-        protobuf_c_message_pack(message, parcel->bytes);
-    else if (size)
-        memcpy(parcel->bytes, ((const vow_raw *)message)->data, size);
+    vow_message_pack(message, parcel->bytes);
     return true;
 }
 
@@ -162,10 +158,10 @@ static bool send_is_allowed(vow_call *call, const ProtobufCMessage *message)
         vow_call_end_with(call, vow_status_make(VOW_INTERNAL,
                                                 "%s is answered once, with vow_call_reply, not vow_call_send",
                                                 call->method->name));
-    else if (message->descriptor != wanted && message->descriptor != &vow_raw_descriptor)
+    else if (!vow_message_is(message, wanted))
         vow_call_end_with(call, vow_status_make(is_callers ? VOW_INVALID_ARGUMENT : VOW_INTERNAL,
                                                 "%s streams %s, and was given a %s", call->method->name,
-                                                wanted->name, message->descriptor->name));
+                                                wanted->name, vow_message_type(message)));
     else
         return !call->streaming->is_over && !call->streaming->has_ended;
     return false;
@@ -174,7 +170,10 @@ static bool send_is_allowed(vow_call *call, const ProtobufCMessage *message)
 bool vow_call_send(vow_call *call, const ProtobufCMessage *message)
 {
     VOW_RULE_THREAD(vow_call_any_scheduler(call));
-    if (vow_call_is_missing(call) || !send_is_allowed(call, message))
+    if (vow_call_is_missing(call))
+        return false;
+    VOW_RULE_LIVES(call);
+    if (!send_is_allowed(call, message))
         return false;
     if (call->interception && !(message = vow_intercept_send(call, message)))
         return false;
@@ -194,6 +193,7 @@ void vow_call_end(vow_call *call)
     VOW_RULE_THREAD(vow_call_any_scheduler(call));
     if (vow_call_is_missing(call))
         return;
+    VOW_RULE_LIVES(call);
     streaming = call->streaming;
     if (!vow_call_is_callers(call)) {
         vow_handling_end_stream(call);

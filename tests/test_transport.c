@@ -92,6 +92,16 @@ static void an_address_that_makes_no_sense_is_refused_with_what_to_write(void **
     }
 }
 
+static void an_address_for_listening_alone_is_no_target(void **state)
+{
+    assert_string_equal(
+        echo_at(*state, "tcp://127.0.0.1:0"),
+        "INVALID_ARGUMENT: tcp://127.0.0.1:0: port 0 is for listening; vow_server_port says which one "
+        "the server got; write tcp://host:port");
+    assert_string_equal(echo_at(*state, "tcp://:7000"),
+                        "INVALID_ARGUMENT: tcp://:7000: there is no host; write tcp://host:port");
+}
+
 static void an_address_of_another_machine_can_not_be_listened_on(void **state)
 {
     vow_error error;
@@ -235,6 +245,7 @@ static void any_other_file_is_left_alone(void **state)
 
     assert_int_equal(write(file, "theirs", 6), 6);
     assert_int_equal(listen_briefly(*state, unix_address(), &error), VOW_ALREADY_EXISTS);
+    assert_non_null(strstr(error.message, ": there is a file that is no socket; choose another path"));
     assert_int_equal(pread(file, text, 6, 0), 6);
     assert_string_equal(text, "theirs");
     assert_int_equal(access(unix_path(), F_OK), 0);
@@ -465,6 +476,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         IN_WORLD(an_address_that_makes_no_sense_is_refused_with_what_to_write),
+        IN_WORLD(an_address_for_listening_alone_is_no_target),
         IN_WORLD(an_address_of_another_machine_can_not_be_listened_on),
         IN_WORLD(a_name_that_does_not_resolve_is_told_with_the_target),
         IN_WORLD(localhost_is_resolved_after_the_call_has_begun),

@@ -89,6 +89,16 @@ bool vow_host_is_numeric(const char *host)
     return true;
 }
 
+/* What is wrong with an address that can be listened on, and not be connected to; or NULL. */
+static const char *unreachable(const vow_tcp_address *address)
+{
+    if (!address->host[0])
+        return "there is no host";
+    if (address->port[strspn(address->port, "0")] == '\0')
+        return "port 0 is for listening; vow_server_port says which one the server got";
+    return NULL;
+}
+
 /* --- Several --------------------------------------------------------------------------------------- */
 
 static vow_code list_refuse(const char *text, size_t place, const char *part, size_t part_size,
@@ -101,16 +111,26 @@ static vow_code list_refuse(const char *text, size_t place, const char *part, si
                          text, place, shown, part, wrong);
 }
 
+static vow_code list_of_one(const char *text, vow_tcp_address addresses[VOW_TARGET_HOSTS_MAX], size_t *count,
+                            vow_error *error)
+{
+    vow_code    code = vow_tcp_address_parse(text, &addresses[0], error);
+    const char *wrong = code == VOW_OK ? unreachable(&addresses[0]) : NULL;
+
+    if (wrong)
+        return vow_error_set(error, VOW_INVALID_ARGUMENT, "%.100s: %s; write tcp://host:port", text, wrong);
+    *count = 1;
+    return code;
+}
+
 vow_code vow_tcp_list_parse(const char *text, vow_tcp_address addresses[VOW_TARGET_HOSTS_MAX], size_t *count,
                             vow_error *error)
 {
     const char *part = text + strlen(TCP);
     size_t      parsed = 0;
 
-    if (!strchr(part, ',')) {
-        *count = 1;
-        return vow_tcp_address_parse(text, &addresses[0], error);
-    }
+    if (!strchr(part, ','))
+        return list_of_one(text, addresses, count, error);
     for (bool is_last = false; !is_last; parsed++) {
         size_t      size = strcspn(part, ",");
         const char *wrong;
@@ -119,8 +139,8 @@ vow_code vow_tcp_list_parse(const char *text, vow_tcp_address addresses[VOW_TARG
             return vow_error_set(error, VOW_INVALID_ARGUMENT, "%.100s: a target lists at most %d addresses",
                                  text, VOW_TARGET_HOSTS_MAX);
         wrong = size == 0 ? "it is empty" : part_parse(part, size, &addresses[parsed]);
-        if (!wrong && !addresses[parsed].host[0])
-            wrong = "there is no host";
+        if (!wrong)
+            wrong = unreachable(&addresses[parsed]);
         if (wrong)
             return list_refuse(text, parsed + 1, part, size, wrong, error);
         is_last = part[size] == '\0';

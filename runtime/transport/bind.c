@@ -157,6 +157,10 @@ static vow_code bind_unix(const char *text, unsigned mode, vow_bound *bound, vow
     bound->descriptor = bind_with_mode(&address, mode);
     if (bound->descriptor == -EADDRINUSE && socket_is_stale(&address) && unlink(path) == 0)
         bound->descriptor = bind_with_mode(&address, mode);
+    if (bound->descriptor == -EADDRINUSE && lstat(path, &file) == 0 && !S_ISSOCK(file.st_mode))
+        return vow_error_set(
+            error, VOW_ALREADY_EXISTS,
+            "cannot listen on %.150s: there is a file that is no socket; choose another path", text);
     if (bound->descriptor < 0)
         return bind_refuse(text, -bound->descriptor, error);
     if (lstat(path, &file) == 0) {

@@ -1,6 +1,7 @@
 # What a build can be, and what our own code is held to.
 
 option(VOW_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
+option(VOW_BUILD_INTEROP "Build gRPC's interoperability programs" ${PROJECT_IS_TOP_LEVEL})
 option(VOW_BUILD_BENCH "Build the benchmark" ${PROJECT_IS_TOP_LEVEL})
 option(VOW_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(VOW_GRPC "Speak gRPC, with libnghttp2" ON)

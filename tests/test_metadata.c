@@ -26,6 +26,12 @@ static int open_tcp(void **state)
     return 0;
 }
 
+static int open_grpc(void **state)
+{
+    *state = streams_world(WORLD_GRPC);
+    return 0;
+}
+
 static int close_world(void **state)
 {
     world_free(*state);
@@ -511,17 +517,22 @@ static void metadata_that_finds_no_room_in_its_call_fails_it_and_never_goes_miss
     {                                                                                                        \
 #test " (tcp)", test, open_tcp, close_world, NULL                                                    \
     }
+#define EVERYWHERE(test)                                                                                     \
+    TWICE(test),                                                                                             \
+    {                                                                                                        \
+#test " (grpc)", test, open_grpc, close_world, NULL                                                  \
+    }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TWICE(metadata_of_a_caller_arrives_in_its_order_bytes_included),
+        EVERYWHERE(metadata_of_a_caller_arrives_in_its_order_bytes_included),
         cmocka_unit_test(all_values_of_a_name_are_found_in_their_order),
-        TWICE(a_unary_answer_brings_metadata_of_its_beginning_and_of_its_end),
-        TWICE(metadata_comes_with_a_reply_in_pieces_too),
-        TWICE(metadata_behind_the_first_message_of_a_stream_comes_with_its_end),
+        EVERYWHERE(a_unary_answer_brings_metadata_of_its_beginning_and_of_its_end),
+        EVERYWHERE(metadata_comes_with_a_reply_in_pieces_too),
+        EVERYWHERE(metadata_behind_the_first_message_of_a_stream_comes_with_its_end),
         SIMULATED(a_handlers_metadata_has_100_entries_and_16_kib_of_each_kind_and_no_more),
-        TWICE(the_largest_metadata_details_and_text_go_with_one_status),
+        EVERYWHERE(the_largest_metadata_details_and_text_go_with_one_status),
         ON_TCP(a_servers_bad_metadata_ends_its_call_alone_and_hides_no_failure),
         ON_TCP(a_clients_bad_metadata_refuses_its_call_alone),
         cmocka_unit_test(metadata_that_finds_no_room_in_its_call_fails_it_and_never_goes_missing),

@@ -134,7 +134,36 @@ static void text_from_elsewhere_cannot_write_lines_of_its_own_into_a_log(void **
     vow_status status = vow_status_copy_text(VOW_INTERNAL, "a\nb\0c\x7f\x1b[2J", 10);
 
     (void)state;
-    assert_string_equal(vow_status_message(&status), "a b c  [2J");
+    assert_string_equal(vow_status_text(&status), "INTERNAL: a\\nb c\\x7f\\x1b[2J");
+    vow_status_done(&status);
+    status = vow_status_make(VOW_INTERNAL, "%s", "\t\r.");
+    assert_string_equal(vow_status_text(&status), "INTERNAL: \\t\\r.");
+    vow_status_done(&status);
+}
+
+static void a_message_is_passed_on_with_its_control_characters(void **state)
+{
+    const char *message = "\t\ntest with whitespace\r\nand Unicode \xe2\x98\xba \xf0\x9f\x98\x88\t\n";
+    vow_status  made = vow_status_make(VOW_UNKNOWN, "%s", message);
+    vow_status  copied = vow_status_copy_text(VOW_UNKNOWN, message, strlen(message));
+
+    (void)state;
+    assert_string_equal(vow_status_message(&made), message);
+    assert_string_equal(vow_status_message(&copied), message);
+    vow_status_done(&made);
+    vow_status_done(&copied);
+}
+
+static void without_memory_for_escapes_control_characters_become_spaces(void **state)
+{
+    vow_status status;
+
+    (void)state;
+    failing_fail_at(1, false);
+    status = vow_status_make(VOW_INTERNAL, "a\nb");
+    assert_true(failing_has_failed());
+    assert_string_equal(vow_status_text(&status), "INTERNAL: a b");
+    assert_string_equal(vow_status_message(&status), "a b");
     vow_status_done(&status);
 }
 
@@ -212,6 +241,8 @@ int main(void)
         TEST(a_message_is_cut_between_characters),
         TEST(what_is_not_utf8_becomes_question_marks),
         TEST(text_from_elsewhere_cannot_write_lines_of_its_own_into_a_log),
+        TEST(a_message_is_passed_on_with_its_control_characters),
+        TEST(without_memory_for_escapes_control_characters_become_spaces),
         TEST(a_status_without_memory_keeps_its_code),
         TEST(an_error_that_nobody_wants_is_only_its_code),
         TEST(reports_go_where_the_program_wants_them),

@@ -173,6 +173,23 @@ VOW_API void vow_call_send_trailing_metadata(vow_call *call, const vow_metadata 
  */
 VOW_API bool vow_call_attach(vow_call *call, void *object, vow_release_fn *release) VOW_MUST_USE;
 
+/* --- Compression ----------------------------------------------------------------- */
+
+/**
+ * Compresses the messages that this side sends from now on, or no longer does.
+ *
+ * On gRPC, with gzip, where the other side takes it and the message becomes smaller; the native protocol does not
+ * compress. A caller says so with VOW_CALL(.compress), and with this function only what changes later: what does not
+ * begin so has no compressed messages at all. Likewise a handler's stream, whose first message says what may follow:
+ * call this with true, and then with false, before a first message that shall not be compressed.
+ *
+ * Compress nothing in which a secret stands beside what an attacker may choose: the size tells of the secret.
+ */
+VOW_API void vow_call_compress(vow_call *call, bool compress);
+
+/** Did the message of the other side that was handed over last come compressed? */
+VOW_API bool vow_call_was_compressed(const vow_call *call);
+
 #ifdef __cplusplus
 }
 #endif

@@ -42,6 +42,7 @@ typedef struct vow_channel_options {
     int64_t keepalive_timeout_ms; /* for anything to come after that ping; 20,000 */
     const char *const *inherited; /* names of metadata that a call has of its parent; see VOW_NAMES; copied */
     int64_t idle_timeout_ms;      /* a connection without calls is closed after that; 0: never */
+    size_t  max_inflate_ratio;    /* how many times its size a compressed reply may become, beyond 64 KiB; 100 */
 } vow_channel_options;
 
 #define VOW_CHANNEL(...) VOW_OPTIONS(vow_channel_options, __VA_ARGS__)
@@ -102,6 +103,7 @@ typedef struct vow_call_options {
     vow_call           *parent;         /* a handler's call that this one is made for; see below */
     const vow_metadata *metadata;       /* see VOW_METADATA; copied */
     bool                wait_for_ready; /* wait for a connection instead of failing when one can't be had */
+    bool                compress;       /* as vow_call_compress, from the first message on */
 } vow_call_options;
 
 #define VOW_CALL(...) VOW_OPTIONS(vow_call_options, __VA_ARGS__)

@@ -91,10 +91,11 @@ VOW_API bool vow_future_settled(const vow_future *future);
 /** The code; VOW_UNKNOWN while it is pending. */
 VOW_API vow_code vow_future_code(const vow_future *future);
 
-/** For a log: "NOT_FOUND: no city called Atlantis"; "OK" on success, "UNKNOWN: not settled yet" before. */
+/** For a log: "NOT_FOUND: no city called Atlantis"; "OK" on success, "UNKNOWN: not settled yet" before. Control
+ *  characters are escaped ("\n"): who wrote the message cannot write lines into the log. */
 VOW_API const char *vow_future_error(const vow_future *future);
 
-/** To wrap: "no city called Atlantis"; "" on success. */
+/** To wrap or to compare: "no city called Atlantis"; "" on success. As it was sent: nothing is escaped. */
 VOW_API const char *vow_future_message(const vow_future *future);
 
 /** The value; NULL when there is none, while it is pending, and on failure. */

@@ -41,6 +41,7 @@ typedef struct vow_server_options {
     int64_t  max_age_ms;               /* so old a connection is, ±10 %, when it is drained; 0: never */
     int64_t  max_age_grace_ms;         /* for its calls then; 30,000; VOW_NO_TIMEOUT: any */
     int64_t  lame_duck_ms;             /* of a drain, in which all is served as before; 0 */
+    size_t   max_inflate_ratio;        /* how many times its size a compressed request may become, beyond 64 KiB; 100 */
 } vow_server_options;
 
 #define VOW_SERVER(...) VOW_OPTIONS(vow_server_options, __VA_ARGS__)

@@ -9,6 +9,9 @@
 
 #define CODE_COUNT 17
 
+/* Of a control character in a log: \x1b. */
+#define ESCAPE_SIZE 4
+
 static const char *const code_names[CODE_COUNT] = {
     [VOW_OK] = "OK",
     [VOW_CANCELLED] = "CANCELLED",
@@ -35,12 +38,13 @@ static const char *const code_names[CODE_COUNT] = {
 typedef struct constant_text {
     size_t       handles;
     size_t       size;
+    size_t       printed;
     vow_details *details;
     char         bytes[80];
 } constant_text;
 
 static const constant_text code_texts[CODE_COUNT] = {
-#define CODE_TEXT(code) [VOW_##code] = { 0, sizeof(#code ": " NO_MEMORY_TEXT) - 1, NULL, #code ": " NO_MEMORY_TEXT }
+#define CODE_TEXT(code) [VOW_##code] = { 0, sizeof(#code ": " NO_MEMORY_TEXT) - 1, 0, NULL, #code ": " NO_MEMORY_TEXT }
     CODE_TEXT(OK),
     CODE_TEXT(CANCELLED),
     CODE_TEXT(UNKNOWN),
@@ -61,7 +65,7 @@ static const constant_text code_texts[CODE_COUNT] = {
 #undef CODE_TEXT
 };
 
-static const constant_text cancelled_text = { 0, sizeof "CANCELLED: cancelled" - 1, NULL, "CANCELLED: cancelled" };
+static const constant_text cancelled_text = { 0, sizeof "CANCELLED: cancelled" - 1, 0, NULL, "CANCELLED: cancelled" };
 
 _Static_assert(offsetof(constant_text, bytes) == offsetof(vow_text, bytes), "a constant reads as a text");
 
@@ -109,6 +113,7 @@ static vow_text *text_new(vow_code code, size_t message_size)
     if (!text)
         return NULL;
     text->handles = 1;
+    text->printed = 0;
     text->details = NULL;
     text->size = prefix + message_size;
     memcpy(text->bytes, name, prefix - 2);
@@ -141,6 +146,57 @@ static void text_mend(vow_text *text, size_t message_size)
         message[good] = '?';
 }
 
+static bool byte_is_control(char byte)
+{
+    return (unsigned char)byte < 0x20 || byte == 0x7f;
+}
+
+/* Writes `text` with its control characters escaped: each takes up to ESCAPE_SIZE bytes. */
+static void escape_write(char *to, const char *text)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (; *text; text++) {
+        if (!byte_is_control(*text)) {
+            *to++ = *text;
+            continue;
+        }
+        *to++ = '\\';
+        if (*text == '\n' || *text == '\r' || *text == '\t') {
+            *to++ = *text == '\n' ? 'n' : *text == '\r' ? 'r' : 't';
+        } else {
+            *to++ = 'x';
+            *to++ = digits[(unsigned char)*text >> 4];
+            *to++ = digits[*text & 15];
+        }
+    }
+    *to = '\0';
+}
+
+/* A text with control characters has another one behind it, for logs. Gives the text, which may have moved; without
+ * memory the characters become spaces. */
+static vow_text *text_make_printable(vow_text *text)
+{
+    size_t    controls = 0;
+    vow_text *larger;
+
+    for (size_t i = 0; i < text->size; i++)
+        controls += byte_is_control(text->bytes[i]);
+    if (controls == 0)
+        return text;
+    larger = vow_resize(text, sizeof *text + (text->size + 1) * 2 + controls * (ESCAPE_SIZE - 1));
+    if (larger) {
+        larger->printed = larger->size + 1;
+        escape_write(larger->bytes + larger->printed, larger->bytes);
+        return larger;
+    }
+    for (size_t i = 0; i < text->size; i++) {
+        if (byte_is_control(text->bytes[i]))
+            text->bytes[i] = ' ';
+    }
+    return text;
+}
+
 vow_status vow_status_make_list(vow_code code, const char *format, va_list arguments)
 {
     vow_text *text;
@@ -159,7 +215,7 @@ vow_status vow_status_make_list(vow_code code, const char *format, va_list argum
         return status_without_text(code);
     vsnprintf(text->bytes + text->size - kept, kept + 1, format, arguments);
     text_mend(text, kept);
-    return (vow_status){ code, text };
+    return (vow_status){ code, text_make_printable(text) };
 }
 
 vow_status vow_status_make(vow_code code, const char *format, ...)
@@ -178,12 +234,6 @@ vow_status vow_status_of_error(const vow_error *error)
     return vow_status_make(error->code, "%s", error->message);
 }
 
-/* Control characters would let a peer write into the lines of a log. */
-static char text_byte(char byte)
-{
-    return (unsigned char)byte < 0x20 || byte == 0x7f ? ' ' : byte;
-}
-
 vow_status vow_status_copy_text(vow_code code, const char *bytes, size_t size)
 {
     vow_text *text;
@@ -195,9 +245,9 @@ vow_status vow_status_copy_text(vow_code code, const char *bytes, size_t size)
     if (!text)
         return status_without_text(code);
     for (size_t i = 0; i < size; i++)
-        text->bytes[text->size - size + i] = text_byte(bytes[i]);
+        text->bytes[text->size - size + i] = bytes[i] ? bytes[i] : ' '; /* it would end the text */
     text_mend(text, size);
-    return (vow_status){ code, text };
+    return (vow_status){ code, text_make_printable(text) };
 }
 
 vow_status vow_status_no_memory(void)
@@ -228,7 +278,7 @@ void vow_status_done(vow_status *status)
 
 const char *vow_status_text(const vow_status *status)
 {
-    return status->text ? status->text->bytes : vow_code_name(status->code);
+    return status->text ? status->text->bytes + status->text->printed : vow_code_name(status->code);
 }
 
 const char *vow_status_message(const vow_status *status)

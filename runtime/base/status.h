@@ -19,6 +19,7 @@ typedef struct vow_details vow_details; /* see details.h */
 typedef struct vow_text {
     size_t       handles; /* 0: a constant, which is never freed */
     size_t       size;
+    size_t       printed; /* where in `bytes` the text for a log begins: behind the first one, or 0 */
     vow_details *details; /* NULL: none */
     char         bytes[]; /* "CODE: message"; ends with a NUL */
 } vow_text;
@@ -51,10 +52,11 @@ vow_status vow_status_share(const vow_status *status);
 
 void vow_status_done(vow_status *status);
 
-/* "NOT_FOUND: no city called Atlantis", or "OK"; lives as long as the status. */
+/* "NOT_FOUND: no city called Atlantis", or "OK"; lives as long as the status. Control characters are escaped (\n,
+ * \x1b): they would let a peer write into the lines of a log. */
 const char *vow_status_text(const vow_status *status);
 
-/* "no city called Atlantis", or "". */
+/* "no city called Atlantis", or "": as it was given, to be passed on. */
 const char *vow_status_message(const vow_status *status);
 
 #endif

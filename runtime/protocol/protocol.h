@@ -47,7 +47,7 @@ typedef struct vow_account {
     size_t limit;
 } vow_account;
 
-/* The wire half of a call. rpc zeroes it and never writes to it. */
+/* The wire half of a call. rpc zeroes it, and writes only where it says so. */
 typedef struct vow_wire {
     vow_map_node node;    /* in the session's table; node.key is the call's id */
     vow_session *session; /* NULL: not on a connection */
@@ -58,6 +58,9 @@ typedef struct vow_wire {
     bool         is_ours;    /* begun by this side */
     bool         has_spoken; /* what the other side has sent had its metadata, if any; more would come too late */
     bool         has_ended;  /* the other side sends no more messages */
+    bool         compresses; /* rpc's to set: what is sent next, where the protocol and the peer know how */
+    bool         may_compress;   /* rpc's to set: was it ever so? */
+    bool         was_compressed; /* the message that is handed up */
 } vow_wire;
 
 /* What rpc hands down when a call begins. */
@@ -143,6 +146,7 @@ typedef struct vow_session_options {
     bool         is_server;
     const char  *target;               /* for messages: what the user calls this peer; lent until the end */
     size_t       max_message_size;     /* of what comes in */
+    size_t       max_inflate_ratio;    /* of a compressed message */
     size_t       max_calls;            /* of the peer's, at once */
     size_t       max_metadata_size;    /* names and values and 32 each, of one call; 16 KiB */
     size_t       max_metadata_count;   /* 100 */

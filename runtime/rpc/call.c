@@ -254,6 +254,20 @@ void vow_call_hear_metadata(vow_wire *wire, const vow_metadata *metadata)
         vow_call_end_with(call, vow_call_no_room_for_metadata(call));
 }
 
+void vow_call_compress(vow_call *call, bool compress)
+{
+    VOW_RULE_THREAD(vow_call_any_scheduler(call));
+    if (vow_call_is_missing(call))
+        return;
+    call->wire.compresses = compress;
+    call->wire.may_compress |= compress;
+}
+
+bool vow_call_was_compressed(const vow_call *call)
+{
+    return call->was_compressed;
+}
+
 const vow_metadata *vow_call_metadata(const vow_call *call)
 {
     return vow_call_is_missing(call) ? no_metadata : call->received;

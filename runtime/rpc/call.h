@@ -93,6 +93,7 @@ struct vow_call {
     vow_attachment *attachments; /* the last one first */
     const char         *peer; /* lent by the connection, which the call references */
     vow_call_state      state;
+    bool                was_compressed; /* the message that was handed over last */
     union {
         vow_caller   caller;
         vow_handling handling;

@@ -245,6 +245,7 @@ static vow_call *caller_new(vow_channel *channel, const vow_method *method, cons
         return NULL;
     vow_future_init(&call->future, scheduler, &vow_caller_class);
     call->side.caller = (vow_caller){ .channel = channel, .waits_for_ready = options->wait_for_ready };
+    call->wire.compresses = call->wire.may_compress = options->compress;
     channel->references++;
     return call;
 }
@@ -471,6 +472,7 @@ void vow_caller_message(vow_wire *wire, const uint8_t *data, size_t size, bool e
         vow_streaming_arrived(call, data, size);
         return;
     }
+    call->was_compressed = wire->was_compressed;
     caller->reply = vow_call_unpack(call, &call->arena, call->method->reply, data, size, "reply", &caller->fault);
 }
 
@@ -527,7 +529,7 @@ static void caller_retry(vow_call *call)
 
     caller->was_retried = true;
     caller->connection = NULL;
-    call->wire = (vow_wire){ .session = NULL };
+    call->wire = (vow_wire){ .compresses = call->wire.compresses, .may_compress = call->wire.may_compress };
     call->peer = "";
     call->state = VOW_CALL_WAITING;
     vow_channel_place(caller->channel, call, &begin);

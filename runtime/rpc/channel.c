@@ -29,6 +29,8 @@ static vow_channel_options options_read(const vow_channel_options *given)
         options.connections = 1;
     if (options.connections > CONNECTIONS_MAX)
         options.connections = CONNECTIONS_MAX;
+    if (options.max_inflate_ratio == 0)
+        options.max_inflate_ratio = 100;
     if (options.max_message_size == 0)
         options.max_message_size = (size_t)4 << 20;
     if (options.max_decoded_size == 0)

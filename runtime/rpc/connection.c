@@ -233,6 +233,7 @@ static vow_session_options connection_session_options(const vow_connection *conn
         .is_server = false,
         .target = connection->channel->target,
         .max_message_size = options->max_message_size,
+        .max_inflate_ratio = options->max_inflate_ratio,
         .max_calls = 1,
         .max_metadata_size = VOW_MAX_METADATA_SIZE,
         .max_metadata_count = VOW_MAX_METADATA_COUNT,

@@ -677,6 +677,7 @@ void vow_handling_message(vow_wire *wire, const uint8_t *data, size_t size, bool
         vow_streaming_arrived(call, data, size);
         return;
     }
+    call->was_compressed = wire->was_compressed;
     call->state = VOW_CALL_OPEN;
     if (call->interception)
         handling_intercept(call, &request.base);

@@ -174,6 +174,7 @@ static vow_session_options peer_session_options(const vow_peer *peer)
         .is_server = true,
         .target = peer->name,
         .max_message_size = options->max_message_size,
+        .max_inflate_ratio = options->max_inflate_ratio,
         .max_calls = options->max_calls_per_connection,
         .max_metadata_size = VOW_MAX_METADATA_SIZE,
         .max_metadata_count = VOW_MAX_METADATA_COUNT,

@@ -26,6 +26,7 @@ static vow_server_options options_read(const vow_server_options *given)
     if (given)
         memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
     size_default(&options.max_message_size, (size_t)4 << 20);
+    size_default(&options.max_inflate_ratio, 100);
     size_default(&options.max_decoded_size, (size_t)16 << 20);
     size_default(&options.max_connections, 10000);
     size_default(&options.max_connections_per_peer, 256);

@@ -47,7 +47,7 @@ void vow_call_end_with(vow_call *call, vow_status status)
 
 /* Parcels */
 
-static vow_parcel *parcel_new(vow_list *list, size_t *bytes, size_t size)
+static vow_parcel *parcel_new(vow_list *list, size_t *bytes, size_t size, bool is_compressed)
 {
     vow_parcel *parcel = vow_alloc(sizeof *parcel + size);
 
@@ -55,6 +55,7 @@ static vow_parcel *parcel_new(vow_list *list, size_t *bytes, size_t size)
         return NULL;
     vow_link_init(&parcel->link);
     parcel->size = size;
+    parcel->is_compressed = is_compressed;
     *bytes += size;
     vow_list_append(list, &parcel->link);
     return parcel;
@@ -103,7 +104,9 @@ bool vow_streaming_has_room(const vow_streaming *streaming)
 
 static bool unsent_keep(vow_streaming *streaming, const ProtobufCMessage *message)
 {
-    vow_parcel *parcel = parcel_new(&streaming->unsent, &streaming->unsent_bytes, vow_message_size(message));
+    bool        compresses = streaming->call->wire.compresses;
+    vow_parcel *parcel =
+        parcel_new(&streaming->unsent, &streaming->unsent_bytes, vow_message_size(message), compresses);
 
     if (!parcel)
         return false;
@@ -217,11 +220,13 @@ void vow_streaming_connected(vow_call *call)
 {
     vow_streaming *streaming = call->streaming;
     vow_parcel           *parcel;
+    bool                  compresses = call->wire.compresses;
 
     while (!streaming->is_over && (parcel = vow_parcel_first(&streaming->unsent))) {
         const vow_raw raw = VOW_RAW_INIT(parcel->bytes, parcel->size);
         bool          is_sent;
 
+        call->wire.compresses = parcel->is_compressed;
         vow_link_remove(&parcel->link); /* what ends the call frees all that waits */
         streaming->unsent_bytes -= parcel->size;
         is_sent = send_message(call, &raw.base);
@@ -229,6 +234,7 @@ void vow_streaming_connected(vow_call *call)
         if (!is_sent)
             return;
     }
+    call->wire.compresses = compresses;
     if (streaming->has_ended && call->method->client_streams && call->wire.session)
         call->wire.session->protocol->finish(&call->wire);
     vow_streaming_step_soon(streaming);
@@ -239,6 +245,7 @@ void vow_streaming_pass_unsent(vow_call *call)
     vow_streaming *streaming = call->streaming;
     vow_list       kept;
     vow_parcel    *parcel;
+    bool           compresses = call->wire.compresses;
 
     vow_list_init(&kept);
     vow_list_splice(&kept, &streaming->unsent);
@@ -249,11 +256,13 @@ void vow_streaming_pass_unsent(vow_call *call)
 
         if (!streaming->is_over)
             message = vow_intercept_send_packed(call, &raw);
+        call->wire.compresses = parcel->is_compressed;
         if (message && !unsent_keep(streaming, message))
             vow_call_end_with(call, vow_status_no_memory());
         vow_link_remove(&parcel->link);
         vow_free(parcel);
     }
+    call->wire.compresses = compresses;
 }
 
 /* Events */
@@ -273,7 +282,7 @@ void vow_streaming_arrived(vow_call *call, const uint8_t *data, size_t size)
         if (is_taken)
             return;
     }
-    parcel = parcel_new(&streaming->arrived, &streaming->arrived_bytes, size);
+    parcel = parcel_new(&streaming->arrived, &streaming->arrived_bytes, size, call->wire.was_compressed);
     if (!parcel) {
         vow_call_end_with(call, vow_status_no_memory());
         return;

@@ -43,6 +43,7 @@ struct vow_streaming {
 typedef struct vow_parcel {
     vow_link link;
     size_t   size;
+    bool     is_compressed; /* it came so, or shall leave so */
     uint8_t  bytes[];
 } vow_parcel;
 

@@ -249,6 +249,7 @@ static void read_step(vow_streaming *streaming)
 
         if (parcel) {
             vow_link_remove(&parcel->link);
+            streaming->call->was_compressed = parcel->is_compressed;
             read_deliver(streaming->reader, parcel->bytes, parcel->size);
             vow_streaming_unpark(streaming, parcel);
         } else if (streaming->is_over) {
@@ -411,6 +412,7 @@ bool vow_stream_waits_deliver(vow_streaming *streaming, const uint8_t *data, siz
 {
     if (!reader_is_idle(streaming))
         return false;
+    streaming->call->was_compressed = streaming->call->wire.was_compressed;
     read_deliver(streaming->reader, data, size);
     if (reader_is_idle(streaming))
         delivery_free(streaming->reader); /* a stream that is idle holds nothing */

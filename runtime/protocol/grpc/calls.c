@@ -7,6 +7,7 @@
 #include "runtime/protocol/grpc/session.h"
 
 #include "runtime/base/details.h"
+#include "runtime/protocol/grpc/compress.h"
 #include "runtime/protocol/grpc/text.h"
 #include "runtime/protocol/metadata.h"
 
@@ -18,7 +19,7 @@
 #define NS_PER_US 1000u
 
 /* Fields that a call has beside its metadata, at most. */
-#define OWN_FIELDS 10
+#define OWN_FIELDS 11
 
 /* Tables of fields */
 
@@ -299,7 +300,7 @@ static vow_code begin_check(const vow_grpc *grpc, vow_status *status)
     return VOW_RESOURCE_EXHAUSTED;
 }
 
-static void request_fields(field_table *table, vow_grpc *grpc, const vow_begin *begin)
+static void request_fields(field_table *table, vow_grpc *grpc, const vow_begin *begin, bool has_gzip)
 {
     size_t name_size = strlen(begin->method->name);
     char  *path = table->at;
@@ -313,6 +314,9 @@ static void request_fields(field_table *table, vow_grpc *grpc, const vow_begin *
     table_add(table, field_text(":authority", grpc->authority));
     table_add(table, field_text("te", "trailers"));
     table_add(table, field_text("content-type", "application/grpc"));
+    table_add(table, field_text("grpc-accept-encoding", VOW_GRPC_ENCODINGS));
+    if (has_gzip)
+        table_add(table, field_text("grpc-encoding", "gzip"));
     table_add(table, field_text("user-agent", "vow/" VOW_VERSION_STRING));
     if (begin->deadline_ns != UINT64_MAX) {
         size_t size = vow_grpc_timeout_write(table->at, time_left_ns(grpc, begin->deadline_ns));
@@ -333,7 +337,7 @@ static bool request_submit(vow_grpc_call *call, const vow_begin *begin)
     if (!table_new(&table, &grpc->base, begin->metadata,
                    strlen(begin->method->name) + 1 + VOW_GRPC_TIMEOUT_ROOM))
         return false;
-    request_fields(&table, grpc, begin);
+    request_fields(&table, grpc, begin, call->has_gzip_out);
     call->id = nghttp2_submit_request(grpc->http, NULL, table.fields, table.count, &provider, call);
     table_free(&table);
     return call->id > 0;
@@ -352,7 +356,9 @@ vow_code vow_grpc_begin(vow_session *session, vow_wire *wire, const vow_begin *b
         return VOW_RESOURCE_EXHAUSTED;
     call->is_unary_in = !begin->method->server_streams;
     call->ends_out = begin->message != NULL;
-    if ((begin->message && vow_grpc_queue(call, begin->message) != VOW_OK) || !request_submit(call, begin)) {
+    call->has_gzip_out = wire->may_compress;
+    if ((begin->message && vow_grpc_queue(call, wire, begin->message) != VOW_OK) ||
+        !request_submit(call, begin)) {
         call_free(call);
         return VOW_RESOURCE_EXHAUSTED;
     }
@@ -407,7 +413,7 @@ static void trailer_fields(field_table *table, const vow_ending *ending)
         table_add(table, field_passing("grpc-status-details-bin", table->at, size));
         table->at += size;
     }
-    table_add_metadata(table, ending->metadata);
+    table_add_metadata(table, ending->trailing);
 }
 
 static void response_fields(field_table *table)
@@ -421,7 +427,7 @@ static bool ending_table_new(field_table *table, vow_grpc *grpc, const vow_endin
     size_t details_size = 0;
 
     vow_status_details(&ending->status, &details_size);
-    return table_new(table, &grpc->base, ending->metadata,
+    return table_new(table, &grpc->base, ending->trailing,
                      strlen(vow_status_message(&ending->status)) * 3 + vow_base64_room(details_size));
 }
 
@@ -435,6 +441,8 @@ static bool submit_trailers_only(vow_grpc_call *call, const vow_ending *ending)
     if (!ending_table_new(&table, grpc, ending))
         return false;
     response_fields(&table);
+    if (call->is_encoded)
+        table_add(&table, field_text("grpc-accept-encoding", VOW_GRPC_ENCODINGS));
     trailer_fields(&table, ending);
     error = nghttp2_submit_response(grpc->http, call->id, table.fields, table.count, NULL);
     table_free(&table);
@@ -453,6 +461,9 @@ bool vow_grpc_submit_headers(vow_grpc_call *call, const vow_metadata *metadata)
     if (!table_new(&table, &grpc->base, metadata, 0))
         return false;
     response_fields(&table);
+    call->has_gzip_out = call->takes_gzip && call->wire && call->wire->may_compress;
+    if (call->has_gzip_out)
+        table_add(&table, field_text("grpc-encoding", "gzip"));
     table_add_metadata(&table, metadata);
     error = nghttp2_submit_response(grpc->http, call->id, table.fields, table.count, &provider);
     table_free(&table);
@@ -485,8 +496,9 @@ void vow_grpc_tell_end(vow_grpc_call *call, const vow_ending *ending)
         call_reset(call, NGHTTP2_CANCEL); /* in the middle of a message: nothing else can end it */
         return;
     }
-    is_told = call->has_headers_out || call->queued
-                  ? vow_grpc_submit_headers(call, NULL) && keep_trailers(call, ending)
+    /* Metadata of the beginning has a block of its own: in one, nobody could tell it from that of the end. */
+    is_told = call->has_headers_out || call->queued || ending->metadata
+                  ? vow_grpc_submit_headers(call, ending->metadata) && keep_trailers(call, ending)
                   : submit_trailers_only(call, ending);
     call->ends_out = true;
     if (!is_told)
@@ -499,7 +511,7 @@ void vow_grpc_answer(vow_wire *wire, const ProtobufCMessage *message, const vow_
     vow_grpc_call *call = wire->flow;
 
     vow_bucket_give(&call->grpc->watch.cancels, VOW_CANCELS_PER_ANSWER);
-    if (message && vow_grpc_queue(call, message) != VOW_OK)
+    if (message && vow_grpc_queue(call, wire, message) != VOW_OK)
         ending = VOW_ENDING(.status = vow_status_no_memory());
     vow_grpc_tell_end(call, ending);
     if (!message && call->queued && !ending->at_once && vow_grpc_is_alive(call->grpc))
@@ -565,8 +577,10 @@ static vow_status request_check(const vow_grpc *grpc)
     if (fields->path[0] != '/' || !fields->path[1])
         return vow_status_make(VOW_UNIMPLEMENTED,
                                "\"%s\" is no path of a method: it is /package.Service/Method", fields->path);
-    if (fields->is_compressed)
-        return vow_status_make(VOW_UNIMPLEMENTED, "messages are compressed in a way that is not known here");
+    if (fields->is_unknown)
+        return vow_status_make(VOW_UNIMPLEMENTED,
+                               "messages have the encoding \"%s\"; known here are " VOW_GRPC_ENCODINGS,
+                               fields->encoding);
     if (grpc->base.calls.count >= grpc->base.options.max_calls)
         return vow_status_make(VOW_RESOURCE_EXHAUSTED,
                                "the connection has %zu calls, its limit (max_calls_per_connection)",
@@ -612,6 +626,9 @@ static void request_came(vow_grpc_call *call)
         request_refuse_http(call, grpc->fields.is_post ? "415" : "405");
         return;
     }
+    call->takes_gzip = grpc->fields.takes_gzip;
+    call->has_gzip_in = grpc->fields.is_gzip;
+    call->is_encoded = grpc->fields.is_unknown;
     if (arrival.refusal.code == VOW_OK) {
         arrival.deadline_ns = request_deadline(grpc);
         arrival.handler = grpc->base.events->resolve(grpc->base.owner, method);
@@ -693,7 +710,7 @@ static void trailers_came(vow_grpc_call *call)
         status = vow_status_make(VOW_INTERNAL, "%s: the server ended the call in the middle of a message",
                                  grpc->base.options.target);
     if (call->wire)
-        vow_grpc_end(call, VOW_ENDING(.status = status, .metadata = metadata));
+        vow_grpc_end(call, VOW_ENDING(.status = status, .trailing = metadata));
     if (metadata)
         vow_held_give(&grpc->base, metadata, block_size);
     vow_status_done(&status);
@@ -714,11 +731,18 @@ static void response_came(vow_grpc_call *call)
         vow_grpc_fail(call, response_status(grpc));
         return;
     }
-    if (grpc->fields.fault.code != VOW_OK || grpc->fields.is_compressed) {
+    call->has_gzip_in = grpc->fields.is_gzip;
+    if (grpc->fields.is_unknown) {
+        vow_grpc_fail(call, vow_status_make(VOW_INTERNAL,
+                                            "%s: the answer's messages have the encoding \"%s\"; known here "
+                                            "are " VOW_GRPC_ENCODINGS,
+                                            grpc->base.options.target, grpc->fields.encoding));
+        return;
+    }
+    if (grpc->fields.fault.code != VOW_OK) {
         vow_grpc_fail(call,
                       vow_status_make(VOW_INTERNAL, "%s: the answer's headers: %s", grpc->base.options.target,
-                                      grpc->fields.is_compressed ? "grpc-encoding is not known here"
-                                                                 : vow_status_message(&grpc->fields.fault)));
+                                      vow_status_message(&grpc->fields.fault)));
         return;
     }
     if (vow_grpc_fields_metadata(&grpc->fields, &metadata, &block_size) != VOW_OK) {

@@ -248,7 +248,27 @@ static void read_timeout(vow_grpc_fields *fields, const uint8_t *value, size_t s
 
 static void read_encoding(vow_grpc_fields *fields, const uint8_t *value, size_t size)
 {
-    fields->is_compressed = !is(value, size, "identity");
+    size_t kept = size < VOW_GRPC_ENCODING_MAX ? size : VOW_GRPC_ENCODING_MAX;
+
+    fields->is_gzip = is(value, size, "gzip");
+    fields->is_unknown = !fields->is_gzip && !is(value, size, "identity");
+    memcpy(fields->encoding, value, kept);
+    fields->encoding[kept] = '\0';
+}
+
+/* "identity, deflate,gzip" */
+static void read_accept_encoding(vow_grpc_fields *fields, const uint8_t *value, size_t size)
+{
+    size_t start = 0;
+
+    for (size_t i = 0; i <= size; i++) {
+        if (i < size && value[i] != ',')
+            continue;
+        while (start < i && value[start] == ' ')
+            start++;
+        fields->takes_gzip |= is(value + start, i - start, "gzip");
+        start = i + 1;
+    }
 }
 
 static void read_status(vow_grpc_fields *fields, const uint8_t *value, size_t size)
@@ -303,7 +323,7 @@ static const struct {
     { "user-agent", NULL },
     { "grpc-timeout", read_timeout },
     { "grpc-encoding", read_encoding },
-    { "grpc-accept-encoding", NULL },
+    { "grpc-accept-encoding", read_accept_encoding },
     { "grpc-status", read_status },
     { "grpc-message", read_message },
     { "grpc-status-details-bin", read_details },

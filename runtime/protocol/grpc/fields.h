@@ -16,6 +16,9 @@
 /* "application/grpc+proto; charset=…": what is longer is none of gRPC's. For messages about it. */
 #define VOW_GRPC_CONTENT_TYPE_MAX 64
 
+/* The same of an encoding. */
+#define VOW_GRPC_ENCODING_MAX 32
+
 typedef struct vow_grpc_fields {
     vow_session *session; /* whose memory and limits these are */
     vow_status   fault;   /* the first thing that is wrong; OK: nothing */
@@ -28,8 +31,11 @@ typedef struct vow_grpc_fields {
     bool     is_post;
     bool     takes_trailers; /* te: trailers */
     bool     has_status;
-    bool     is_grpc;       /* its content type says so */
-    bool     is_compressed; /* grpc-encoding is another than identity */
+    bool     is_grpc;    /* its content type says so */
+    bool     is_gzip;    /* grpc-encoding is gzip */
+    bool     is_unknown; /* grpc-encoding is none that is known here, and stands in `encoding` */
+    bool     takes_gzip; /* grpc-accept-encoding has it */
+    char     encoding[VOW_GRPC_ENCODING_MAX + 1];
 
     uint8_t   *text; /* metadata, in a block; NULL: none yet */
     size_t     text_room;

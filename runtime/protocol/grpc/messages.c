@@ -13,6 +13,8 @@
  */
 #include "runtime/protocol/grpc/session.h"
 
+#include "runtime/protocol/grpc/compress.h"
+
 #include <string.h>
 
 /* What is taken for messages that wait, at least. */
@@ -70,18 +72,38 @@ bool vow_grpc_call_is_whole(const vow_grpc_call *call)
     return call->prefix_size == 0 || (call->is_unary_in && call->has_message_in);
 }
 
-/* A message is complete; `data` is lent, or the call's own buffer. */
+static void message_tell(vow_grpc_call *call, const uint8_t *data, size_t size)
+{
+    if (!call->is_unary_in)
+        call->held += size + VOW_GRPC_PREFIX; /* as large as rpc will say that it has taken */
+    call->wire->was_compressed = call->is_compressed;
+    call->grpc->base.events->message(call->wire, data, size, call->is_unary_in);
+}
+
+/* Hands a message up as it was before it was compressed, or fails the call. `data` is lent. */
+static void message_hand_up(vow_grpc_call *call, const uint8_t *data)
+{
+    vow_session *session = &call->grpc->base;
+    vow_buffer   inflated = { NULL, 0, 0 };
+    vow_status   status;
+
+    if (!call->is_compressed) {
+        message_tell(call, data, call->message_size);
+    } else if (!vow_grpc_inflate(session, data, call->message_size, &inflated, &status)) {
+        vow_grpc_fail(call, status);
+    } else {
+        message_tell(call, inflated.data, inflated.size);
+        vow_buffer_give(session, &inflated);
+    }
+}
+
+/* A message is complete; `data` is lent. */
 static void message_came(vow_grpc_call *call, const uint8_t *data)
 {
-    vow_grpc *grpc = call->grpc;
-    size_t    size = call->message_size;
-
     call->has_message_in = true;
     call->prefix_size = 0;
     call->begun_ns = 0;
-    if (!call->is_unary_in)
-        call->held += size + VOW_GRPC_PREFIX;
-    grpc->base.events->message(call->wire, data, size, call->is_unary_in);
+    message_hand_up(call, data);
 }
 
 /* A request that does not stream is served when its stream has ended: so long it is kept. */
@@ -112,7 +134,7 @@ bool vow_grpc_deliver_last(vow_grpc_call *call)
         return false;
     call->message = (vow_buffer){ NULL, 0, 0 };
     call->wire->has_ended = true;
-    grpc->base.events->message(call->wire, message.data, call->message_size, true);
+    message_hand_up(call, message.data);
     vow_buffer_give(&grpc->base, &message);
     return true;
 }
@@ -162,13 +184,14 @@ static bool prefix_read(vow_grpc_call *call)
 {
     const uint8_t *at = call->prefix;
 
+    call->is_compressed = at[0] == 1;
     call->message_size = (size_t)at[1] << 24 | (size_t)at[2] << 16 | (size_t)at[3] << 8 | at[4];
     if (call->has_message_in && call->is_unary_in)
         vow_grpc_fail(call, vow_status_make(VOW_INTERNAL, "a second message came, and the method has one"));
-    else if (at[0] == 1)
+    else if (at[0] == 1 && !call->has_gzip_in)
         vow_grpc_fail(
             call, vow_status_make(VOW_INTERNAL, "a message is compressed, and grpc-encoding names no way"));
-    else if (at[0] != 0)
+    else if (at[0] > 1)
         vow_grpc_fail(call,
                       vow_status_make(VOW_INTERNAL, "a message begins with %u; 0 and 1 are allowed", at[0]));
     else if (call->message_size > call->grpc->base.options.max_message_size)
@@ -323,19 +346,50 @@ static uint8_t *chunk_make_room(vow_grpc_call *call, size_t size)
     return chunk->bytes;
 }
 
-vow_code vow_grpc_queue(vow_grpc_call *call, const ProtobufCMessage *message)
+/* Before the response's headers, what they will say counts. */
+static bool call_compresses(const vow_grpc_call *call, const vow_wire *wire)
+{
+    bool is_known = call->has_gzip_out || (call->takes_gzip && !call->has_headers_out);
+
+    return wire->compresses && is_known;
+}
+
+/* Packs a message into `to`, which has room for it, and compresses it. Gives its size then; 0: it goes as it
+ * is. */
+static size_t pack_compressed(vow_grpc_call *call, uint8_t *to, const ProtobufCMessage *message, size_t size)
+{
+    vow_session *session = &call->grpc->base;
+    size_t       block_size = size;
+    uint8_t     *packed = size ? vow_held_take(session, &block_size) : NULL;
+    size_t       compressed;
+
+    if (!packed)
+        return 0;
+    vow_message_pack(message, packed);
+    compressed = vow_grpc_deflate(to, packed, size);
+    vow_held_give(session, packed, block_size);
+    return compressed;
+}
+
+vow_code vow_grpc_queue(vow_grpc_call *call, const vow_wire *wire, const ProtobufCMessage *message)
 {
     size_t   size = vow_message_size(message);
+    size_t   compressed = 0;
     uint8_t *at = size > UINT32_MAX ? NULL : chunk_make_room(call, size + VOW_GRPC_PREFIX);
 
     if (!at)
         return VOW_RESOURCE_EXHAUSTED;
-    at[0] = 0;
+    if (call_compresses(call, wire))
+        compressed = pack_compressed(call, at + VOW_GRPC_PREFIX, message, size);
+    if (compressed)
+        size = compressed;
+    else
+        vow_message_pack(message, at + VOW_GRPC_PREFIX);
+    at[0] = compressed > 0;
     at[1] = (uint8_t)(size >> 24);
     at[2] = (uint8_t)(size >> 16);
     at[3] = (uint8_t)(size >> 8);
     at[4] = (uint8_t)size;
-    vow_message_pack(message, at + VOW_GRPC_PREFIX);
     call->last->size += size + VOW_GRPC_PREFIX;
     call->queued += size + VOW_GRPC_PREFIX;
     call->grpc->queued += size + VOW_GRPC_PREFIX;
@@ -431,7 +485,7 @@ vow_code vow_grpc_send(vow_wire *wire, const ProtobufCMessage *message, const vo
 {
     vow_grpc_call *call = wire->flow;
 
-    if (vow_grpc_queue(call, message) == VOW_OK &&
+    if (vow_grpc_queue(call, wire, message) == VOW_OK &&
         (wire->is_ours || vow_grpc_submit_headers(call, metadata))) {
         vow_grpc_resume(call);
         return VOW_OK;

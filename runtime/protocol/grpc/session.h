@@ -9,6 +9,7 @@
  *     calls.c     streams to calls and back: headers, trailers, resets
  *     messages.c  the messages of a call, in both directions, and their flow control
  *     watch.c     what a peer may cost
+ *     compress.c  one message, compressed and inflated
  *     fields.c    the fields of a header block
  *     text.c      timeouts, percent-encoding, Base 64
  *
@@ -68,6 +69,11 @@ typedef struct vow_grpc_call {
     bool is_answered;     /* the wire waits for its last messages to leave */
     bool has_told_end;    /* the answer's last frame has left */
     bool is_ghost;        /* was cancelled, and runs on: it keeps its place */
+    bool has_gzip_in;     /* the other side said that its messages may be compressed */
+    bool has_gzip_out;    /* this side has said so */
+    bool takes_gzip;      /* the other side says that it does; of a caller */
+    bool is_encoded;      /* in a way that is not known here */
+    bool is_compressed;   /* the message that is coming in */
 
     uint64_t begun_ns;  /* when the message that is awaited began to come; 0: none is */
     uint64_t begins_at; /* where in what was made to be sent its request begins; UINT64_MAX: not made yet */
@@ -226,13 +232,13 @@ bool vow_grpc_call_is_whole(const vow_grpc_call *call);
 /* Drops what has not left. False: a message has left in part. */
 bool vow_grpc_drop_queued(vow_grpc_call *call);
 
-/* Queues a message. Fails: no memory, or the peer would not take it. */
-vow_code vow_grpc_queue(vow_grpc_call *call, const ProtobufCMessage *message);
+/* Queues a message, compressed where `wire` says so. Fails: no memory, or the peer would not take it. */
+vow_code vow_grpc_queue(vow_grpc_call *call, const vow_wire *wire, const ProtobufCMessage *message);
 
 /* More was queued, or the end was: nghttp2 goes on with the stream. */
 void vow_grpc_resume(vow_grpc_call *call);
 
-/* A unary message waits for the end of its stream: hands it up. False: there was none. */
+/* A unary message waits for the end of its stream: hands it up, or fails the call. False: there was none. */
 bool vow_grpc_deliver_last(vow_grpc_call *call);
 
 /* Frees what a call has queued and is receiving. */

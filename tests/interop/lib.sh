@@ -1,0 +1,65 @@
+# What the checks of interoperability have in common; sourced.
+#
+# The idea: a server says "listening on port N"; a client runs its cases against it, names each, and says how many
+# have passed and failed. All is bounded in time. The cases of a peer are counted, and the count is known: one that is
+# not run is a failure.
+
+work=$(mktemp -d) || exit 1
+server=
+counted=0
+trap 'interop_stop; rm -rf "$work"' EXIT
+
+# Of a client with all of its cases, and of a server's start; seconds.
+client_time=180
+server_time=30
+
+interop_fail()
+{
+    echo "$(basename "$0"): $1" >&2
+    [ -f "$work/client" ] && tail -n 40 "$work/client" >&2
+    [ -f "$work/server" ] && tail -n 20 "$work/server" >&2
+    exit 1
+}
+
+# interop_start PROGRAM ARGUMENTS...: sets `port`.
+interop_start()
+{
+    local end=$((SECONDS + server_time))
+
+    "$@" >"$work/server" 2>&1 &
+    server=$!
+    while ! port=$(sed -n 's/^listening on port //p' "$work/server") || [ -z "$port" ]; do
+        kill -0 "$server" 2>/dev/null || interop_fail "$1 does not start"
+        [ $SECONDS -lt $end ] || interop_fail "$1 does not say where it listens"
+        sleep 0.1
+    done
+}
+
+interop_stop()
+{
+    [ -n "$server" ] || return 0
+    kill "$server" 2>/dev/null
+    wait "$server" 2>/dev/null
+    server=
+}
+
+# interop_run WHAT PROGRAM ARGUMENTS...
+interop_run()
+{
+    local what=$1 passed
+
+    shift
+    timeout "$client_time" "$@" >"$work/client" 2>&1 || interop_fail "$what: has failed"
+    passed=$(sed -n 's/^\([0-9]*\) cases passed, 0 failed$/\1/p' "$work/client")
+    [ -n "$passed" ] || interop_fail "$what: does not say how many cases have passed"
+    echo "$what: $passed cases passed"
+    counted=$((counted + passed))
+}
+
+# interop_finish COUNT: so many cases there are.
+interop_finish()
+{
+    [ "$counted" = "$1" ] || interop_fail "$counted cases have passed; there are $1"
+    mkdir -p "$VOW_BUILD/interop"
+    echo "$(basename "$0"): $counted cases passed" | tee "$VOW_BUILD/interop/$(basename "$0").count"
+}

@@ -26,6 +26,7 @@ interop_start()
 {
     local end=$((SECONDS + server_time))
 
+    : >"$work/server"
     "$@" >"$work/server" 2>&1 &
     server=$!
     while ! port=$(sed -n 's/^listening on port //p' "$work/server") || [ -z "$port" ]; do

@@ -253,6 +253,43 @@ static void a_call_that_cannot_begin_says_so_where_it_is_read(void **state)
     vow_channel_close(nowhere);
 }
 
+static vow_future *gives_nothing(vow_call *call, void *arg)
+{
+    size_t *asked = arg;
+
+    (void)call;
+    ++*asked;
+    return NULL;
+}
+
+static vow_future *sends_one_then_nothing(vow_call *call, void *arg)
+{
+    size_t *asked = arg;
+
+    if (++*asked == 1)
+        streams_send(call, "one");
+    return NULL;
+}
+
+/* It would be asked for ever, and keep the loop from everything else. */
+static void a_writer_with_nothing_to_send_and_nothing_to_wait_for_fails(void **state)
+{
+    world    *world = *state;
+    vow_call *call = vow_call_start(world->channel, &streams_chat, NULL);
+    size_t    asked = 0;
+
+    assert_string_equal(world_error(world, vow_call_write(call, gives_nothing, &asked)),
+                        "FAILED_PRECONDITION: calls.Streams/Chat: the function given to vow_call_write sent nothing "
+                        "and gave NULL: where there is nothing to send yet, it gives a future of what has to come "
+                        "first");
+    assert_int_equal(asked, 1);
+    asked = 0;
+    assert_int_equal(world_settle(world, vow_call_write(call, sends_one_then_nothing, &asked)),
+                     VOW_FAILED_PRECONDITION);
+    assert_int_equal(asked, 2);
+    vow_call_drop(call);
+}
+
 static void a_message_of_another_type_ends_the_call(void **state)
 {
     world       *world = *state;
@@ -324,6 +361,7 @@ int main(void)
         ON_EACH(dropping_a_wait_leaves_the_call_alone),
         ON_EACH(one_reads_at_a_time),
         ON_EACH(a_call_that_cannot_begin_says_so_where_it_is_read),
+        ON_EACH(a_writer_with_nothing_to_send_and_nothing_to_wait_for_fails),
         ON_EACH(a_message_of_another_type_ends_the_call),
         ON_EACH(a_deadline_ends_a_stream),
         ON_EACH(a_reader_that_stops_holds_its_sender_back),

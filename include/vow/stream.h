@@ -64,7 +64,7 @@ typedef vow_future *vow_room_fn(vow_call *call, void *arg);
  *
  * Owns    borrows `call`; gives the future, which succeeds, without a value, after vow_call_end.
  * Fails   as the call ended; as a future that `on_room` gave; VOW_FAILED_PRECONDITION: the call is written
- *         already, or has been ended.
+ *         already, or has been ended, or `on_room` gave NULL and had sent nothing.
  */
 VOW_API vow_future *vow_call_write(vow_call *call, vow_room_fn *on_room, void *arg) VOW_MUST_USE;
 

@@ -180,6 +180,7 @@ bool vow_call_send(vow_call *call, const ProtobufCMessage *message)
         return false;
     if (call->interception && !(message = vow_intercept_send(call, message)))
         return false;
+    call->streaming->was_fed = true;
     if (vow_call_is_callers(call) && !call->method->client_streams) {
         call->streaming->has_ended = true;
         call->streaming->has_begun = true;

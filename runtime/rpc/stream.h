@@ -37,6 +37,7 @@ struct vow_streaming {
     bool       has_ended;    /* ours was sent: vow_call_end */
     bool       has_begun;    /* a caller whose request does not stream has sent it */
     bool       has_sent;     /* a message: the metadata before it has left */
+    bool       was_fed;      /* something was sent since the writer's function was called */
 };
 
 /* A message as it came, or as it will be sent. */

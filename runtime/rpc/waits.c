@@ -327,10 +327,34 @@ vow_future *vow_call_read_as(vow_call *call, vow_deliver_fn *deliver, vow_any_fn
 
 /* Writing */
 
+/* It would be asked again at once, and for ever. */
+static bool writer_idles(const vow_streaming *streaming)
+{
+    return !streaming->was_fed && !streaming->has_ended && !streaming->is_over;
+}
+
+static void write_ask(vow_stream_wait *wait)
+{
+    vow_streaming *streaming = wait->call->streaming;
+
+    vow_future_busy(&wait->future);
+    streaming->was_fed = false;
+    wait_for(wait, wait->function.on_room(streaming->call, wait->arg));
+    if (streaming->writer == wait && !wait->waiter) {
+        if (writer_idles(streaming))
+            wait_fail(wait, vow_status_make(VOW_FAILED_PRECONDITION,
+                                            "%s: the function given to vow_call_write sent nothing and gave NULL: where "
+                                            "there is nothing to send yet, it gives a future of what has to come first",
+                                            wait->call->method->name));
+        else if (streaming->has_ended || vow_streaming_has_room(streaming))
+            vow_streaming_step_soon(streaming);
+    }
+    vow_future_unbusy(&wait->future);
+}
+
 static void write_step(vow_streaming *streaming)
 {
     vow_stream_wait *wait = streaming->writer;
-    vow_future      *first;
 
     if (!wait || wait->waiter)
         return;
@@ -338,15 +362,8 @@ static void write_step(vow_streaming *streaming)
         wait_succeed(wait, NULL);
     else if (streaming->is_over)
         wait_end_as_call(wait);
-    else if (vow_streaming_has_room(streaming)) {
-        vow_future_busy(&wait->future);
-        first = wait->function.on_room(streaming->call, wait->arg);
-        wait_for(wait, first);
-        if (streaming->writer == wait && !wait->waiter &&
-            (streaming->has_ended || vow_streaming_has_room(streaming)))
-            vow_streaming_step_soon(streaming);
-        vow_future_unbusy(&wait->future);
-    }
+    else if (vow_streaming_has_room(streaming))
+        write_ask(wait);
 }
 
 static void rooms_step(vow_streaming *streaming)

@@ -797,19 +797,6 @@ void vow_grpc_stream_ended(vow_grpc_call *call)
     }
 }
 
-/* A GOAWAY of nghttp2's own: the peer broke HTTP/2. */
-static void goaway_sent(vow_grpc *grpc, const nghttp2_goaway *goaway)
-{
-    const char *what;
-
-    if (goaway->error_code == NGHTTP2_NO_ERROR || !vow_grpc_is_alive(grpc))
-        return;
-    vow_grpc_code_of_http2(goaway->error_code, &what);
-    vow_grpc_lose(grpc, vow_status_make(VOW_INTERNAL, "%s: the peer broke HTTP/2: %s: %.*s",
-                                        grpc->base.options.target, what, (int)goaway->opaque_data_len,
-                                        (const char *)goaway->opaque_data));
-}
-
 int vow_grpc_before_frame(nghttp2_session *http, const nghttp2_frame *frame, void *user)
 {
     vow_grpc      *grpc = user;
@@ -834,7 +821,7 @@ int vow_grpc_on_frame_sent(nghttp2_session *http, const nghttp2_frame *frame, vo
     vow_grpc_call *call;
 
     if (frame->hd.type == NGHTTP2_GOAWAY)
-        goaway_sent(grpc, &frame->goaway);
+        vow_grpc_goaway_sent(grpc, &frame->goaway);
     if (!grpc->base.options.is_server || frame->hd.type != NGHTTP2_HEADERS ||
         !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM))
         return 0;

@@ -652,22 +652,45 @@ static vow_session *grpc_open(vow_stream *stream, bool is_connected, const vow_s
 
 /* What rpc hands down */
 
+static void ping_submit(vow_grpc *grpc, uint64_t number)
+{
+    uint8_t payload[8];
+
+    memcpy(payload, &number, sizeof payload);
+    if (nghttp2_submit_ping(grpc->http, NGHTTP2_FLAG_NONE, payload) != 0)
+        vow_grpc_lose(grpc, vow_status_no_memory());
+    vow_grpc_flush_later(grpc);
+}
+
+/* nghttp2 sends a PING before all else; but one that follows a goaway asks whether that has arrived. */
 static uint64_t grpc_ping(vow_session *session)
 {
     vow_grpc *grpc = vow_grpc_of(session);
-    uint64_t  number = grpc->pings + 1;
-    uint8_t   payload[8];
 
     if (!vow_grpc_is_alive(grpc))
         return 0;
-    memcpy(payload, &number, sizeof payload);
-    if (nghttp2_submit_ping(grpc->http, NGHTTP2_FLAG_NONE, payload) != 0) {
-        vow_grpc_lose(grpc, vow_status_no_memory());
-        return 0;
-    }
-    grpc->pings = number;
-    vow_grpc_flush_later(grpc);
-    return number;
+    grpc->pings++;
+    if (grpc->goaway_waits)
+        grpc->pings_waiting++;
+    else
+        ping_submit(grpc, grpc->pings);
+    return vow_grpc_is_alive(grpc) ? grpc->pings : 0;
+}
+
+void vow_grpc_goaway_sent(vow_grpc *grpc, const nghttp2_goaway *goaway)
+{
+    const char *what;
+
+    grpc->goaway_waits = false;
+    for (; grpc->pings_waiting > 0 && vow_grpc_is_alive(grpc); grpc->pings_waiting--)
+        ping_submit(grpc, grpc->pings - grpc->pings_waiting + 1);
+    if (goaway->error_code == NGHTTP2_NO_ERROR || !vow_grpc_is_alive(grpc))
+        return;
+    /* It was nghttp2's own. */
+    vow_grpc_code_of_http2(goaway->error_code, &what);
+    vow_grpc_lose(grpc, vow_status_make(VOW_INTERNAL, "%s: the peer broke HTTP/2: %s: %.*s",
+                                        grpc->base.options.target, what, (int)goaway->opaque_data_len,
+                                        (const char *)goaway->opaque_data));
 }
 
 static void grpc_goaway(vow_session *session, int step)
@@ -678,6 +701,7 @@ static void grpc_goaway(vow_session *session, int step)
     if (!vow_grpc_is_alive(grpc))
         return;
     grpc->sent_last |= step == 2;
+    grpc->goaway_waits = true;
     if (step == 1)
         error = nghttp2_submit_shutdown_notice(grpc->http);
     else

@@ -127,11 +127,13 @@ struct vow_grpc {
     vow_grpc_watch watch;
     unsigned       paused; /* VOW_GRPC_PAUSED_… */
 
-    vow_timer  timer; /* for the preface; then for the last words */
-    vow_task   lost;  /* reports the loss */
-    vow_status why;   /* it was lost */
-    vow_task   end;   /* ends the stream of a session that was closed */
-    uint64_t   pings; /* sent; the number of the last */
+    vow_timer  timer;         /* for the preface; then for the last words */
+    vow_task   lost;          /* reports the loss */
+    vow_status why;           /* it was lost */
+    vow_task   end;           /* ends the stream of a session that was closed */
+    uint64_t   pings;         /* sent; the number of the last */
+    uint64_t   pings_waiting; /* of these, behind a goaway that has not left */
+    bool       goaway_waits;
     vow_task   leave; /* tells that no stream ids are left */
     unsigned   busy;
     bool       sent_last; /* the second goaway */
@@ -175,6 +177,9 @@ void vow_grpc_ids_run_out(vow_grpc *grpc);
 
 /* Gives `size` more bytes of room at the end of what is being filled, or NULL: no memory. */
 uint8_t *vow_grpc_make_room(vow_grpc *grpc, size_t size);
+
+/* A goaway has left. */
+void vow_grpc_goaway_sent(vow_grpc *grpc, const nghttp2_goaway *goaway);
 
 /* What is said of a connection that nghttp2 has ended. */
 vow_code vow_grpc_code_of_http2(uint32_t error, const char **what);

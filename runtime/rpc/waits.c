@@ -343,8 +343,9 @@ static void write_ask(vow_stream_wait *wait)
     if (streaming->writer == wait && !wait->waiter) {
         if (writer_idles(streaming))
             wait_fail(wait, vow_status_make(VOW_FAILED_PRECONDITION,
-                                            "%s: the function given to vow_call_write sent nothing and gave NULL: where "
-                                            "there is nothing to send yet, it gives a future of what has to come first",
+                                            "%s: the function given to vow_call_write sent nothing and gave NULL: "
+                                            "where there is nothing to send yet, it gives a future of what has to come "
+                                            "first",
                                             wait->call->method->name));
         else if (streaming->has_ended || vow_streaming_has_room(streaming))
             vow_streaming_step_soon(streaming);

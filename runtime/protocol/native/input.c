@@ -129,7 +129,7 @@ static void assembly_check(vow_native *native, vow_assembly *assembly, bool more
     else if (!more && assembly->filled < assembly->size)
         vow_native_break(native, "a message ended after %zu of its %zu bytes", assembly->filled, assembly->size);
     else if (!more)
-        vow_calls_message(native, assembly->wire, assembly->bytes, assembly->size, assembly->trailing);
+        vow_hearing_message(native, assembly->wire, assembly->bytes, assembly->size, assembly->trailing);
 }
 
 static bool assembly_fails(vow_native *native, vow_wire *wire, vow_payload payload)
@@ -175,7 +175,7 @@ bool vow_input_assemble(vow_native *native, vow_wire *wire, const vow_header *he
     bool is_first = !wire->incoming;
 
     if (is_first && !header->more && payload.size == payload.whole) {
-        vow_calls_message(native, wire, payload.data, payload.size, NULL);
+        vow_hearing_message(native, wire, payload.data, payload.size, NULL);
         return true;
     }
     if (is_first && !assembly_new(native, wire, header->more ? (size_t)header->message_size : payload.whole))
@@ -269,7 +269,7 @@ static size_t input_take_frame(vow_native *native, const uint8_t *at, size_t siz
     if (size - used < whole && (whole < LARGE_PAYLOAD || !is_payload_carrier(header->kind)))
         return 0;
     size = size - used < whole ? size - used : whole;
-    vow_calls_frame(native, header, (vow_payload){ at + used, size, whole });
+    vow_hearing_frame(native, header, (vow_payload){ at + used, size, whole });
     return used + size;
 }
 

@@ -3,7 +3,8 @@
  *
  *     session.c   a connection from its first byte to its last
  *     input.c     bytes to frames, and frames to whole messages
- *     calls.c     frames to events, and what rpc hands down to frames
+ *     hearing.c   frames to events
+ *     calls.c     the calls there are, and what rpc hands down to frames
  *     entries.c   metadata that came
  *     flow.c      streams: their messages, and the credit that paces them
  *     methods.c   the numbers of methods' names, in both directions
@@ -210,14 +211,25 @@ bool vow_input_assemble(vow_native *native, vow_wire *wire, const vow_header *he
 void vow_input_skip(vow_native *native, vow_payload payload);
 void vow_input_free(vow_native *native, vow_wire *wire);
 
-/* calls.c */
+/* hearing.c */
 
 /* A whole frame, or one whose payload has begun. */
-void vow_calls_frame(vow_native *native, const vow_header *header, vow_payload payload);
+void vow_hearing_frame(vow_native *native, const vow_header *header, vow_payload payload);
 
 /* The message of a wire is complete. */
-void vow_calls_message(vow_native *native, vow_wire *wire, const uint8_t *data, size_t size,
-                       const vow_metadata *trailing);
+void vow_hearing_message(vow_native *native, vow_wire *wire, const uint8_t *data, size_t size,
+                         const vow_metadata *trailing);
+
+/* calls.c */
+
+/* NULL: there is none, or none any more. */
+vow_wire *vow_calls_find(vow_native *native, uint64_t id);
+
+/* The call has begun, here or there. */
+void vow_calls_add(vow_native *native, vow_wire *wire, uint64_t id, bool is_ours);
+
+/* The peer has ended a call that was forgotten: where that held a place still, the place is free. */
+void vow_calls_ghost_ends(vow_native *native, uint64_t id);
 
 /* Fails one call, at both ends. `status` is given. */
 void vow_calls_fail(vow_native *native, vow_wire *wire, vow_status status);

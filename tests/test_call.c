@@ -387,6 +387,19 @@ static void a_target_that_makes_no_sense_fails_every_call_and_says_so(void **sta
     vow_channel_close(channel);
 }
 
+static void what_is_wrong_with_a_target_is_said_of_it_as_it_was_written(void **state)
+{
+    world       *world = *state;
+    vow_channel *channel = vow_channel_open(world->loop, "grpc://example.com", NULL);
+    Calls__Text  request = CALLS__TEXT__INIT;
+    const char  *error = world_error(world, calls_calls_echo(channel, &request, NULL));
+
+    assert_string_equal(error,
+                        "INVALID_ARGUMENT: grpc://example.com: there is no port; write tcp://host:port, "
+                        "with an IPv6 address in brackets: tcp://[::1]:7000");
+    vow_channel_close(channel);
+}
+
 static void a_refused_connection_names_the_target_and_the_cause(void **state)
 {
     static const char *const causes[] = { [WORLD_SIMULATED] = "connection refused (is the server running?)",
@@ -407,7 +420,7 @@ static void a_refused_connection_names_the_target_and_the_cause(void **state)
     channel = vow_channel_open(world->loop, world->target, NULL);
     error = world_error(world, calls_calls_echo(channel, &request, NULL));
     assert_memory_equal(error, "UNAVAILABLE: ", 13);
-    assert_non_null(strstr(error, world->address));
+    assert_non_null(strstr(error, world->target));
     assert_non_null(strstr(error, causes[world->kind]));
     vow_channel_close(channel);
 }
@@ -517,6 +530,7 @@ int main(void)
         ON_ALL(closing_the_channel_cancels_its_calls),
         ON_ALL(a_handler_may_answer_later_and_answers_are_not_mixed_up),
         ON(tcp, a_target_that_makes_no_sense_fails_every_call_and_says_so),
+        ON(tcp, what_is_wrong_with_a_target_is_said_of_it_as_it_was_written),
         ON_ALL(a_refused_connection_names_the_target_and_the_cause),
         ON_ALL(what_is_attached_to_a_call_goes_with_its_memory_last_one_first),
         ON_ALL(a_drain_lets_running_calls_finish),

@@ -56,6 +56,20 @@ static vow_channel_options options_read(const vow_channel_options *given)
 static void channel_shut(vow_closer *closer);
 static void channel_backoff_over(vow_timer *timer);
 
+vow_status vow_channel_name_target(const vow_channel *channel, vow_status why)
+{
+    const char *message = vow_status_message(&why);
+    size_t      size = strlen(channel->address);
+    vow_status  named;
+
+    if (strncmp(message, channel->address, size) != 0 || message[size] != ':' ||
+        strcmp(channel->address, channel->target) == 0)
+        return why;
+    named = vow_status_make(why.code, "%s%s", channel->target, message + size);
+    vow_status_done(&why);
+    return named;
+}
+
 static void channel_read_target(vow_channel *channel)
 {
     vow_target target = { &vow_protocol_native, "", "" };
@@ -70,7 +84,7 @@ static void channel_read_target(vow_channel *channel)
     if (code == VOW_OK)
         code = vow_dial_check(channel->address, &error);
     if (code != VOW_OK)
-        channel->fault = vow_status_of_error(&error);
+        channel->fault = vow_channel_name_target(channel, vow_status_of_error(&error));
 }
 
 vow_channel *vow_channel_open(vow_loop *loop, const char *target, const vow_channel_options *options)

@@ -98,6 +98,9 @@ void vow_channel_connect_failed(vow_channel *channel, const vow_status *why);
 void vow_channel_serve_waiting(vow_channel *channel);
 void vow_channel_drop(vow_channel *channel);
 
+/* What the transport says of its address is said of the target, as the program wrote it. Takes and gives a status. */
+vow_status vow_channel_name_target(const vow_channel *channel, vow_status why);
+
 /* --- connectivity.c ---------------------------------------------------------------------- */
 
 void vow_watches_init(vow_channel *channel);

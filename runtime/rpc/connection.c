@@ -96,6 +96,7 @@ static void connection_failed(vow_connection *connection, vow_status why)
 {
     vow_channel *channel = connection->channel;
 
+    why = vow_channel_name_target(channel, why);
     channel->references++; /* what follows may drop the last */
     vow_connection_close(connection);
     vow_channel_connect_failed(channel, &why);

@@ -64,3 +64,20 @@ interop_finish()
     mkdir -p "$VOW_BUILD/interop"
     echo "$(basename "$0"): $counted cases passed" | tee "$VOW_BUILD/interop/$(basename "$0").count"
 }
+
+# Of all cases, those that are not named.
+interop_all_but()
+{
+    local name list=
+
+    for name in empty_unary large_unary client_compressed_unary server_compressed_unary client_streaming \
+        client_compressed_streaming server_streaming server_compressed_streaming ping_pong empty_stream \
+        custom_metadata status_code_and_message special_status_message unimplemented_method unimplemented_service \
+        cancel_after_begin cancel_after_first_response timeout_on_sleeping_server rpc_soak channel_soak; do
+        case " $* " in
+            *" $name "*) ;;
+            *) list=$list,$name ;;
+        esac
+    done
+    echo "${list#,}"
+}

@@ -61,8 +61,8 @@ interop_run()
 interop_finish()
 {
     [ "$counted" = "$1" ] || interop_fail "$counted cases have passed; there are $1"
-    mkdir -p "$VOW_BUILD/interop"
-    echo "$(basename "$0"): $counted cases passed" | tee "$VOW_BUILD/interop/$(basename "$0").count"
+    mkdir -p "$VOW_BUILD/peers"
+    echo "$(basename "$0"): $counted cases passed" | tee "$VOW_BUILD/peers/$(basename "$0").count"
 }
 
 # Of all cases, those that are not named.

@@ -23,7 +23,10 @@ install(FILES ${PROJECT_BINARY_DIR}/vowConfig.cmake ${PROJECT_BINARY_DIR}/vowCon
 # pkg-config finds the prefix from where the file lies.
 file(RELATIVE_PATH pc_prefix ${CMAKE_INSTALL_PREFIX}/${CMAKE_INSTALL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 if(VOW_GRPC)
-    set(VOW_PC_OPTIONAL ", libnghttp2, zlib")
+    string(APPEND VOW_PC_OPTIONAL ", libnghttp2, zlib")
+endif()
+if(VOW_TLS)
+    string(APPEND VOW_PC_OPTIONAL ", openssl")
 endif()
 configure_file(cmake/vow.pc.in ${PROJECT_BINARY_DIR}/vow.pc @ONLY)
 install(FILES ${PROJECT_BINARY_DIR}/vow.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)

@@ -5,6 +5,7 @@ option(VOW_BUILD_INTEROP "Build gRPC's interoperability programs" ${PROJECT_IS_T
 option(VOW_BUILD_BENCH "Build the benchmark" ${PROJECT_IS_TOP_LEVEL})
 option(VOW_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(VOW_GRPC "Speak gRPC, with libnghttp2" ON)
+option(VOW_TLS "Have TLS, with OpenSSL" ON)
 option(VOW_WERROR "Treat warnings in vow's own code as errors" OFF)
 set(VOW_SANITIZE "" CACHE STRING "Sanitizers to build with: address,undefined or thread")
 

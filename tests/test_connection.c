@@ -118,7 +118,7 @@ static void an_agent_is_cut_between_characters_and_has_no_control_characters(voi
 static void a_struct_of_an_older_program_is_filled_as_far_as_it_goes(void **state)
 {
     world              *world = world_new(WORLD_SIMULATED);
-    vow_connection_info info = { offsetof(vow_connection_info, agent), NULL, NULL, NULL, "untouched", 0 };
+    vow_connection_info info = { .size = offsetof(vow_connection_info, agent), .agent = "untouched" };
     vow_future         *reply = world_echo(world, "", NULL);
 
     (void)state;

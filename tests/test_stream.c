@@ -23,6 +23,11 @@ static int open_tcp(void **state) { return open_world(state, WORLD_TCP); }
 static int open_unix(void **state) { return open_world(state, WORLD_UNIX); }
 static int open_grpc(void **state) { return open_world(state, WORLD_GRPC); }
 static int open_grpc_simulated(void **state) { return open_world(state, WORLD_GRPC_SIMULATED); }
+static int open_tls(void **state) { return open_world(state, WORLD_TLS); }
+static int open_tls_memory(void **state) { return open_world(state, WORLD_TLS_MEMORY); }
+static int open_tls_simulated(void **state) { return open_world(state, WORLD_TLS_SIMULATED); }
+static int open_grpcs(void **state) { return open_world(state, WORLD_GRPCS); }
+static int open_grpcs_simulated(void **state) { return open_world(state, WORLD_GRPCS_SIMULATED); }
 static int open_memory(void **state) { return open_world(state, WORLD_MEMORY); }
 
 static int close_world(void **state)
@@ -345,7 +350,8 @@ static void a_reader_that_stops_holds_its_sender_back(void **state)
 
 #define ON(world, test) { #test " (" #world ")", test, open_##world, close_world, NULL }
 #define ON_EACH(test) \
-    ON(simulated, test), ON(tcp, test), ON(unix, test), ON(memory, test), ON(grpc, test), ON(grpc_simulated, test)
+    ON(simulated, test), ON(tcp, test), ON(unix, test), ON(memory, test), ON(grpc, test), ON(grpc_simulated, test), \
+        ON(tls, test), ON(tls_memory, test), ON(tls_simulated, test), ON(grpcs, test), ON(grpcs_simulated, test)
 
 int main(void)
 {

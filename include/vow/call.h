@@ -95,12 +95,21 @@ typedef struct vow_connection_info {
     size_t      size;      /* of this struct; VOW_CONNECTION_INFO_INIT fills it in */
     const char *peer;      /* as vow_call_peer */
     const char *local;     /* this side of it: "tcp://10.0.0.1:7000"; "" where the system does not say */
-    const char *protocol;  /* "vow/1" */
+    const char *protocol;  /* "vow/1"; "h2" for gRPC */
     const char *agent;     /* what the peer calls itself, "vow/0.1.0"; "" where it does not, cut at 63 bytes */
     uint64_t    opened_ns; /* when both had said hello, on the loop's clock (vow_loop_now_ns) */
+
+    /* What TLS has verified; all NULL without it. */
+    const char        *tls_version;  /* "TLSv1.3" */
+    const char        *peer_subject; /* of the peer's certificate, "CN=alice,O=Example"; NULL: it has none */
+    const char        *peer_issuer;  /* the same of who vouches for it */
+    const char *const *peer_names;   /* "dns:alice.example", "uri:spiffe://example/alice", "email:…", "ip:…": its subject
+                                        alternative names, up to 64, ended by NULL; those with spaces or control
+                                        characters are left out */
 } vow_connection_info;
 
-#define VOW_CONNECTION_INFO_INIT { sizeof(vow_connection_info), NULL, NULL, NULL, NULL, 0 }
+#define VOW_CONNECTION_INFO_INIT \
+    { sizeof(vow_connection_info), NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL }
 
 /**
  * Fills `info`, the size of which is set (VOW_CONNECTION_INFO_INIT).

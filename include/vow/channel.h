@@ -5,7 +5,8 @@
  * growing pauses, keeps what each call needs (deadline, cancellation, limits), and gives a future
  * for every call. Generated stubs call vow_call_unary for you.
  *
- * Targets: tcp://host:port, unix:///path, memory://name. Several servers behind one channel, of which any will do:
+ * Targets: tcp://host:port, unix:///path, memory://name; the same over TLS, tls://host:port; and gRPC without and with
+ * it, grpc://host:port and grpcs://host:port. Several servers behind one channel, of which any will do:
  * tcp://host:port,host:port,… (up to 16). They are tried in this order, and a name's addresses in turn of their
  * families. The next one is tried when the last has failed, or has not answered for 250 ms; the first to connect is
  * used (RFC 8305). When it drains or dies, the channel goes over the whole list again. vow_call_peer says which
@@ -17,6 +18,7 @@
 #include <vow/call.h>
 #include <vow/future.h>
 #include <vow/method.h>
+#include <vow/tls.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -43,6 +45,7 @@ typedef struct vow_channel_options {
     const char *const *inherited; /* names of metadata that a call has of its parent; see VOW_NAMES; copied */
     int64_t idle_timeout_ms;      /* a connection without calls is closed after that; 0: never */
     size_t  max_inflate_ratio;    /* how many times its size a compressed reply may become, beyond 64 KiB; 100 */
+    const vow_tls_options *tls;   /* of tls:// and grpcs:// targets; see VOW_TLS; copied. NULL: the system's CAs */
 } vow_channel_options;
 
 #define VOW_CHANNEL(...) VOW_OPTIONS(vow_channel_options, __VA_ARGS__)

@@ -12,6 +12,7 @@
 #include <vow/call.h>
 #include <vow/loop.h>
 #include <vow/method.h>
+#include <vow/tls.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -42,6 +43,7 @@ typedef struct vow_server_options {
     int64_t  max_age_grace_ms;         /* for its calls then; 30,000; VOW_NO_TIMEOUT: any */
     int64_t  lame_duck_ms;             /* of a drain, in which all is served as before; 0 */
     size_t   max_inflate_ratio;        /* how many times its size a compressed request may become, beyond 64 KiB; 100 */
+    const vow_tls_options *tls;        /* certificate and key; see VOW_TLS; copied. NULL: no TLS */
 } vow_server_options;
 
 #define VOW_SERVER(...) VOW_OPTIONS(vow_server_options, __VA_ARGS__)
@@ -81,12 +83,23 @@ VOW_API void vow_server_each_handler(const vow_server *server, void (*each)(cons
  * A Unix socket's file that nobody listens on any more is replaced; any other file is an error.
  *
  * Fails   VOW_ALREADY_EXISTS: the address is in use. VOW_PERMISSION_DENIED. VOW_INVALID_ARGUMENT: no such
- *         address. VOW_RESOURCE_EXHAUSTED: memory, file descriptors, or an earlier vow_server_handle found none.
+ *         address, or a certificate or key that is no good. VOW_RESOURCE_EXHAUSTED: memory, file descriptors, or an earlier vow_server_handle found none.
  */
 VOW_API vow_code vow_server_listen(vow_server *server, const char *address, vow_error *error);
 
 /** The port of the last tcp:// address listened on; 0: none. For port 0. */
 VOW_API int vow_server_port(const vow_server *server);
+
+/**
+ * Reads certificates, keys and CAs again: connections that come from now on have them, those that there are go on.
+ *
+ * Sessions of before are not resumed. Each server of vow_threads_start has its own.
+ *
+ * Owns    copies `options`; NULL: those of before, whose files are read again.
+ * Fails   VOW_INVALID_ARGUMENT: a file is no good; all stays as it was. VOW_FAILED_PRECONDITION: the server was opened
+ *         without TLS, and `options` is NULL.
+ */
+VOW_API vow_code vow_server_reload_tls(vow_server *server, const vow_tls_options *options, vow_error *error);
 
 /** Closes listeners and connections; calls that run are cancelled. Owns: takes `server`. */
 VOW_API void vow_server_close(vow_server *server);

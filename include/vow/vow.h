@@ -9,6 +9,7 @@
  *     <vow/future.h>        values that are not here yet, and what combines them
  *     <vow/channel.h>       calling a service
  *     <vow/server.h>        serving one, on one loop or on a loop per thread
+ *     <vow/tls.h>           certificates, and whom to trust
  *     <vow/call.h>          one call, as its handler and its caller see it
  *     <vow/stream.h>        calls of many messages, in either direction or both
  *     <vow/interceptor.h>   what runs around every call of a channel or a server
@@ -44,6 +45,7 @@
 #include <vow/server.h>
 #include <vow/status.h>
 #include <vow/stream.h>
+#include <vow/tls.h>
 #include <vow/version.h>
 
 #endif

@@ -13,6 +13,7 @@ vow_code vow_loop_init(vow_loop *loop, const vow_loop_kind *kind, uint64_t rando
     loop->missing = (vow_anchor){ .loop = loop, .is_missing = true };
     vow_list_init(&loop->memory_listeners);
     loop->read_block = NULL;
+    loop->cipher_block = NULL;
     loop->acceptor = NULL;
     loop->network = NULL;
     loop->network_free = NULL;
@@ -24,6 +25,7 @@ void vow_loop_done(vow_loop *loop)
     if (loop->network)
         loop->network_free(loop->network);
     vow_free(loop->read_block);
+    vow_free(loop->cipher_block);
     vow_scheduler_done(&loop->scheduler);
 }
 
@@ -32,6 +34,13 @@ uint8_t *vow_loop_read_block(vow_loop *loop)
     if (!loop->read_block)
         loop->read_block = vow_alloc(VOW_READ_BLOCK);
     return loop->read_block;
+}
+
+uint8_t *vow_loop_cipher_block(vow_loop *loop)
+{
+    if (!loop->cipher_block)
+        loop->cipher_block = vow_alloc(VOW_CIPHER_BLOCK);
+    return loop->cipher_block;
 }
 
 bool vow_loop_is_quiet(const vow_loop *loop)

@@ -52,6 +52,7 @@ struct vow_loop {
     vow_anchor    missing;   /* { this loop, true } */
     vow_list      memory_listeners; /* of memory:// names; see runtime/transport */
     uint8_t      *read_block; /* VOW_READ_BLOCK bytes that all connections read into in turn; NULL: not yet */
+    uint8_t      *cipher_block; /* VOW_CIPHER_BLOCK bytes, likewise: for transports that seal what they carry */
     vow_acceptor *acceptor;  /* NULL: listens by itself; else shares addresses with other threads' loops */
     vow_network  *network;   /* NULL: the real one */
     void (*network_free)(vow_network *network);
@@ -83,6 +84,11 @@ bool vow_loop_is_quiet(const vow_loop *loop);
 
 /* Gives the loop's read block, or NULL: no memory. What lies in it is gone when the next connection reads. */
 uint8_t *vow_loop_read_block(vow_loop *loop);
+
+#define VOW_CIPHER_BLOCK ((size_t)160 << 10)
+
+/* The same for what is sealed, on its way in or out. */
+uint8_t *vow_loop_cipher_block(vow_loop *loop);
 
 /* The uv_loop_t below; not for a simulated loop. */
 uv_loop_t *vow_loop_uv(const vow_loop *loop);

@@ -16,6 +16,7 @@ typedef struct greeting {
     vow_status  why; /* it was lost */
     uint8_t     first[FIRST_BYTES_MAX];
     size_t      size;
+    bool        is_secure; /* the stream has TLS */
     bool        is_lost;
 } greeting;
 
@@ -67,19 +68,79 @@ static void greeting_timed_out(vow_timer *timer)
 
 /* Recognising */
 
+static const vow_stream_events stream_events;
+
+static vow_tls_context *greeting_tls(const greeting *greeting)
+{
+    return greeting->base.options.tls ? *greeting->base.options.tls : NULL;
+}
+
+/* Who came without TLS, and must have it, is told so in its own protocol. */
+static void greeting_refuse_insecure(greeting *greeting, const vow_protocol *protocol)
+{
+    vow_status   why = vow_status_make(VOW_PERMISSION_DENIED,
+                                       "this port takes TLS only (tls.is_required): call tls:// or grpcs://");
+    vow_session *session = protocol->open(greeting->base.stream, true, &greeting->base.options,
+                                          greeting->base.events, greeting->base.owner);
+
+    greeting->base.stream = NULL;
+    if (session)
+        protocol->close(session, &why);
+    greeting_lose(greeting, why);
+}
+
 static void greeting_hand_over(greeting *greeting, const vow_protocol *protocol)
 {
     const vow_session_events *events = greeting->base.events;
     void                     *owner = greeting->base.owner;
     vow_stream               *stream = greeting->base.stream;
+    const vow_tls_context    *tls = greeting_tls(greeting);
 
-    if (vow_stream_unread(stream, greeting->first, greeting->size) != VOW_OK) {
+    if (tls && !greeting->is_secure && vow_tls_context_is_required(tls)) {
+        greeting_refuse_insecure(greeting, protocol);
+        return;
+    }
+    if (greeting->size > 0 && vow_stream_unread(stream, greeting->first, greeting->size) != VOW_OK) {
         greeting_lose(greeting, vow_status_no_memory());
         return;
     }
     greeting_free(greeting);
     vow_stream_resume(stream);
     events->recognised(owner, protocol, stream);
+}
+
+/* The bytes that were read are the handshake's. */
+static void greeting_secure(greeting *greeting)
+{
+    vow_stream *stream = greeting->base.stream;
+
+    if (vow_stream_unread(stream, greeting->first, greeting->size) != VOW_OK) {
+        greeting_lose(greeting, vow_status_no_memory());
+        return;
+    }
+    vow_stream_resume(stream);
+    greeting->base.stream = vow_tls_accepted(greeting_tls(greeting), stream);
+    if (!greeting->base.stream) {
+        greeting_lose(greeting, vow_status_no_memory());
+        return;
+    }
+    greeting->size = 0;
+    greeting->is_secure = true;
+    vow_stream_adopt(greeting->base.stream, &stream_events, greeting);
+}
+
+/* RFC 7301: what was agreed on needs no guessing. */
+static void greeting_hear_alpn(greeting *greeting)
+{
+    const char *alpn = vow_stream_alpn(greeting->base.stream);
+
+    for (size_t i = 0; alpn && i < sizeof protocols / sizeof protocols[0]; i++) {
+        if (protocols[i]->alpn && strcmp(protocols[i]->alpn, alpn) == 0) {
+            greeting_hand_over(greeting, protocols[i]);
+            return;
+        }
+    }
+    vow_stream_resume(greeting->base.stream);
 }
 
 static bool is_http1(const greeting *greeting)
@@ -96,6 +157,29 @@ static bool is_http1(const greeting *greeting)
     return false;
 }
 
+/* Ends it with these bytes, and `why`, which is given. */
+static void greeting_answer(greeting *greeting, const void *data, size_t size, vow_status why)
+{
+    const vow_slice slice = { data, size };
+    vow_stream     *stream = greeting->base.stream;
+
+    if (vow_stream_write(stream, &slice, 1)) {
+        greeting->base.stream = NULL;
+        vow_stream_finish(stream);
+    }
+    greeting_lose(greeting, why);
+}
+
+/* RFC 8446, section 6.2: an alert that no version of TLS is spoken here. */
+static void greeting_refuse_tls(greeting *greeting)
+{
+    static const uint8_t alert[] = { 21, 3, 1, 0, 2, 2, 70 };
+
+    greeting_answer(greeting, alert, sizeof alert,
+                    vow_status_make(VOW_UNAVAILABLE, "%s: the peer speaks TLS, and this server does not",
+                                    greeting->base.options.target));
+}
+
 static void greeting_refuse_http1(greeting *greeting)
 {
     static const char answer[] = "HTTP/1.1 426 Upgrade Required\r\n"
@@ -105,15 +189,10 @@ static void greeting_refuse_http1(greeting *greeting)
                                  "Content-Length: 63\r\n"
                                  "\r\n"
                                  "This port speaks gRPC (HTTP/2 with prior knowledge) and vow/1.\n";
-    const vow_slice   slice = { (const uint8_t *)answer, sizeof answer - 1 };
-    vow_stream       *stream = greeting->base.stream;
 
-    if (vow_stream_write(stream, &slice, 1)) {
-        greeting->base.stream = NULL;
-        vow_stream_finish(stream);
-    }
-    greeting_lose(greeting, vow_status_make(VOW_UNAVAILABLE, "%s: the peer speaks HTTP/1.1",
-                                            greeting->base.options.target));
+    greeting_answer(
+        greeting, answer, sizeof answer - 1,
+        vow_status_make(VOW_UNAVAILABLE, "%s: the peer speaks HTTP/1.1", greeting->base.options.target));
 }
 
 /* What began so can't be any of the protocols: the native one says in its own words what it has seen. */
@@ -145,15 +224,24 @@ static void greeting_step(vow_task *task)
 
     if (greeting->is_lost)
         greeting->base.events->closed(greeting->base.owner, &greeting->why);
-    else
+    else if (greeting->is_secure && greeting->size == 0)
+        greeting_hear_alpn(greeting);
+    else if (greeting->is_secure || greeting->first[0] != VOW_TLS_FIRST_BYTE)
         greeting_look(greeting);
+    else if (greeting_tls(greeting))
+        greeting_secure(greeting);
+    else
+        greeting_refuse_tls(greeting);
 }
 
 /* Events of the stream */
 
 static void stream_opened(void *owner)
 {
-    (void)owner; /* it is open */
+    greeting *greeting = owner; /* the handshake of TLS is done */
+
+    vow_stream_pause(greeting->base.stream);
+    vow_scheduler_soon(greeting_scheduler(greeting), &greeting->step);
 }
 
 static vow_room stream_room(void *owner)

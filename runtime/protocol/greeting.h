@@ -3,7 +3,8 @@
  *
  * The idea: until that is known the connection has a session that does nothing but listen. It reads no
  * further than it must, gives the bytes back to the stream, and hands that over to the protocol which claims
- * them. Who speaks HTTP/1.1 is refused in HTTP/1.1; others are refused in vow's own protocol, or without a
+ * them. TLS is put on the stream first, where the server has it; behind it ALPN says what is spoken, or else the first
+ * bytes do. Who speaks HTTP/1.1 is refused in HTTP/1.1; others are refused in vow's own protocol, or without a
  * word.
  *
  * Source  RFC 9113, section 3.4 (the preface of HTTP/2); docs/native-protocol.md.

@@ -27,6 +27,7 @@
 
 #include "runtime/base/map.h"
 #include "runtime/base/status.h"
+#include "runtime/transport/tls.h"
 #include "runtime/transport/transport.h"
 
 #include <vow/call.h>
@@ -155,6 +156,9 @@ typedef struct vow_session_options {
     int64_t      message_timeout_ms;   /* for the hello, and from a message's first frame to its last */
     int64_t      min_ping_interval_ms; /* of the peer's pings while it has no calls; 0: it may ping as it likes */
     vow_account *account;              /* NULL: not counted */
+
+    /* Of a greeting: what the server is when a connection begins with TLS, lent; NULL, or points at NULL: nothing. */
+    vow_tls_context *const *tls;
 } vow_session_options;
 
 /* What every session begins with. Its fields are the protocol's to write, and rpc's to read. */

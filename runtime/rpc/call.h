@@ -33,9 +33,12 @@ typedef struct vow_facts {
     uint64_t opened_ns;
     char     local[VOW_ENDPOINT_MAX];
     char     agent[VOW_AGENT_MAX];
+    const char    *protocol;
+    vow_tls_facts *tls; /* NULL: there is none */
 } vow_facts;
 
 void vow_facts_keep(vow_facts *facts, const vow_session *session);
+void vow_facts_done(vow_facts *facts);
 
 typedef enum vow_call_state {
     VOW_CALL_DEAD,

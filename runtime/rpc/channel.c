@@ -70,15 +70,29 @@ vow_status vow_channel_name_target(const vow_channel *channel, vow_status why)
     return named;
 }
 
+static vow_code channel_open_tls(vow_channel *channel, vow_error *error)
+{
+    const char *alpn[] = { channel->protocol->alpn, NULL };
+    vow_error   inner;
+    vow_code    code = vow_tls_context_new(false, channel->options.tls, alpn, &channel->tls, &inner);
+
+    if (code == VOW_OK)
+        return VOW_OK;
+    return vow_error_set(error, code, "%.100s: %s", channel->target, inner.message);
+}
+
 static void channel_read_target(vow_channel *channel)
 {
-    vow_target target = { &vow_protocol_native, "", "" };
+    vow_target target = { &vow_protocol_native, "", "", false };
     vow_error  error;
     vow_code   code = vow_inherit_copy_names(channel->options.inherited, &channel->options.inherited, &error);
 
     if (code == VOW_OK)
         code = vow_target_read(channel->target, &target, &error);
     channel->protocol = target.protocol;
+    if (code == VOW_OK && target.is_secure)
+        code = channel_open_tls(channel, &error);
+    channel->options.tls = NULL; /* was lent */
     strcpy(channel->address, target.transport);
     strcat(channel->address, target.rest);
     if (code == VOW_OK)
@@ -125,6 +139,7 @@ void vow_channel_drop(vow_channel *channel)
     vow_status_done(&channel->fault);
     vow_status_done(&channel->last_failure);
     vow_chain_done(&channel->chain);
+    vow_tls_context_drop(channel->tls);
     vow_free((void *)(uintptr_t)channel->options.inherited);
     vow_free(channel);
     vow_loop_object_gone(loop);

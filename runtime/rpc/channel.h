@@ -23,6 +23,7 @@ struct vow_channel {
     char               *target;  /* as the program wrote it */
     char               *address; /* for the transport */
     const vow_protocol *protocol;
+    vow_tls_context    *tls;         /* NULL: the target is without */
     vow_status          fault;       /* of a target that makes no sense; every call fails with it */
     vow_closer          closer;
     vow_list            connections; /* connecting, ready, and leaving ones with calls */

@@ -10,6 +10,7 @@ void vow_connection_drop(vow_connection *connection)
 {
     if (--connection->references > 0)
         return;
+    vow_facts_done(&connection->facts);
     vow_free(connection->peer);
     vow_free(connection);
 }
@@ -248,14 +249,17 @@ static void dial_opened(void *owner, vow_stream *stream)
 {
     vow_connection     *connection = owner;
     vow_session_options options = connection_session_options(connection);
+    const vow_channel  *channel = connection->channel;
 
     connection->peer = vow_text_copy(vow_stream_peer(stream));
-    connection->session =
-        connection->channel->protocol->open(stream, true, &options, &session_events, connection);
+    if (channel->tls)
+        stream = vow_tls_connected(channel->tls, stream, vow_dial_host(connection->dial), channel->target);
+    if (stream)
+        connection->session = channel->protocol->open(stream, true, &options, &session_events, connection);
     if (!connection->session || !connection->peer)
         connection_failed(connection,
                           vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s: no memory for a connection",
-                                          connection->channel->target));
+                                          channel->target));
 }
 
 static void dial_failed(void *owner, const vow_status *why)
@@ -274,6 +278,13 @@ static void connection_arm(vow_connection *connection)
                    vow_scheduler_after_ms(scheduler, channel->options.connect_timeout_ms));
 }
 
+static const char *connection_awaits(const vow_connection *connection)
+{
+    const vow_stream *stream = connection->session->stream;
+
+    return stream && vow_stream_is_shaking_hands(stream) ? "the TLS handshake" : "the server's hello";
+}
+
 /* A server that accepts and says nothing is left for the next, which has as long. */
 static void connection_timed_out(vow_timer *timer)
 {
@@ -286,9 +297,8 @@ static void connection_timed_out(vow_timer *timer)
         connection_arm(connection);
         connection_try_next(connection,
                             vow_status_make(VOW_UNAVAILABLE,
-                                            "%s: still waiting for the server's hello after %lld ms "
-                                            "(connect_timeout_ms)",
-                                            target, timeout_ms));
+                                            "%s: still waiting for %s after %lld ms (connect_timeout_ms)",
+                                            target, connection_awaits(connection), timeout_ms));
         return;
     }
     vow_dial_tell(connection->dial, so_far, sizeof so_far);

@@ -1,3 +1,4 @@
+#include "runtime/base/memory.h"
 #include "runtime/rpc/channel.h"
 #include "runtime/rpc/server.h"
 
@@ -8,6 +9,13 @@ void vow_facts_keep(vow_facts *facts, const vow_session *session)
     facts->opened_ns = vow_scheduler_now_ns(vow_scheduler_of(session->loop));
     vow_stream_local(session->stream, facts->local, sizeof facts->local);
     memcpy(facts->agent, session->agent, sizeof facts->agent);
+    facts->protocol = session->protocol->alpn;
+    facts->tls = vow_stream_take_tls_facts(session->stream);
+}
+
+void vow_facts_done(vow_facts *facts)
+{
+    vow_free(facts->tls);
 }
 
 /* NULL: the call has no connection, or has not got one yet. */
@@ -29,9 +37,15 @@ bool vow_call_connection(const vow_call *call, vow_connection_info *info)
         return false;
     filled.peer = call->peer;
     filled.local = facts->local;
-    filled.protocol = vow_protocol_native.alpn;
+    filled.protocol = facts->protocol;
     filled.agent = facts->agent;
     filled.opened_ns = facts->opened_ns;
+    if (facts->tls) {
+        filled.tls_version = facts->tls->version;
+        filled.peer_subject = facts->tls->subject;
+        filled.peer_issuer = facts->tls->issuer;
+        filled.peer_names = facts->tls->names;
+    }
     memcpy(info, &filled, info->size < sizeof filled ? info->size : sizeof filled);
     return true;
 }

@@ -15,6 +15,7 @@ void vow_peer_drop(vow_peer *peer)
     assert(peer->references > 0);
     if (--peer->references > 0)
         return;
+    vow_facts_done(&peer->facts);
     vow_free(peer->name);
     vow_free(peer->host);
     vow_free(peer);
@@ -183,6 +184,7 @@ static vow_session_options peer_session_options(const vow_peer *peer)
         .message_timeout_ms = options->hello_timeout_ms,
         .min_ping_interval_ms = options->min_ping_interval_ms < 0 ? 0 : options->min_ping_interval_ms,
         .account = &peer->server->account,
+        .tls = &peer->server->tls,
     };
 }
 

@@ -47,6 +47,41 @@ static vow_server_options options_read(const vow_server_options *given)
     return options;
 }
 
+/* What is spoken behind TLS, in the order of liking. */
+static vow_code server_read_tls(const vow_tls_options *options, vow_tls_context **made, vow_error *error)
+{
+    const char *const alpn[] = { vow_protocol_native.alpn, vow_protocol_grpc.alpn, NULL };
+
+    return vow_tls_context_new(true, options, alpn, made, error);
+}
+
+static void server_open_tls(vow_server *server)
+{
+    vow_error error;
+
+    if (server->options.tls && server_read_tls(server->options.tls, &server->tls, &error) != VOW_OK)
+        server->fault = vow_status_of_error(&error);
+    server->options.tls = NULL; /* was lent */
+}
+
+vow_code vow_server_reload_tls(vow_server *server, const vow_tls_options *options, vow_error *error)
+{
+    vow_tls_context *made = NULL;
+    vow_code         code;
+
+    if (server->anchor.is_missing)
+        return vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "there was no memory for the server");
+    VOW_RULE_THREAD(vow_scheduler_of(server->anchor.loop));
+    if (!options && !server->tls)
+        return vow_error_set(error, VOW_FAILED_PRECONDITION, "the server was opened without TLS: there is nothing to reload");
+    code = options ? server_read_tls(options, &made, error) : vow_tls_context_again(server->tls, &made, error);
+    if (code != VOW_OK)
+        return code;
+    vow_tls_context_drop(server->tls);
+    server->tls = made;
+    return VOW_OK;
+}
+
 static void server_shut(vow_closer *closer);
 
 vow_server *vow_server_open(vow_loop *loop, const vow_server_options *options)
@@ -58,6 +93,7 @@ vow_server *vow_server_open(vow_loop *loop, const vow_server_options *options)
         return (vow_server *)&loop->missing;
     server->anchor.loop = loop;
     server->options = options_read(options);
+    server_open_tls(server);
     server->account.limit = server->options.max_memory;
     server->references = 1;
     vow_map_init(&server->entries);
@@ -91,6 +127,7 @@ void vow_server_drop(vow_server *server)
         return;
     server_free_entries(server);
     vow_chain_done(&server->chain);
+    vow_tls_context_drop(server->tls);
     vow_status_done(&server->fault);
     vow_free(server);
     vow_loop_object_gone(loop);

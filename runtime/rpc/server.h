@@ -34,7 +34,8 @@ struct vow_server {
     vow_anchor         anchor; /* first */
     vow_server_options options;
     vow_closer         closer;
-    vow_status         fault; /* of a vow_server_handle that found no memory; vow_server_listen tells */
+    vow_tls_context   *tls;   /* NULL: none */
+    vow_status         fault; /* of a vow_server_handle that found no memory, or of TLS; vow_server_listen tells */
     vow_map            entries;
     vow_entry         *fallback; /* for methods that have no other; NULL: none */
     vow_list           chain; /* of interceptors */

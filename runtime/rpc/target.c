@@ -6,10 +6,20 @@ static const struct {
     const char         *scheme;
     const char         *transport;
     const vow_protocol *protocol;
+    bool                is_secure;
 } schemes[] = {
-    { "tcp://", "tcp://", &vow_protocol_native },       { "unix://", "unix://", &vow_protocol_native },
-    { "memory://", "memory://", &vow_protocol_native }, { "grpc://", "tcp://", &vow_protocol_grpc },
-    { "grpc+unix://", "unix://", &vow_protocol_grpc },  { "grpc+memory://", "memory://", &vow_protocol_grpc },
+    { "tcp://", "tcp://", &vow_protocol_native, false },
+    { "unix://", "unix://", &vow_protocol_native, false },
+    { "memory://", "memory://", &vow_protocol_native, false },
+    { "tls://", "tcp://", &vow_protocol_native, true },
+    { "tls+unix://", "unix://", &vow_protocol_native, true },
+    { "tls+memory://", "memory://", &vow_protocol_native, true },
+    { "grpc://", "tcp://", &vow_protocol_grpc, false },
+    { "grpc+unix://", "unix://", &vow_protocol_grpc, false },
+    { "grpc+memory://", "memory://", &vow_protocol_grpc, false },
+    { "grpcs://", "tcp://", &vow_protocol_grpc, true },
+    { "grpcs+unix://", "unix://", &vow_protocol_grpc, true },
+    { "grpcs+memory://", "memory://", &vow_protocol_grpc, true },
 };
 
 vow_code vow_target_read(const char *url, vow_target *target, vow_error *error)
@@ -19,7 +29,7 @@ vow_code vow_target_read(const char *url, vow_target *target, vow_error *error)
 
         if (strncmp(url, schemes[i].scheme, size) != 0)
             continue;
-        *target = (vow_target){ schemes[i].protocol, schemes[i].transport, url + size };
+        *target = (vow_target){ schemes[i].protocol, schemes[i].transport, url + size, schemes[i].is_secure };
         if (!target->protocol->lacks)
             return VOW_OK;
         return vow_error_set(error, VOW_UNIMPLEMENTED,
@@ -27,17 +37,17 @@ vow_code vow_target_read(const char *url, vow_target *target, vow_error *error)
                              target->protocol->name, target->protocol->lacks);
     }
     return vow_error_set(error, VOW_INVALID_ARGUMENT,
-                         "\"%.100s\" is no target: write tcp://host:port, unix:///path, memory://name or "
-                         "grpc://host:port",
+                         "\"%.100s\" is no target: write tcp://host:port, unix:///path, memory://name, "
+                         "tls://host:port, grpc://host:port or grpcs://host:port",
                          url);
 }
 
 vow_code vow_target_check_address(const char *url, vow_error *error)
 {
-    vow_target target = { NULL, "", "" };
+    vow_target target = { NULL, "", "", false };
     vow_code   code = vow_target_read(url, &target, error);
 
-    if (code != VOW_OK || target.protocol == &vow_protocol_native)
+    if (code != VOW_OK || (target.protocol == &vow_protocol_native && !target.is_secure))
         return code;
     return vow_error_set(error, VOW_INVALID_ARGUMENT,
                          "cannot listen on %.100s: listen on %s%.100s, which serves every protocol", url,

@@ -12,6 +12,7 @@ typedef struct vow_target {
     const vow_protocol *protocol;
     const char         *transport; /* "tcp://" */
     const char         *rest;      /* of the URL; lent by it */
+    bool                is_secure; /* TLS is put on the transport */
 } vow_target;
 
 /* Fails: VOW_INVALID_ARGUMENT; `error` names the schemes that there are. */

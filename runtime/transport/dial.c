@@ -10,6 +10,9 @@
 
 #define TCP "tcp://"
 
+/* Where there is no network there is no other. */
+#define LOCAL_HOST "localhost"
+
 /* One address, or a name that will be replaced by its addresses. */
 typedef struct candidate {
     vow_link    link; /* in one of the dial's lists; unlisted: it won */
@@ -19,6 +22,7 @@ typedef struct candidate {
     vow_lookup *lookup;  /* of a name that is being tried */
     vow_stream *stream;  /* of an address that is being tried */
     vow_status  failure; /* of one that failed */
+    const char *host;    /* that the target names; behind the text */
     char        text[];  /* "tcp://10.0.0.1:7000" */
 } candidate;
 
@@ -42,10 +46,11 @@ static vow_scheduler *dial_scheduler(const vow_dial *dial)
 
 /* --- Candidates ------------------------------------------------------------------------------ */
 
-static candidate *candidate_new(vow_dial *dial, size_t rank, const char *text)
+static candidate *candidate_new(vow_dial *dial, size_t rank, const char *text, const char *host)
 {
     size_t     size = strlen(text) + 1;
-    candidate *made = vow_alloc_zeroed(sizeof *made + size);
+    size_t     host_size = strlen(host) + 1;
+    candidate *made = vow_alloc_zeroed(sizeof *made + size + host_size);
 
     if (!made)
         return NULL;
@@ -53,6 +58,7 @@ static candidate *candidate_new(vow_dial *dial, size_t rank, const char *text)
     made->dial = dial;
     made->rank = rank;
     memcpy(made->text, text, size);
+    made->host = memcpy(made->text + size, host, host_size);
     return made;
 }
 
@@ -119,7 +125,7 @@ static size_t candidate_replace(const candidate *name, const vow_hosts *hosts)
         candidate *made;
 
         vow_tcp_address_print(host, candidate_port(name), text, sizeof text);
-        made = candidate_new(name->dial, name->rank + i, text);
+        made = candidate_new(name->dial, name->rank + i, text, name->host);
         if (!made)
             continue; /* the others may do */
         candidate_wait(made);
@@ -267,6 +273,11 @@ static void dial_pause_over(vow_timer *timer)
     dial_next(VOW_OWNER(timer, vow_dial, pause));
 }
 
+const char *vow_dial_host(const vow_dial *dial)
+{
+    return dial->reached->host;
+}
+
 void vow_dial_go_on(vow_dial *dial, const vow_status *why)
 {
     candidate *useless = dial->reached;
@@ -395,9 +406,9 @@ vow_code vow_dial_check(const char *target, vow_error *error)
 }
 
 /* False: no memory. */
-static bool dial_add(vow_dial *dial, size_t rank, const char *text, bool is_name)
+static bool dial_add(vow_dial *dial, size_t rank, const char *text, const char *host, bool is_name)
 {
-    candidate *added = candidate_new(dial, rank, text);
+    candidate *added = candidate_new(dial, rank, text, host);
 
     if (!added)
         return false;
@@ -417,12 +428,12 @@ static vow_code dial_read_target(vow_dial *dial, vow_error *error)
     if (is_tcp && vow_tcp_list_parse(dial->target, addresses, &count, error) != VOW_OK)
         return VOW_INVALID_ARGUMENT;
     if (!is_tcp)
-        has_memory = dial_add(dial, 0, dial->target, false);
+        has_memory = dial_add(dial, 0, dial->target, LOCAL_HOST, false);
     for (size_t i = 0; is_tcp && has_memory && i < count; i++) {
         char text[VOW_TCP_TEXT_MAX];
 
         vow_tcp_address_print(addresses[i].host, addresses[i].port, text, sizeof text);
-        has_memory = dial_add(dial, i * VOW_NAME_ADDRESSES_MAX, text,
+        has_memory = dial_add(dial, i * VOW_NAME_ADDRESSES_MAX, text, addresses[i].host,
                               vow_lookup_is_needed(dial->loop, addresses[i].host));
     }
     if (!has_memory)

@@ -41,6 +41,9 @@ vow_dial *vow_dial_start(vow_loop *loop, const char *target, const vow_dial_even
 /* The stream that was opened is of no use, and is closed: goes on with the addresses that are left. */
 void vow_dial_go_on(vow_dial *dial, const vow_status *why);
 
+/* Of the stream that was opened: the host that the target names for it, whatever its address. */
+const char *vow_dial_host(const vow_dial *dial);
+
 /* Writes what became of the addresses so far, with "; " before it; "" where the target is a single one. */
 void vow_dial_tell(const vow_dial *dial, char *text, size_t size);
 

@@ -1,5 +1,7 @@
 #include "tests/support/world.h"
 
+#include "tests/support/certificates.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 
@@ -95,29 +97,81 @@ static const calls_calls_service service = {
 
 /* --- Life -------------------------------------------------------------------------------------- */
 
+/* Where the server listens, and what the channel's target has in its place. */
+static const struct kind {
+    const char *transport;
+    const char *scheme;
+    bool        is_simulated;
+    bool        has_tls;
+} kinds[] = {
+    [WORLD_SIMULATED] = { "tcp://", "tcp://", true, false },
+    [WORLD_TCP] = { "tcp://", "tcp://", false, false },
+    [WORLD_UNIX] = { "unix://", "unix://", false, false },
+    [WORLD_MEMORY] = { "memory://", "memory://", false, false },
+    [WORLD_GRPC] = { "tcp://", "grpc://", false, false },
+    [WORLD_GRPC_SIMULATED] = { "tcp://", "grpc://", true, false },
+    [WORLD_TLS] = { "tcp://", "tls://", false, true },
+    [WORLD_TLS_MEMORY] = { "memory://", "tls+memory://", false, true },
+    [WORLD_TLS_SIMULATED] = { "tcp://", "tls://", true, true },
+    [WORLD_GRPCS] = { "tcp://", "grpcs://", false, true },
+    [WORLD_GRPCS_SIMULATED] = { "tcp://", "grpcs://", true, true },
+};
+
+static const struct kind *world_kind_of(const world *world)
+{
+    return &kinds[world->kind];
+}
+
 static void world_choose_address(world *world)
 {
     static unsigned count;
+    const char     *transport = world_kind_of(world)->transport;
 
-    switch (world->kind) {
-    case WORLD_SIMULATED:
-    case WORLD_TCP:
-    case WORLD_GRPC:
-    case WORLD_GRPC_SIMULATED:
-        strcpy(world->address, "tcp://127.0.0.1:0");
-        break;
-    case WORLD_UNIX:
+    if (strcmp(transport, "unix://") == 0)
         snprintf(world->address, sizeof world->address, "unix:///tmp/vow-test-%ld-%u", (long)getpid(), count++);
-        break;
-    case WORLD_MEMORY:
+    else if (strcmp(transport, "memory://") == 0)
         snprintf(world->address, sizeof world->address, "memory://test-%u", count++);
-        break;
-    }
+    else
+        strcpy(world->address, "tcp://127.0.0.1:0");
+}
+
+static void world_choose_target(world *world)
+{
+    if (vow_server_port(world->server))
+        snprintf(world->address, sizeof world->address, "tcp://127.0.0.1:%d", vow_server_port(world->server));
+    snprintf(world->target, sizeof world->target, "%s%s", world_kind_of(world)->scheme,
+             world->address + strlen(world_kind_of(world)->transport));
+}
+
+/* Where the test does not say what there is of TLS: a CA, and a server's certificate of it. */
+static vow_server *world_open_server(const world *world, const vow_server_options *given)
+{
+    vow_server_options     options = { .size = sizeof options };
+    const vow_tls_options *tls = VOW_TLS(.certificate_pem = certificate_text(certificate_of_server()),
+                                         .key_pem = certificate_key(certificate_of_server()));
+
+    if (given)
+        options = *given;
+    if (world_kind_of(world)->has_tls && !options.tls)
+        options.tls = tls;
+    return vow_server_open(world->loop, &options);
+}
+
+static vow_channel *world_open_channel(const world *world, const vow_channel_options *given)
+{
+    vow_channel_options    options = { .size = sizeof options };
+    const vow_tls_options *tls = VOW_TLS(.ca_pem = certificate_text(certificate_of_ca()));
+
+    if (given)
+        options = *given;
+    if (world_kind_of(world)->has_tls && !options.tls)
+        options.tls = tls;
+    return vow_channel_open(world->loop, world->target, &options);
 }
 
 static void world_open_loop(world *world)
 {
-    if (world->kind == WORLD_SIMULATED || world->kind == WORLD_GRPC_SIMULATED) {
+    if (world_kind_of(world)->is_simulated) {
         world->loop = vow_loop_simulated(1);
     } else {
         world->uv = malloc(sizeof *world->uv);
@@ -137,17 +191,12 @@ world *world_new_with(world_kind kind, const vow_server_options *server, const v
     world->kind = kind;
     world_open_loop(world);
     world_choose_address(world);
-    world->server = vow_server_open(world->loop, server);
+    world->server = world_open_server(world, server);
     calls_calls_serve(world->server, &service, world);
     if (vow_server_listen(world->server, world->address, &error) != VOW_OK)
         fail_msg("%s", error.message);
-    if (vow_server_port(world->server))
-        snprintf(world->address, sizeof world->address, "tcp://127.0.0.1:%d", vow_server_port(world->server));
-    if (world->kind == WORLD_GRPC || world->kind == WORLD_GRPC_SIMULATED)
-        snprintf(world->target, sizeof world->target, "grpc://%s", world->address + strlen("tcp://"));
-    else
-        strcpy(world->target, world->address);
-    world->channel = vow_channel_open(world->loop, world->target, channel);
+    world_choose_target(world);
+    world->channel = world_open_channel(world, channel);
     return world;
 }
 

@@ -2,7 +2,7 @@
  * A world for tests: a loop, a server with the Calls service, and a channel to it.
  *
  * The idea: a test says what happens to calls and reads what came of them; where it runs (simulated
- * network, TCP, Unix socket, memory) is one word when the world is made.
+ * network, TCP, Unix socket, memory; native or gRPC; with TLS) is one word when the world is made.
  */
 #ifndef VOW_TESTS_WORLD_H
 #define VOW_TESTS_WORLD_H
@@ -19,7 +19,12 @@ typedef enum world_kind {
     WORLD_UNIX,
     WORLD_MEMORY,
     WORLD_GRPC, /* over TCP */
-    WORLD_GRPC_SIMULATED
+    WORLD_GRPC_SIMULATED,
+    WORLD_TLS, /* over TCP */
+    WORLD_TLS_MEMORY,
+    WORLD_TLS_SIMULATED,
+    WORLD_GRPCS, /* over TCP */
+    WORLD_GRPCS_SIMULATED
 } world_kind;
 
 typedef struct world {

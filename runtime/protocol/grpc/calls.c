@@ -309,7 +309,7 @@ static void request_fields(field_table *table, vow_grpc *grpc, const vow_begin *
     memcpy(path + 1, begin->method->name, name_size);
     table->at += name_size + 1;
     table_add(table, field_text(":method", "POST"));
-    table_add(table, field_text(":scheme", "http"));
+    table_add(table, field_text(":scheme", vow_stream_is_tls(grpc->base.stream) ? "https" : "http"));
     table_add(table, field(":path", path, name_size + 1, NGHTTP2_NV_FLAG_NONE));
     table_add(table, field_text(":authority", grpc->authority));
     table_add(table, field_text("te", "trailers"));

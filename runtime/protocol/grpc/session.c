@@ -762,6 +762,8 @@ static uint32_t http2_error_of_code(vow_code code)
         return NGHTTP2_NO_ERROR;
     case VOW_RESOURCE_EXHAUSTED:
         return NGHTTP2_ENHANCE_YOUR_CALM;
+    case VOW_PERMISSION_DENIED: /* a port that takes TLS only */
+        return NGHTTP2_INADEQUATE_SECURITY;
     default:
         return NGHTTP2_INTERNAL_ERROR;
     }

@@ -1,0 +1,79 @@
+/*
+ * TLS, as a stream that wraps another stream.
+ *
+ * The idea: a context is what a channel or a server is and trusts, made once; a stream made with it has the
+ * whole contract of transport.h, the handshake included: it takes a write before the handshake is done, and
+ * lends it until then. What was wrong with which certificate comes as `closed`, in words.
+ *
+ *     protocol --plain--> vow_stream (TLS) --records--> vow_stream (tcp, unix, memory, simulated)
+ *
+ * The rule: OpenSSL is included below runtime/transport/tls/ and nowhere else. A build without it has
+ * stand-ins that say so.
+ *
+ * Sources: RFC 8446 (TLS 1.3), RFC 5246 (TLS 1.2), RFC 7301 (ALPN), RFC 6066 section 3 (SNI), RFC 6125
+ * (names).
+ */
+#ifndef VOW_TRANSPORT_TLS_H
+#define VOW_TRANSPORT_TLS_H
+
+#include "runtime/transport/transport.h"
+
+#include <vow/tls.h>
+
+typedef struct vow_tls_context vow_tls_context;
+
+/* The first byte of a TLS handshake. */
+#define VOW_TLS_FIRST_BYTE 0x16
+
+/* Names of a certificate that are kept; what is beyond is left out, so nobody is taken for it. */
+#define VOW_TLS_NAMES_MAX 64
+
+/* Of a subject or an issuer as text; longer ones fail the handshake. */
+#define VOW_TLS_TEXT_MAX 1024
+
+/* What the handshake found out. One block of memory: vow_free. */
+typedef struct vow_tls_facts {
+    const char *version; /* "TLSv1.3" */
+    const char *subject; /* of the peer's certificate, "CN=alice,O=Example"; NULL: it has none */
+    const char *issuer;
+    const char *const
+        *names; /* "dns:alice.example", "uri:spiffe://…", "email:…", "ip:10.0.0.7"; ended by NULL */
+} vow_tls_facts;
+
+/* Reads certificates and keys. `alpn` is the protocols that are spoken, ended by NULL: a server has them in
+ * the order of its liking, a client speaks one. Gives the context (vow_tls_context_drop). Fails
+ * VOW_INVALID_ARGUMENT, which names the file and says what is wrong with it. VOW_RESOURCE_EXHAUSTED.
+ *         VOW_UNIMPLEMENTED: this build has no TLS. */
+vow_code vow_tls_context_new(bool is_server, const vow_tls_options *options, const char *const *alpn,
+                             vow_tls_context **made, vow_error *error);
+
+/* Shares it with streams, on the same thread. */
+void vow_tls_context_drop(vow_tls_context *context);
+
+/* Reads the same files again. Otherwise as vow_tls_context_new. */
+vow_code vow_tls_context_again(const vow_tls_context *context, vow_tls_context **made, vow_error *error);
+
+/* Must a client have TLS? */
+bool vow_tls_context_is_required(const vow_tls_context *context);
+
+/* Puts TLS on a stream, and takes that one. The handshake begins when the new stream is adopted. A server's
+ * owner is told of its end by `opened`; a client's is not, and writes when it likes. `host` is the name that
+ * the target has, and `target` all of it, for messages; both are copied. Fails   NULL: no memory; `stream` is
+ * closed. */
+vow_stream *vow_tls_connected(vow_tls_context *context, vow_stream *stream, const char *host,
+                              const char *target);
+vow_stream *vow_tls_accepted(vow_tls_context *context, vow_stream *stream);
+
+/* Is this a TLS stream? */
+bool vow_stream_is_tls(const vow_stream *stream);
+
+/* And is its handshake still under way? */
+bool vow_stream_is_shaking_hands(const vow_stream *stream);
+
+/* What ALPN chose, as the context had it; NULL: nothing, or no TLS. */
+const char *vow_stream_alpn(const vow_stream *stream);
+
+/* Gives what is known of the peer (vow_free), the first time; NULL: no TLS. */
+vow_tls_facts *vow_stream_take_tls_facts(vow_stream *stream);
+
+#endif

@@ -1,0 +1,71 @@
+/* Stands in for TLS in a build without OpenSSL: says what is missing. */
+#include "runtime/transport/tls.h"
+
+vow_code vow_tls_context_new(bool is_server, const vow_tls_options *options, const char *const *alpn,
+                             vow_tls_context **made, vow_error *error)
+{
+    (void)is_server;
+    (void)options;
+    (void)alpn;
+    (void)made;
+    return vow_error_set(error, VOW_UNIMPLEMENTED,
+                         "this build of vow has no TLS: it was made without OpenSSL (the option VOW_TLS)");
+}
+
+/* There are no contexts and no TLS streams, so that none of the others has anything to do. */
+
+void vow_tls_context_drop(vow_tls_context *context)
+{
+    (void)context;
+}
+
+vow_code vow_tls_context_again(const vow_tls_context *context, vow_tls_context **made, vow_error *error)
+{
+    (void)context;
+    return vow_tls_context_new(true, NULL, NULL, made, error);
+}
+
+bool vow_tls_context_is_required(const vow_tls_context *context)
+{
+    (void)context;
+    return false;
+}
+
+vow_stream *vow_tls_connected(vow_tls_context *context, vow_stream *stream, const char *host,
+                              const char *target)
+{
+    (void)context;
+    (void)host;
+    (void)target;
+    vow_stream_close(stream);
+    return NULL;
+}
+
+vow_stream *vow_tls_accepted(vow_tls_context *context, vow_stream *stream)
+{
+    return vow_tls_connected(context, stream, "", "");
+}
+
+bool vow_stream_is_tls(const vow_stream *stream)
+{
+    (void)stream;
+    return false;
+}
+
+bool vow_stream_is_shaking_hands(const vow_stream *stream)
+{
+    (void)stream;
+    return false;
+}
+
+const char *vow_stream_alpn(const vow_stream *stream)
+{
+    (void)stream;
+    return NULL;
+}
+
+vow_tls_facts *vow_stream_take_tls_facts(vow_stream *stream)
+{
+    (void)stream;
+    return NULL;
+}

@@ -103,8 +103,8 @@ typedef struct vow_connection_info {
     const char        *tls_version;  /* "TLSv1.3" */
     const char        *peer_subject; /* of the peer's certificate, "CN=alice,O=Example"; NULL: it has none */
     const char        *peer_issuer;  /* the same of who vouches for it */
-    const char *const *peer_names;   /* "dns:alice.example", "uri:spiffe://example/alice", "email:…", "ip:…": its subject
-                                        alternative names, up to 64, ended by NULL; those with spaces or control
+    const char *const *peer_names;   /* its subject alternative names: "dns:alice.example", "uri:spiffe://example/a",
+                                        "email:…", "ip:…"; up to 64, ended by NULL; those with spaces or control
                                         characters are left out */
 } vow_connection_info;
 

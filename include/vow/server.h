@@ -83,7 +83,8 @@ VOW_API void vow_server_each_handler(const vow_server *server, void (*each)(cons
  * A Unix socket's file that nobody listens on any more is replaced; any other file is an error.
  *
  * Fails   VOW_ALREADY_EXISTS: the address is in use. VOW_PERMISSION_DENIED. VOW_INVALID_ARGUMENT: no such
- *         address, or a certificate or key that is no good. VOW_RESOURCE_EXHAUSTED: memory, file descriptors, or an earlier vow_server_handle found none.
+ *         address, or a certificate or key that is no good. VOW_RESOURCE_EXHAUSTED: memory, file descriptors, or an
+ *         earlier vow_server_handle found none.
  */
 VOW_API vow_code vow_server_listen(vow_server *server, const char *address, vow_error *error);
 

@@ -73,7 +73,8 @@ vow_code vow_server_reload_tls(vow_server *server, const vow_tls_options *option
         return vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "there was no memory for the server");
     VOW_RULE_THREAD(vow_scheduler_of(server->anchor.loop));
     if (!options && !server->tls)
-        return vow_error_set(error, VOW_FAILED_PRECONDITION, "the server was opened without TLS: there is nothing to reload");
+        return vow_error_set(error, VOW_FAILED_PRECONDITION,
+                             "the server was opened without TLS: there is nothing to reload");
     code = options ? server_read_tls(options, &made, error) : vow_tls_context_again(server->tls, &made, error);
     if (code != VOW_OK)
         return code;

@@ -142,7 +142,7 @@ static void fill_one(const char *name, void *arg)
 
 vow_code vow_tls_facts_make(vow_tls_stream *tls, vow_error *error)
 {
-    X509    *certificate = SSL_get0_peer_certificate(tls->ssl);
+    X509    *certificate = tls->context->options.trusts_anybody ? NULL : SSL_get0_peer_certificate(tls->ssl);
     char     subject[VOW_TLS_TEXT_MAX] = "";
     char     issuer[VOW_TLS_TEXT_MAX] = "";
     counting counting = { 0, 0 };

@@ -231,13 +231,6 @@ static void answer_with_message(vow_native *native, vow_wire *wire, const Protob
     vow_status_done(&status);
 }
 
-/* A peer that does not take its answers is not read, until it does. */
-static void answers_queue_up(vow_native *native)
-{
-    if (vow_output_pressing(&native->output) > native->base.options.max_queued_bytes)
-        vow_native_pause(native, VOW_PAUSED_FOR_OUTPUT, true);
-}
-
 void vow_calls_answer(vow_wire *wire, const ProtobufCMessage *message, const vow_ending *ending)
 {
     vow_native *native = vow_native_of(wire->session);
@@ -254,7 +247,7 @@ void vow_calls_answer(vow_wire *wire, const ProtobufCMessage *message, const vow
         calls_remove(native, wire);
     }
     vow_bucket_give(&native->cancels, VOW_CANCELS_PER_ANSWER);
-    answers_queue_up(native);
+    vow_native_check_output(native);
 }
 
 /* Towards others' servers, too, vow cancels no more than they allow; what is beyond runs on, and is not listened to. */

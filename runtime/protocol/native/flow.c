@@ -246,8 +246,17 @@ void vow_flow_taken(vow_wire *wire, size_t size)
 
     flow->held -= size + VOW_STREAM_FRAME_CHARGE;
     flow->is_read = true;
+    if (flow->held == 0)
+        vow_input_go_on(wire);
     if (vow_native_is_alive(native))
         flow_grant(native, wire);
+}
+
+bool vow_flow_holds_back(const vow_wire *wire)
+{
+    const vow_flow *flow = flow_of_wire(wire);
+
+    return flow && flow->held > 0;
 }
 
 /* Sending */

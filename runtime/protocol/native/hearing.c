@@ -344,6 +344,11 @@ static void hear_status(vow_native *native, const vow_header *header, vow_payloa
         hear_failure(native, wire, header);
         return;
     }
+    if (wire->incoming) { /* what came of it must not pass for all of the stream */
+        vow_native_break(native, "STATUS for call %llu, in the middle of a message",
+                         (unsigned long long)header->call);
+        return;
+    }
     /* The end of a stream. */
     if ((header->metadata.count > 0 && !take_metadata(native, wire, header)) ||
         !take_trailing(native, wire, header, &trailing, &block_size))
@@ -438,6 +443,8 @@ static void hear_credit(vow_native *native, const vow_header *header, vow_payloa
     if (header->call && !wire && !id_was_begun(native, header->call))
         vow_native_break(native, "CREDIT for call %llu, which was never begun",
                          (unsigned long long)header->call);
+    else if (wire && !vow_flow_of(native, wire)) /* it may be given before anything was sent */
+        vow_calls_fail(native, wire, vow_status_no_memory());
     else
         vow_flow_hear_credit(native, header, wire);
 }

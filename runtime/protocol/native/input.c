@@ -60,12 +60,32 @@ static bool timer_waits_for_us(vow_native *native, vow_timer *timer)
     return true;
 }
 
+/* All of a message must come in this time from now on. */
+static void assembly_arm(vow_assembly *assembly)
+{
+    vow_scheduler *scheduler = vow_native_scheduler(assembly->native);
+    int64_t        time_ms = assembly->native->base.options.message_timeout_ms +
+                      (int64_t)(assembly->size * 1000 / SLOWEST_BYTES_PER_S);
+
+    vow_timers_arm(&scheduler->timers, &assembly->timer, vow_scheduler_after_ms(scheduler, time_ms));
+}
+
+void vow_input_go_on(vow_wire *wire)
+{
+    if (wire->incoming)
+        assembly_arm(wire->incoming);
+}
+
 static void assembly_timed_out(vow_timer *timer)
 {
     vow_assembly *assembly = VOW_OWNER(timer, vow_assembly, timer);
 
     if (timer_waits_for_us(assembly->native, timer))
         return;
+    if (vow_flow_holds_back(assembly->wire)) {
+        assembly_arm(assembly);
+        return;
+    }
     vow_native_give_up(assembly->native, "%zu bytes of a message of %zu have come in the time for all of it "
                                          "(%s, and a second for each %zu KiB)",
                        assembly->filled, assembly->size, vow_native_timeout_name(assembly->native),
@@ -74,18 +94,16 @@ static void assembly_timed_out(vow_timer *timer)
 
 static vow_assembly *assembly_new(vow_native *native, vow_wire *wire, size_t size)
 {
-    vow_scheduler *scheduler = vow_native_scheduler(native);
     bool           is_trusted = size <= TRUSTED_BYTES && native->input.assembling + size <= TRUSTED_BYTES;
     size_t         block_size = sizeof(vow_assembly) + (is_trusted || size < FIRST_ROOM ? size : FIRST_ROOM) + OVERRUN;
     vow_assembly  *assembly = vow_held_take_within(&native->base, &block_size);
-    int64_t        time_ms = native->base.options.message_timeout_ms + (int64_t)(size * 1000 / SLOWEST_BYTES_PER_S);
 
     if (!assembly)
         return NULL;
     *assembly = (vow_assembly){ .native = native, .wire = wire, .block_size = block_size, .size = size };
     native->input.assembling += block_size;
     vow_timer_init(&assembly->timer, assembly_timed_out);
-    vow_timers_arm(&scheduler->timers, &assembly->timer, vow_scheduler_after_ms(scheduler, time_ms));
+    assembly_arm(assembly);
     wire->incoming = assembly;
     return assembly;
 }

@@ -164,6 +164,7 @@ static size_t output_choose_slices(vow_output *output, vow_slice *slices)
         output->leaving = output->filling;
         output->filling = swap;
         output->filling.size = 0;
+        output->pongs_leaving = output->pongs;
         slices[count++] = (vow_slice){ output->leaving.data, output->leaving.size };
     }
     if (!vow_list_empty(&output->large) && output->large.head.next == output->large.head.previous)
@@ -190,6 +191,8 @@ static void output_has_left(vow_output *output)
 {
     output->queued_bytes -= output->leaving.size;
     output->leaving.size = 0;
+    output->pongs -= output->pongs_leaving;
+    output->pongs_leaving = 0;
     for (size_t i = 0; i < output->sending_count; i++) {
         vow_outgoing *outgoing = output->sending[i];
 
@@ -211,6 +214,7 @@ static void output_rest(vow_output *output)
     vow_buffer_give(output->session, &output->filling);
     vow_buffer_give(output->session, &output->leaving);
     output->pongs = 0;
+    output->pongs_leaving = 0;
 }
 
 static void output_flush(vow_output *output)
@@ -405,12 +409,18 @@ static void pace_filled(vow_output *output, vow_pace *pace, const uint8_t *end)
     output_flush_later(output);
 }
 
+/* Whatever credit a peer gives, it is not sent what it does not read: the sender hears that there is no room. */
+static bool output_is_full(const vow_output *output)
+{
+    return vow_output_pressing(output) > output->session->options.max_queued_bytes;
+}
+
 static vow_code stream_small(vow_output *output, vow_pace *pace, const vow_header *header,
                              const ProtobufCMessage *message, size_t size)
 {
     uint64_t cost = size + VOW_STREAM_FRAME_CHARGE;
     size_t   room = stream_header_room(header) + size;
-    bool     waits = pace->first || cost > pace->credit || cost > output->credit;
+    bool     waits = pace->first || cost > pace->credit || cost > output->credit || output_is_full(output);
     uint8_t *at;
 
     if (waits) {

@@ -65,7 +65,8 @@ typedef struct vow_output {
     size_t        queued_bytes;
     size_t        paced_bytes;    /* of these, in streams that have not been given their turn */
     size_t        max_frame_size; /* the peer's */
-    size_t        pongs;          /* queued since all had left */
+    size_t        pongs;          /* queued, and not known to have left */
+    size_t        pongs_leaving;  /* of these, in what is being sent */
     bool          is_writing;
     bool          has_sent_of_calls; /* a frame of a call, since the peer's last ping */
     void (*drained)(struct vow_output *output); /* some of what was queued has left */

@@ -101,6 +101,12 @@ void vow_native_pause(vow_native *native, unsigned reason, bool paused)
 
 /* Sending */
 
+void vow_native_check_output(vow_native *native)
+{
+    if (vow_output_pressing(&native->output) > native->base.options.max_queued_bytes)
+        vow_native_pause(native, VOW_PAUSED_FOR_OUTPUT, true);
+}
+
 void vow_native_send(vow_native *native, const vow_header *header)
 {
     if (vow_native_is_alive(native) &&
@@ -359,6 +365,9 @@ static void stream_read(void *owner, size_t size)
     session_enter(native);
     native->base.heard_ns = vow_scheduler_now_ns(vow_native_scheduler(native));
     vow_input_read(native, size);
+    /* What was read may have been refused, without a handler that answers. */
+    if (native->base.options.is_server && vow_native_is_alive(native))
+        vow_native_check_output(native);
     session_leave(native);
 }
 

@@ -183,6 +183,9 @@ void vow_native_lose(vow_native *native, vow_status why);
 
 void vow_native_pause(vow_native *native, unsigned reason, bool paused);
 
+/* A peer that does not take its answers is not read, until it does. */
+void vow_native_check_output(vow_native *native);
+
 /* Queues a frame without payload; loses the session when there is no memory. */
 void vow_native_send(vow_native *native, const vow_header *header);
 
@@ -209,6 +212,10 @@ typedef struct vow_payload {
 bool vow_input_assemble(vow_native *native, vow_wire *wire, const vow_header *header, vow_payload payload);
 
 void vow_input_skip(vow_native *native, vow_payload payload);
+
+/* This side has held a message back, and does so no longer: the time for what is missing begins anew. */
+void vow_input_go_on(vow_wire *wire);
+
 void vow_input_free(vow_native *native, vow_wire *wire);
 
 /* hearing.c */
@@ -270,6 +277,9 @@ bool vow_flow_receive(vow_native *native, vow_wire *wire, const vow_header *head
 
 /* A message of a stream is complete, and is being handed up. */
 void vow_flow_message(vow_native *native, vow_wire *wire, size_t size);
+
+/* Does the message that is coming in wait for its reader, who has not taken one before it? */
+bool vow_flow_holds_back(const vow_wire *wire);
 
 void vow_flow_hear_credit(vow_native *native, const vow_header *header, vow_wire *wire);
 

@@ -1,0 +1,83 @@
+/*
+ * A reader that takes its time with a stream: what it holds back is not held against the sender, and the
+ * connection goes on.
+ */
+#include "runtime/transport/simulated.h"
+#include "tests/support/sim_peer.h"
+#include "tests/support/streams.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LARGE_SIZE 300000
+
+static char large[LARGE_SIZE + 1];
+
+static int open_simulated(void **state)
+{
+    memset(large, 'x', LARGE_SIZE);
+    *state = streams_world(WORLD_SIMULATED);
+    return 0;
+}
+
+static int close_world(void **state)
+{
+    world_free(*state);
+    return 0;
+}
+
+static void assert_next(world *world, vow_call *call, size_t size)
+{
+    vow_future *next = vow_call_next(call);
+
+    assert_int_equal(world_settle(world, vow_future_ref(next)), VOW_OK);
+    assert_non_null(vow_future_value(next));
+    assert_int_equal(strlen(streams_text(vow_future_value(next))), size);
+    vow_drop(next);
+}
+
+/* The first message is not read, so the second one stops in its middle for want of credit. */
+static void a_message_that_waits_for_its_reader_may_take_any_time(void **state)
+{
+    world    *world = *state;
+    vow_call *call = vow_call_start(world->channel, &streams_chat, NULL);
+
+    streams_send(call, "small");
+    streams_send(call, large);
+    world_advance_ms(world, 600000);
+    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+    assert_next(world, call, 5);
+    assert_next(world, call, LARGE_SIZE);
+    vow_call_drop(call);
+}
+
+static void a_handler_may_leave_a_message_half_sent_for_any_time(void **state)
+{
+    world      *world = *state;
+    vow_call   *call = vow_call_start(world->channel, &streams_mute, NULL);
+    vow_future *closed = vow_call_when_closed(call);
+
+    streams_send(call, "small");
+    streams_send(call, large);
+    world_advance_ms(world, 600000);
+    assert_false(vow_future_settled(closed));
+    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+    vow_drop(closed);
+    vow_call_drop(call);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_message_that_waits_for_its_reader_may_take_any_time, open_simulated,
+                                        close_world),
+        cmocka_unit_test_setup_teardown(a_handler_may_leave_a_message_half_sent_for_any_time, open_simulated,
+                                        close_world),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

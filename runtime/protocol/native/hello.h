@@ -22,7 +22,7 @@ extern const uint8_t vow_preface[VOW_PREFACE_SIZE];
 #define VOW_FRAME_MAX_LOCAL ((size_t)256 << 10)
 #define VOW_FRAME_LEAST ((size_t)1 << 10)   /* a peer that takes less can't be spoken to */
 
-/* What a stream's window is at least: a window gives its credit back in halves, and frames are a quarter. */
+/* What a stream's window is at least: frames are a quarter of it, and must not be too small. */
 #define VOW_WINDOW_LEAST ((uint64_t)4 << 10)
 #define VOW_STREAM_WINDOW ((uint64_t)64 << 10)
 #define VOW_CONNECTION_WINDOW ((uint64_t)1 << 20)

@@ -1,10 +1,8 @@
 /*
- * What a server does with a peer of HTTP/2 or gRPC that does not follow the rules, or follows them to do
- * harm.
+ * What a server does with a peer of HTTP/2 or gRPC that does not follow the rules, or does so to do harm.
  *
  * The claim, of each: what is wrong with a call ends that call with a status or a reset; what is wrong with
- * the connection, or too much, ends the connection with a GOAWAY that says why; and other connections are
- * served.
+ * the connection, or too much, ends it with a GOAWAY that says why; and other connections are served.
  *
  * Source  docs/security.md lists the attacks; gRPC, "gRPC over HTTP2"; RFC 9113.
  */

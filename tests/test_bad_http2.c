@@ -18,18 +18,17 @@
 #include <string.h>
 
 #define CALLS_MAX 200000
+#define OPTIONS VOW_SERVER(.hello_timeout_ms = 2000, .max_calls_per_connection = 100)
 
 static int open_simulated(void **state)
 {
-    *state = world_new_with(WORLD_GRPC_SIMULATED,
-                            VOW_SERVER(.hello_timeout_ms = 2000, .max_calls_per_connection = 100), NULL);
+    *state = world_new_with(WORLD_GRPC_SIMULATED, OPTIONS, NULL);
     return 0;
 }
 
 static int open_tcp(void **state)
 {
-    *state = world_new_with(WORLD_GRPC, VOW_SERVER(.hello_timeout_ms = 2000, .max_calls_per_connection = 100),
-                            NULL);
+    *state = world_new_with(WORLD_GRPC, OPTIONS, NULL);
     return 0;
 }
 

@@ -146,6 +146,7 @@ typedef struct vow_session_events {
 typedef struct vow_session_options {
     bool         is_server;
     const char  *target;               /* for messages: what the user calls this peer; lent until the end */
+    const char  *authority;            /* a client's: the host that it means, with its port; lent while it is opened */
     size_t       max_message_size;     /* of what comes in */
     size_t       max_inflate_ratio;    /* of a compressed message */
     size_t       max_calls;            /* of the peer's, at once */

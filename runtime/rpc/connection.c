@@ -250,7 +250,10 @@ static void dial_opened(void *owner, vow_stream *stream)
     vow_connection     *connection = owner;
     vow_session_options options = connection_session_options(connection);
     const vow_channel  *channel = connection->channel;
+    char                authority[VOW_DIAL_AUTHORITY_MAX];
 
+    vow_dial_authority(connection->dial, authority);
+    options.authority = authority;
     connection->peer = vow_text_copy(vow_stream_peer(stream));
     if (channel->tls)
         stream = vow_tls_connected(channel->tls, stream, vow_dial_host(connection->dial), channel->target);

@@ -39,9 +39,16 @@ struct vow_dial {
     char                   target[];
 };
 
+_Static_assert(VOW_DIAL_AUTHORITY_MAX >= VOW_TCP_TEXT_MAX, "an authority is an address without its scheme");
+
 static vow_scheduler *dial_scheduler(const vow_dial *dial)
 {
     return vow_scheduler_of(dial->loop);
+}
+
+static bool text_begins(const char *text, const char *prefix)
+{
+    return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
 /* --- Candidates ------------------------------------------------------------------------------ */
@@ -278,6 +285,18 @@ const char *vow_dial_host(const vow_dial *dial)
     return dial->reached->host;
 }
 
+void vow_dial_authority(const vow_dial *dial, char text[VOW_DIAL_AUTHORITY_MAX])
+{
+    const candidate *reached = dial->reached;
+
+    if (!text_begins(reached->text, TCP)) {
+        strcpy(text, LOCAL_HOST);
+        return;
+    }
+    vow_tcp_address_print(reached->host, candidate_port(reached), text, VOW_DIAL_AUTHORITY_MAX);
+    memmove(text, text + strlen(TCP), strlen(text + strlen(TCP)) + 1);
+}
+
 void vow_dial_go_on(vow_dial *dial, const vow_status *why)
 {
     candidate *useless = dial->reached;
@@ -287,11 +306,6 @@ void vow_dial_go_on(vow_dial *dial, const vow_status *why)
 }
 
 /* --- Telling ------------------------------------------------------------------------------------------- */
-
-static bool text_begins(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
 
 /* What is said of an address, without the address. */
 static const char *candidate_cause(const candidate *one)

@@ -27,6 +27,9 @@
 /* Of a text that says why no address could be reached. */
 #define VOW_DIAL_CAUSES_MAX 1024
 
+/* Of a host with its port. */
+#define VOW_DIAL_AUTHORITY_MAX 300
+
 typedef struct vow_dial vow_dial;
 
 typedef struct vow_dial_events {
@@ -43,6 +46,9 @@ void vow_dial_go_on(vow_dial *dial, const vow_status *why);
 
 /* Of the stream that was opened: the host that the target names for it, whatever its address. */
 const char *vow_dial_host(const vow_dial *dial);
+
+/* Writes the same with its port, "example.com:7000"; where there is no network, "localhost". */
+void vow_dial_authority(const vow_dial *dial, char text[VOW_DIAL_AUTHORITY_MAX]);
 
 /* Writes what became of the addresses so far, with "; " before it; "" where the target is a single one. */
 void vow_dial_tell(const vow_dial *dial, char *text, size_t size);

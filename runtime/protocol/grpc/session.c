@@ -576,16 +576,6 @@ static bool http_open(vow_grpc *grpc)
     return !error && http_say_hello(grpc) == 0;
 }
 
-/* "host:port" of "grpc://host:port": what :authority says. */
-static char *target_authority(const char *target)
-{
-    const char *slashes = strstr(target, "://");
-
-    if (!slashes)
-        return vow_text_copy("localhost");
-    return vow_text_copy(slashes[3] == '/' ? "localhost" : slashes + 3);
-}
-
 static void session_finish(vow_task *task);
 
 static void session_leaves(vow_task *task)
@@ -621,7 +611,8 @@ static bool grpc_init(vow_grpc *grpc, vow_stream *stream, const vow_session_opti
     vow_task_init(&grpc->end, session_finish);
     vow_task_init(&grpc->leave, session_leaves);
     vow_grpc_watch_init(grpc);
-    grpc->authority = options->is_server ? NULL : target_authority(options->target);
+    grpc->base.options.authority = NULL; /* was lent */
+    grpc->authority = options->is_server ? NULL : vow_text_copy(options->authority);
     return (options->is_server || grpc->authority) && http_open(grpc);
 }
 

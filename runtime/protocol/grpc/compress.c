@@ -125,14 +125,15 @@ static vow_status too_large(const vow_session_options *options, size_t size, siz
         options->max_inflate_ratio);
 }
 
-/* The last four bytes say what it becomes, or lie; without them there is no end to what can be believed. */
+/* The last four bytes say what it becomes, or lie; what is too short for a tail says nothing. One more than
+ * that shows that it goes on. */
 static size_t first_room(const uint8_t *data, size_t size, size_t limit)
 {
-    const uint8_t *at = data + size - 4;
-    size_t         said =
-        size < HEAD + TAIL ? 0 : at[0] | (size_t)at[1] << 8 | (size_t)at[2] << 16 | (size_t)at[3] << 24;
+    size_t said = 0;
 
-    return said < limit ? said + 1 : limit + 1; /* one more shows that it goes on */
+    for (size_t i = 0; i < 4 && size >= HEAD + TAIL; i++)
+        said |= (size_t)data[size - 4 + i] << 8 * i;
+    return said < limit ? said + 1 : limit + 1;
 }
 
 /* Goes on until all has come, or more than `limit`. Gives what zlib said last; Z_MEM_ERROR: no room either.

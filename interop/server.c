@@ -11,6 +11,9 @@
 
 #include "grpc/testing/test.vow.h"
 
+#include <vow/health.h>
+#include <vow/reflection.h>
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -272,6 +275,7 @@ static void streaming_input_call(vow_call *call, void *arg)
 static struct {
     vow_loop   *loop;
     vow_server *server;
+    vow_health *health;
     uv_signal_t interrupt;
     uv_signal_t terminate;
 } program;
@@ -298,6 +302,17 @@ static vow_code listen_at(vow_server *server, vow_error *error)
 
     snprintf(address, sizeof address, "tcp://%s:%d", settings.host, settings.port);
     return vow_server_listen(server, address, error);
+}
+
+/* What tools expect of a server: whether it serves, and what. */
+static bool serve_standard_services(void)
+{
+    program.health = vow_health_new(program.loop);
+    if (!program.health)
+        return false;
+    vow_health_serve(program.health, program.server);
+    vow_reflection_serve(program.server);
+    return vow_health_set(program.health, "grpc.testing.TestService", true) == VOW_OK;
 }
 
 static void read_settings(int argc, char **argv)
@@ -338,6 +353,10 @@ int main(int argc, char **argv)
     /* The cases compress zeros, which become a thousandth of their size. */
     program.server = vow_server_open(program.loop, VOW_SERVER(.max_inflate_ratio = 2000));
     grpc_testing_test_service_serve(program.server, &service, NULL);
+    if (!serve_standard_services()) {
+        fprintf(stderr, "vow-interop-server: no memory\n");
+        return 1;
+    }
     if (listen_at(program.server, &error) != VOW_OK) {
         fprintf(stderr, "vow-interop-server: %s\n", error.message);
         return 1;
@@ -348,5 +367,7 @@ int main(int argc, char **argv)
     uv_signal_start(&program.terminate, stop, SIGTERM);
     printf("listening on port %d\n", vow_server_port(program.server));
     fflush(stdout);
-    return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+    uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+    vow_health_free(program.health);
+    return 0;
 }

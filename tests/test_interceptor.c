@@ -27,26 +27,6 @@ static int close_world(void **state)
     return 0;
 }
 
-static bool has_settled(const world *world, void *arg)
-{
-    (void)world;
-    return vow_future_settled(arg);
-}
-
-/* The text that a call is answered with, or its failure. Takes it. */
-static const char *outcome(world *world, vow_future *reply)
-{
-    static char text[1024];
-
-    world_run_until(world, has_settled, reply);
-    if (vow_future_code(reply) == VOW_OK)
-        snprintf(text, sizeof text, "%s", ((const Calls__Text *)vow_future_value(reply))->text);
-    else
-        snprintf(text, sizeof text, "%s", vow_future_error(reply));
-    vow_drop(reply);
-    return text;
-}
-
 /* --- The chain --------------------------------------------------------------------------------- */
 
 static void a_call_passes_the_chain_in_order_and_comes_back_in_reverse(void **state)
@@ -62,7 +42,7 @@ static void a_call_passes_the_chain_in_order_and_comes_back_in_reverse(void **st
     spy_on_channel(world, &spies[1]);
     spy_on_server(world, &spies[2]);
     spy_on_server(world, &spies[3]);
-    assert_string_equal(outcome(world, world_echo(world, "hello", NULL)), "hello");
+    assert_string_equal(world_text(world, world_echo(world, "hello", NULL)), "hello");
     assert_string_equal(log, "a.begin b.begin a.send b.send "
                              "c.begin d.begin c.receive d.receive d.send c.send d.end c.end "
                              "b.receive a.receive b.end a.end");
@@ -74,7 +54,7 @@ static void functions_that_are_missing_are_passed_over(void **state)
 
     vow_channel_intercept(world->channel, VOW_INTERCEPTOR(.arg = NULL));
     vow_server_intercept(world->server, VOW_INTERCEPTOR(.arg = NULL));
-    assert_string_equal(outcome(world, world_echo(world, "hello", NULL)), "hello");
+    assert_string_equal(world_text(world, world_echo(world, "hello", NULL)), "hello");
 }
 
 static void a_call_that_has_begun_does_not_meet_interceptors_added_later(void **state)
@@ -88,7 +68,7 @@ static void a_call_that_has_begun_does_not_meet_interceptors_added_later(void **
     spy_on_channel(world, &second);
     world_wait_for_held(world, 1);
     world_answer_held(world, "late");
-    assert_string_equal(outcome(world, reply), "late");
+    assert_string_equal(world_text(world, reply), "late");
     assert_int_equal(first.ended, 1);
     assert_int_equal(second.begun + second.ended, 0);
 }
@@ -105,7 +85,7 @@ static void the_end_tells_code_duration_counts_and_packed_bytes(void **state)
     world_wait_for_held(world, 1);
     world_advance_ms(world, 20);
     world_answer_held(world, "123");
-    assert_string_equal(outcome(world, reply), "123");
+    assert_string_equal(world_text(world, reply), "123");
     assert_int_equal(here.result.code, VOW_OK);
     assert_string_equal(here.result.message, "");
     assert_in_range(here.result.duration_ns, 20000000, 5000000000);
@@ -203,7 +183,7 @@ static void metadata_that_is_not_allowed_ends_the_call_and_says_why(void **state
     spy_on_channel(world, &here);
     spy_on_channel(world, &next);
     assert_string_equal(
-        outcome(world, world_echo(world, "", NULL)),
+        world_text(world, world_echo(world, "", NULL)),
         "INTERNAL: calls.Calls/Echo: an interceptor's metadata \"Bad Name\": a name has the characters "
         "a-z 0-9 _ - . and does not begin with \"grpc-\"");
     assert_int_equal(here.ended, 1);
@@ -258,7 +238,7 @@ static void messages_are_replaced_in_both_directions(void **state)
     spy_on_channel(world, &spies[0]);
     spy_on_channel(world, &spies[1]);
     spy_on_server(world, &spies[2]);
-    assert_string_equal(outcome(world, world_echo(world, "x", NULL)), "x>a>b<c>c<b<a");
+    assert_string_equal(world_text(world, world_echo(world, "x", NULL)), "x>a>b<c>c<b<a");
     assert_int_equal(spies[0].result.sent_bytes, 7); /* as they left: "x>a>b" */
 }
 
@@ -275,7 +255,7 @@ static void the_end_changes_how_a_call_ends(void **state)
 
     spy_on_channel(world, &outer);
     spy_on_channel(world, &inner);
-    assert_string_equal(outcome(world, world_echo(world, "", NULL)), "DATA_LOSS: it was OK");
+    assert_string_equal(world_text(world, world_echo(world, "", NULL)), "DATA_LOSS: it was OK");
     assert_int_equal(outer.result.code, VOW_DATA_LOSS);
     assert_string_equal(outer.result.message, "it was OK");
     assert_int_equal(inner.result.code, VOW_OK);
@@ -289,8 +269,8 @@ static void the_end_on_a_server_changes_its_answer(void **state)
 
     spy_on_server(world, &outer);
     spy_on_server(world, &inner);
-    assert_string_equal(outcome(world, world_echo(world, "", NULL)), "DATA_LOSS: it was OK");
-    assert_string_equal(outcome(world, calls_calls_fail(world->channel, &request, NULL)),
+    assert_string_equal(world_text(world, world_echo(world, "", NULL)), "DATA_LOSS: it was OK");
+    assert_string_equal(world_text(world, calls_calls_fail(world->channel, &request, NULL)),
                         "DATA_LOSS: it was INVALID_ARGUMENT");
     assert_int_equal(outer.result.code, VOW_DATA_LOSS);
     assert_int_equal(outer.ended, 2);
@@ -412,7 +392,7 @@ static void a_channel_s_interceptor_answers_without_calling_on(void **state)
     for (size_t i = 0; i < 3; i++)
         spy_on_channel(world, &spies[i]);
     spy_on_server(world, &there);
-    assert_string_equal(outcome(world, world_echo(world, "x", NULL)), "from the cache<a");
+    assert_string_equal(world_text(world, world_echo(world, "x", NULL)), "from the cache<a");
     assert_string_equal(log, "a.begin b.begin a.receive b.end a.end");
     assert_int_equal(there.begun, 0);
 }
@@ -427,7 +407,7 @@ static void a_server_s_interceptor_answers_without_calling_on(void **state)
 
     for (size_t i = 0; i < 3; i++)
         spy_on_server(world, &spies[i]);
-    assert_string_equal(outcome(world, world_hold(world, "x", NULL)), "from the cache>a");
+    assert_string_equal(world_text(world, world_hold(world, "x", NULL)), "from the cache>a");
     assert_string_equal(log, "a.begin b.begin a.send b.end a.end");
     assert_int_equal(world->held_ever, 0);
 }
@@ -438,10 +418,10 @@ static void a_begin_that_fails_ends_the_call_as_it_failed(void **state)
     spy    there = { .on_begin = begin_with_failure }, here = { .name = "here" };
 
     spy_on_server(world, &there);
-    assert_string_equal(outcome(world, world_hold(world, "x", NULL)), "UNAUTHENTICATED: who are you?");
+    assert_string_equal(world_text(world, world_hold(world, "x", NULL)), "UNAUTHENTICATED: who are you?");
     here.on_begin = begin_with_failure;
     spy_on_channel(world, &here);
-    assert_string_equal(outcome(world, world_hold(world, "x", NULL)), "UNAUTHENTICATED: who are you?");
+    assert_string_equal(world_text(world, world_hold(world, "x", NULL)), "UNAUTHENTICATED: who are you?");
     assert_int_equal(world->held_ever, 0);
     assert_int_equal(there.ended, 1);
     assert_int_equal(here.ended, 1);
@@ -520,7 +500,7 @@ static void what_an_interceptor_does_wrong_is_told(void **state)
             spy_on_channel(world, &spy);
         else
             spy_on_server(world, &spy);
-        error = outcome(world, world_echo(world, "", NULL));
+        error = world_text(world, world_echo(world, "", NULL));
         if (strcmp(error, wrongs[i / 2].error) != 0)
             fail_msg("%s, %s: %s", wrongs[i / 2].name, i % 2 ? "server" : "channel", error);
         assert_int_equal(spy.ended, 1);

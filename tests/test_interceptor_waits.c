@@ -27,26 +27,6 @@ static int close_world(void **state)
     return 0;
 }
 
-static bool has_settled(const world *world, void *arg)
-{
-    (void)world;
-    return vow_future_settled(arg);
-}
-
-/* The text that a call is answered with, or its failure. Takes it. */
-static const char *outcome(world *world, vow_future *reply)
-{
-    static char text[1024];
-
-    world_run_until(world, has_settled, reply);
-    if (vow_future_code(reply) == VOW_OK)
-        snprintf(text, sizeof text, "%s", ((const Calls__Text *)vow_future_value(reply))->text);
-    else
-        snprintf(text, sizeof text, "%s", vow_future_error(reply));
-    vow_drop(reply);
-    return text;
-}
-
 /* The promise has been kept or withdrawn, and the end was seen once. */
 static void spy_saw_one_end(const spy *spy, size_t withdrawn, vow_code code)
 {
@@ -88,7 +68,7 @@ static void a_channel_packs_the_request_before_it_returns(void **state)
     memset(text, 'x', strlen(text));
     assert_int_equal(spy.begun, 1);
     spy_lets_go_on(&spy);
-    assert_string_equal(outcome(world, reply), "as it was lent");
+    assert_string_equal(world_text(world, reply), "as it was lent");
     spy_saw_one_end(&spy, 0, VOW_OK);
     assert_int_equal(spy.result.sent_bytes, 16);
 }
@@ -109,7 +89,7 @@ static void messages_are_sent_through_the_chain_once_all_have_begun(void **state
     spy_wait_for_begun(world, &second, 1);
     assert_string_equal(log, "a.begin b.begin");
     spy_lets_go_on(&second);
-    assert_string_equal(outcome(world, reply), "x>a>b");
+    assert_string_equal(world_text(world, reply), "x>a>b");
     assert_string_equal(log, "a.begin b.begin a.send b.send b.receive a.receive b.end a.end");
 }
 
@@ -127,11 +107,11 @@ static void a_server_s_handler_sees_the_request_afterwards(void **state)
     spy_lets_go_on(&spy);
     world_wait_for_held(world, 1);
     world_answer_held(world, "held");
-    assert_string_equal(outcome(world, held), "held");
+    assert_string_equal(world_text(world, held), "held");
     echoed = world_echo(world, "some request", NULL);
     spy_wait_for_begun(world, &spy, 2);
     spy_lets_go_on(&spy);
-    assert_string_equal(outcome(world, echoed), "some request<s");
+    assert_string_equal(world_text(world, echoed), "some request<s");
     assert_int_equal(spy.ended, 2);
 }
 
@@ -174,9 +154,9 @@ static void a_server_asks_another_service_before_it_serves(void **state)
         world_hold(world, "", VOW_CALL(.metadata = VOW_METADATA({ .name = "word", .value = "let me in" })));
     world_wait_for_held(world, 1);
     world_answer_held(world, "welcome");
-    assert_string_equal(outcome(world, reply), "welcome");
+    assert_string_equal(world_text(world, reply), "welcome");
     reply = world_hold(world, "", VOW_CALL(.metadata = VOW_METADATA({ .name = "word", .value = "please" })));
-    assert_string_equal(outcome(world, reply), "UNAUTHENTICATED: the other service says no");
+    assert_string_equal(world_text(world, reply), "UNAUTHENTICATED: the other service says no");
     assert_int_equal(world->held_ever, 1);
     assert_int_equal(spy.ended, spy.begun);
 }
@@ -194,11 +174,11 @@ static void begin_answers_later(void **state)
     reply = world_hold(world, "", NULL);
     spy_wait_for_begun(world, &there, 1);
     vow_resolve(there.promise, &answer, NULL);
-    assert_string_equal(outcome(world, reply), "an answer");
+    assert_string_equal(world_text(world, reply), "an answer");
     spy_on_channel(world, &here);
     reply = world_hold(world, "", NULL);
     vow_resolve(here.promise, &answer, NULL);
-    assert_string_equal(outcome(world, reply), "an answer");
+    assert_string_equal(world_text(world, reply), "an answer");
     assert_int_equal(there.begun, 1);
     assert_int_equal(here.ended, 1);
     assert_int_equal(there.ended, 1);
@@ -348,7 +328,7 @@ static const char *next_text(world *world, vow_call *call)
     static char text[200];
     vow_future *next = vow_call_next(call);
 
-    world_run_until(world, has_settled, next);
+    world_wait(world, next);
     if (vow_future_code(next) != VOW_OK)
         snprintf(text, sizeof text, "%s", vow_future_error(next));
     else

@@ -2,9 +2,15 @@
 
 #include <vow/status.h>
 
-#include <stdatomic.h>
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdint.h>
+
+#include <cmocka.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+
+#define LIVES_MAX 3000
 
 static atomic_size_t asked;
 static atomic_size_t outstanding;
@@ -99,4 +105,13 @@ size_t failing_outstanding(void)
 void failing_remove(void)
 {
     vow_allocator_set(NULL);
+}
+
+void failing_each(failing_life *live, bool from_then_on, size_t least)
+{
+    size_t nth = 0;
+
+    while (nth < LIVES_MAX && live(nth, from_then_on))
+        nth++;
+    assert_in_range(nth, least, LIVES_MAX - 1);
 }

@@ -34,4 +34,11 @@ size_t failing_outstanding(void);
 /* Back to the C library's. */
 void failing_remove(void);
 
+/* Installs the allocator with the `nth` that fails, and says whether that many were asked for. */
+typedef bool failing_life(size_t nth, bool from_then_on);
+
+/* Lives once for each allocation, until a life asks for none that fails; of those there are `least`, or the
+ * test fails. */
+void failing_each(failing_life *live, bool from_then_on, size_t least);
+
 #endif

@@ -48,7 +48,8 @@ struct held {
 static void held_remove(world *world, size_t place)
 {
     world->held_count--;
-    memmove(world->held + place, world->held + place + 1, (world->held_count - place) * sizeof world->held[0]);
+    memmove(world->held + place, world->held + place + 1,
+            (world->held_count - place) * sizeof world->held[0]);
 }
 
 static void held_closed(vow_future *closed, void *arg)
@@ -128,7 +129,8 @@ static void world_choose_address(world *world)
     const char     *transport = world_kind_of(world)->transport;
 
     if (strcmp(transport, "unix://") == 0)
-        snprintf(world->address, sizeof world->address, "unix:///tmp/vow-test-%ld-%u", (long)getpid(), count++);
+        snprintf(world->address, sizeof world->address, "unix:///tmp/vow-test-%ld-%u", (long)getpid(),
+                 count++);
     else if (strcmp(transport, "memory://") == 0)
         snprintf(world->address, sizeof world->address, "memory://test-%u", count++);
     else
@@ -229,7 +231,8 @@ static void patience_is_over(uv_timer_t *timer)
     *over = true;
 }
 
-static void world_run_real_until(world *world, bool (*reached)(const struct world *world, void *arg), void *arg)
+static void world_run_real_until(world *world, bool (*reached)(const struct world *world, void *arg),
+                                 void  *arg)
 {
     bool       over = false;
     uv_timer_t patience = { .data = &over };
@@ -262,13 +265,30 @@ static bool future_has_settled(const world *world, void *arg)
     return vow_future_settled(arg);
 }
 
+void world_wait(world *world, vow_future *future)
+{
+    world_run_until(world, future_has_settled, future);
+}
+
 const char *world_error(world *world, vow_future *future)
 {
     static char text[1024];
 
-    world_run_until(world, future_has_settled, future);
+    world_wait(world, future);
     snprintf(text, sizeof text, "%s", vow_future_error(future));
     vow_drop(future);
+    return text;
+}
+
+const char *world_text(world *world, vow_future *reply)
+{
+    static char text[1024];
+
+    world_wait(world, reply);
+    if (vow_future_code(reply) != VOW_OK)
+        return world_error(world, reply);
+    snprintf(text, sizeof text, "%s", ((const Calls__Text *)vow_future_value(reply))->text);
+    vow_drop(reply);
     return text;
 }
 
@@ -276,7 +296,7 @@ vow_code world_settle(world *world, vow_future *future)
 {
     vow_code code;
 
-    world_run_until(world, future_has_settled, future);
+    world_wait(world, future);
     code = vow_future_code(future);
     vow_drop(future);
     return code;

@@ -50,11 +50,17 @@ void world_free(world *world);
 /* Runs the loop until `*flag`, or fails the test after some seconds. */
 void world_run_until(world *world, bool (*reached)(const struct world *world, void *arg), void *arg);
 
+/* Runs the world until `future` has settled. */
+void world_wait(world *world, vow_future *future);
+
 /* The code `future` settles with. Takes it. */
 vow_code world_settle(world *world, vow_future *future);
 
 /* The same, and the text of the failure, which lives until the next. */
 const char *world_error(world *world, vow_future *future);
+
+/* The same, and the text of the reply, a Text, where there is one. */
+const char *world_text(world *world, vow_future *reply);
 
 /* Waits until `count` calls are held by the handler. */
 void world_wait_for_held(world *world, size_t count);

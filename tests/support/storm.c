@@ -1,6 +1,7 @@
 #include "tests/support/storm.h"
 
 #include "runtime/base/random.h"
+#include "runtime/protocol/protocol.h"
 #include "runtime/transport/simulated.h"
 #include "tests/support/failing.h"
 #include "tests/support/storm_service.h"
@@ -70,6 +71,7 @@ struct storm {
     size_t         count;
     size_t         pending;
     bool           verbose;
+    bool           is_grpc; /* channels speak it; servers speak both */
     storm_totals  *totals;
     storm_result   result;
 };
@@ -378,7 +380,7 @@ static vow_channel *storm_open_channel(storm *storm, size_t server)
 {
     char target[40];
 
-    snprintf(target, sizeof target, "tcp://10.0.0.%zu:7000", server % SERVERS + 1);
+    snprintf(target, sizeof target, "%s://10.0.0.%zu:7000", storm->is_grpc ? "grpc" : "tcp", server % SERVERS + 1);
     return vow_channel_open(storm->loop, target,
                             VOW_CHANNEL(.connections = PER_CHANNEL, .connect_timeout_ms = CONNECT_MS,
                                         .backoff_min_ms = 20, .backoff_max_ms = 200));
@@ -487,7 +489,7 @@ storm_result storm_run(uint64_t seed, bool verbose, storm_totals *totals)
 
     failing_install(SIZE_MAX, false);
     *storm = (struct storm){ .verbose = verbose, .totals = totals, .random = vow_random_next(&mixed),
-                             .loop = vow_loop_simulated(seed) };
+                             .loop = vow_loop_simulated(seed), .is_grpc = seed % 3 == 0 && !vow_protocol_grpc.lacks };
     storm_open(storm);
     while (storm->count < CALLS) {
         storm_call_any(storm);

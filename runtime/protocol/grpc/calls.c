@@ -471,6 +471,20 @@ bool vow_grpc_submit_headers(vow_grpc_call *call, const vow_metadata *metadata)
     return call->has_headers_out;
 }
 
+/* Trailers that wait for nothing: neither for credit nor for the rest of a message. */
+static bool submit_trailers(vow_grpc_call *call, const vow_ending *ending)
+{
+    field_table table;
+    int         error;
+
+    if (!ending_table_new(&table, call->grpc, ending))
+        return false;
+    trailer_fields(&table, ending);
+    error = nghttp2_submit_trailer(call->grpc->http, call->id, table.fields, table.count);
+    table_free(&table);
+    return error == 0;
+}
+
 /* Trailers follow the last message; nghttp2 asks for them when that leaves. */
 static bool keep_trailers(vow_grpc_call *call, const vow_ending *ending)
 {
@@ -492,13 +506,12 @@ void vow_grpc_tell_end(vow_grpc_call *call, const vow_ending *ending)
 
     if (call->is_reset || call->ends_out || !vow_grpc_is_alive(grpc))
         return;
-    if (ending->at_once && !vow_grpc_drop_queued(call)) {
-        call_reset(call, NGHTTP2_CANCEL); /* in the middle of a message: nothing else can end it */
-        return;
-    }
+    if (ending->at_once)
+        vow_grpc_drop_queued(call);
     /* Metadata of the beginning has a block of its own: in one, nobody could tell it from that of the end. */
     is_told = call->has_headers_out || call->queued || ending->metadata
-                  ? vow_grpc_submit_headers(call, ending->metadata) && keep_trailers(call, ending)
+                  ? vow_grpc_submit_headers(call, ending->metadata) &&
+                        (ending->at_once ? submit_trailers(call, ending) : keep_trailers(call, ending))
                   : submit_trailers_only(call, ending);
     call->ends_out = true;
     if (!is_told)

@@ -398,14 +398,11 @@ vow_code vow_grpc_queue(vow_grpc_call *call, const vow_wire *wire, const Protobu
     return VOW_OK;
 }
 
-bool vow_grpc_drop_queued(vow_grpc_call *call)
+void vow_grpc_drop_queued(vow_grpc_call *call)
 {
-    if (call->queued && call->first->sent)
-        return false;
     queued_less(call, call->queued);
     while (call->first)
         chunk_free(call);
-    return true;
 }
 
 void vow_grpc_resume(vow_grpc_call *call)

@@ -234,8 +234,8 @@ nghttp2_data_provider vow_grpc_provider(vow_grpc_call *call);
 /* Is no message under way? */
 bool vow_grpc_call_is_whole(const vow_grpc_call *call);
 
-/* Drops what has not left. False: a message has left in part. */
-bool vow_grpc_drop_queued(vow_grpc_call *call);
+/* Drops what has not left; a message may have left in part. */
+void vow_grpc_drop_queued(vow_grpc_call *call);
 
 /* Queues a message, compressed where `wire` says so. Fails: no memory, or the peer would not take it. */
 vow_code vow_grpc_queue(vow_grpc_call *call, const vow_wire *wire, const ProtobufCMessage *message);

@@ -18,6 +18,8 @@
  *     <vow/access_log.h>    a line for each call
  *     <vow/metrics.h>       what calls did, counted, for C and for Prometheus
  *     <vow/bearer.h>        tokens that say who calls
+ *     <vow/health.h>        which services are well, for those who balance and restart
+ *     <vow/reflection.h>    what a server serves, for those who have no .proto file
  *
  * Tests have one of their own, which is not included here: <vow/testing.h>.
  *
@@ -38,10 +40,12 @@
 #include <vow/channel.h>
 #include <vow/details.h>
 #include <vow/future.h>
+#include <vow/health.h>
 #include <vow/interceptor.h>
 #include <vow/loop.h>
 #include <vow/method.h>
 #include <vow/metrics.h>
+#include <vow/reflection.h>
 #include <vow/server.h>
 #include <vow/status.h>
 #include <vow/stream.h>

@@ -126,6 +126,7 @@ static vow_stream_wait *wait_new(vow_call *call, void *arg)
     wait->waiter = NULL;
     wait->delivery = NULL;
     wait->has_message = false;
+    VOW_CONSUMED(&call->future); /* who waits for what comes of a call has not forgotten it */
     vow_call_hold(call);
     return wait;
 }

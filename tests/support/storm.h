@@ -42,7 +42,8 @@ typedef struct storm_result {
     uint64_t trace;     /* a hash of all that happened */
 } storm_result;
 
-/* Of every third seed the channels speak gRPC. Adds what happened to `totals`. `verbose`: tells it on standard error as it happens. */
+/* Of every third seed the channels speak gRPC. Adds what happened to `totals`. `verbose`: tells it on standard
+ * error as it happens. */
 storm_result storm_run(uint64_t seed, bool verbose, storm_totals *totals);
 
 #endif

@@ -157,8 +157,10 @@ void vow_call_reply(vow_call *call, const ProtobufCMessage *message)
         return;
     }
     if (call->method->server_streams) {
+        call->side.handling.lent++; /* an interceptor may end it */
         vow_call_send(call, message);
         vow_handling_end_stream(call);
+        vow_handling_let_go(call);
         return;
     }
     if (call->interception && !(message = vow_intercept_send(call, message)))
@@ -450,6 +452,8 @@ vow_future *vow_call_when_closed(vow_call *call)
         handling->on_closed = future;
         if (call->state == VOW_CALL_GONE)
             handling_tell_closed(call, VOW_CANCELLED, "the caller has gone");
+        else if (call->state == VOW_CALL_ENDED)
+            handling_tell_closed(call, VOW_OK, NULL);
     }
     handling->lent++; /* who waits may have its argument in the call's memory */
     return vow_attach(vow_shield(vow_future_ref(handling->on_closed)), call, handling_let_go);

@@ -43,6 +43,7 @@ void vow_peer_close(vow_peer *peer, const vow_status *why)
 
     if (!session)
         return;
+    vow_peer_life_end(peer); /* the session may be freed at once */
     session->protocol->close(session, why);
     peer_forget(peer);
 }

@@ -38,7 +38,7 @@ void vow_call_end_with(vow_call *call, vow_status status)
         vow_status_done(&status);
     } else if (!vow_call_is_callers(call)) {
         vow_handling_fail(call, status);
-    } else if (vow_future_pending(&call->future)) {
+    } else if (vow_future_pending(&call->future) && call->state != VOW_CALL_ENDED) {
         vow_caller_fail(call, status);
     } else {
         vow_status_done(&status);
@@ -151,12 +151,20 @@ static bool send_message(vow_call *call, const ProtobufCMessage *message)
     return is_sent;
 }
 
+/* An interceptor's `end` may still have the call, whose streams are ended only after it. */
+static bool caller_has_ended(const vow_call *call)
+{
+    return vow_call_is_callers(call) && call->state == VOW_CALL_ENDED;
+}
+
 /* What keeps a message from being sent at all. */
 static bool send_is_allowed(vow_call *call, const ProtobufCMessage *message)
 {
     bool                              is_callers = vow_call_is_callers(call);
     const ProtobufCMessageDescriptor *wanted = is_callers ? call->method->request : call->method->reply;
 
+    if (caller_has_ended(call))
+        return false;
     if (!call->streaming || (!is_callers && !call->method->server_streams))
         vow_call_end_with(call, vow_status_make(VOW_INTERNAL,
                                                 "%s is answered once, with vow_call_reply, not vow_call_send",
@@ -180,6 +188,8 @@ bool vow_call_send(vow_call *call, const ProtobufCMessage *message)
         return false;
     if (call->interception && !(message = vow_intercept_send(call, message)))
         return false;
+    if (call->streaming->is_over || call->streaming->has_ended)
+        return false; /* an interceptor has sent the last one, or ended the call */
     call->streaming->was_fed = true;
     if (vow_call_is_callers(call) && !call->method->client_streams) {
         call->streaming->has_ended = true;
@@ -203,7 +213,7 @@ void vow_call_end(vow_call *call)
         vow_handling_end_stream(call);
         return;
     }
-    if (!streaming || streaming->is_over || streaming->has_ended)
+    if (!streaming || streaming->is_over || streaming->has_ended || caller_has_ended(call))
         return;
     if (!call->method->client_streams) {
         vow_call_end_with(call, vow_status_make(VOW_INVALID_ARGUMENT,

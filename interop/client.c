@@ -121,8 +121,8 @@ int main(int argc, char **argv)
 
     read_settings(argc, argv);
     is_native = strcmp(settings.protocol, "native") == 0;
-    if (settings.use_tls || (!is_native && strcmp(settings.protocol, "grpc") != 0)) {
-        fprintf(stderr, "vow-interop-client: TLS is not in this build, and --protocol is grpc or native\n");
+    if (!is_native && strcmp(settings.protocol, "grpc") != 0) {
+        fprintf(stderr, "vow-interop-client: --protocol is grpc or native\n");
         return 2;
     }
     run.loop = vow_loop_attach(uv_default_loop());

@@ -18,12 +18,16 @@ const vow_metadata interop_metadata[] = {
 vow_channel *interop_open(const interop_run *run)
 {
     const interop_settings *settings = run->settings;
+    const vow_tls_options  *tls = VOW_TLS(.ca_file = settings->ca_file, .server_name = settings->host_override);
     bool                    is_grpc = strcmp(settings->protocol, "grpc") == 0;
+    const char             *scheme = is_grpc ? "grpc" : "tcp";
     char                    target[300];
 
-    snprintf(target, sizeof target, "%s://%s:%d", is_grpc ? "grpc" : "tcp", settings->host, settings->port);
+    if (settings->use_tls)
+        scheme = is_grpc ? "grpcs" : "tls";
+    snprintf(target, sizeof target, "%s://%s:%d", scheme, settings->host, settings->port);
     /* The cases compress zeros, which become a thousandth of their size. */
-    return vow_channel_open(run->loop, target, VOW_CHANNEL(.max_inflate_ratio = 2000));
+    return vow_channel_open(run->loop, target, VOW_CHANNEL(.max_inflate_ratio = 2000, .tls = tls));
 }
 
 bool interop_fail(interop_run *run, const char *format, ...)

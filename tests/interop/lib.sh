@@ -21,6 +21,22 @@ interop_fail()
     exit 1
 }
 
+# A CA and a server's certificate of it, for localhost and 127.0.0.1; sets `with_tls` for servers, and `to_tls` for clients.
+interop_make_certificates()
+{
+    (cd "$work" && {
+        openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout ca.key -out ca.pem -days 1 \
+            -subj '/CN=interop CA' &&
+            openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout server.key -out server.csr \
+                -subj '/CN=localhost' &&
+            printf 'subjectAltName=DNS:localhost,DNS:*.test.google.fr,IP:127.0.0.1\n' >server.ext &&
+            openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 1 -extfile server.ext \
+                -out server.pem
+    }) >"$work/openssl" 2>&1 || { cat "$work/openssl" >&2; interop_fail "openssl makes no certificates"; }
+    with_tls="--use_tls=true --tls_cert_file=$work/server.pem --tls_key_file=$work/server.key"
+    to_tls="--use_tls=true --ca_file=$work/ca.pem --server_host_override=foo.test.google.fr"
+}
+
 # interop_start PROGRAM ARGUMENTS...: sets `port`.
 interop_start()
 {

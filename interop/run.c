@@ -18,10 +18,11 @@ const vow_metadata interop_metadata[] = {
 vow_channel *interop_open(const interop_run *run)
 {
     const interop_settings *settings = run->settings;
-    const vow_tls_options  *tls = VOW_TLS(.ca_file = settings->ca_file, .server_name = settings->host_override);
-    bool                    is_grpc = strcmp(settings->protocol, "grpc") == 0;
-    const char             *scheme = is_grpc ? "grpc" : "tcp";
-    char                    target[300];
+    const vow_tls_options  *tls =
+        VOW_TLS(.ca_file = settings->ca_file, .server_name = settings->host_override);
+    bool        is_grpc = strcmp(settings->protocol, "grpc") == 0;
+    const char *scheme = is_grpc ? "grpc" : "tcp";
+    char        target[300];
 
     if (settings->use_tls)
         scheme = is_grpc ? "grpcs" : "tls";

@@ -349,7 +349,8 @@ int main(int argc, char **argv)
     if (!program.loop)
         return 1;
     /* The cases compress zeros, which become a thousandth of their size. */
-    program.server = vow_server_open(program.loop, VOW_SERVER(.max_inflate_ratio = 2000, .tls = settings.use_tls ? tls : NULL));
+    program.server = vow_server_open(
+        program.loop, VOW_SERVER(.max_inflate_ratio = 2000, .tls = settings.use_tls ? tls : NULL));
     grpc_testing_test_service_serve(program.server, &service, NULL);
     if (!serve_standard_services()) {
         fprintf(stderr, "vow-interop-server: no memory\n");

@@ -1,4 +1,5 @@
 /* Unary calls between a channel and a server, on each kind of transport. */
+#include "runtime/rpc/server.h"
 #include "tests/support/world.h"
 
 #include <setjmp.h>
@@ -233,6 +234,25 @@ static vow_future *ask_block(world *world, size_t size)
     reply = calls_calls_echo_block(world->channel, &request, NULL);
     free(body);
     return reply;
+}
+
+static void a_large_field_is_not_copied_and_its_memory_is_the_calls_not_the_connections(void **state)
+{
+    world          *world = *state;
+    size_t          size = (size_t)1 << 20;
+    vow_future     *reply;
+    const vow_call *call;
+
+    assert_int_equal(world_settle(world, world_echo(world, "connected", NULL)),
+                     VOW_OK); /* no request waits */
+    reply = ask_block(world, size);
+    assert_int_equal(vow_wait(reply), VOW_OK);
+    call = vow_future_call(reply);
+    assert_non_null(call->arena.adopted);
+    assert_in_range(call->arena.used, size, 2 * size);
+    assert_in_range(world->server->account.used, 0,
+                    size / 2); /* output that waits to be confirmed as written */
+    vow_drop(reply);
 }
 
 /* A Block of n bytes is packed into n and 5 more: tag, and a length of 4 bytes. */
@@ -549,6 +569,7 @@ int main(void)
         ON_ALL(hundreds_of_calls_are_answered_each_with_its_own),
         ON_ALL(messages_of_every_size_arrive_whole),
         ON_ALL(a_request_may_be_freed_as_soon_as_the_call_has_begun),
+        ON_ALL(a_large_field_is_not_copied_and_its_memory_is_the_calls_not_the_connections),
         ON_ALL(a_request_over_the_servers_limit_is_refused_by_name),
         cmocka_unit_test(a_call_beyond_max_calls_is_refused_at_once_and_the_rest_goes_on),
         cmocka_unit_test(a_channel_queues_calls_beyond_the_servers_limit_in_order),

@@ -17,6 +17,13 @@ typedef struct arena_piece {
     size_t   is_large; /* one allocation alone: can be freed by itself */
 } arena_piece;
 
+/* A block that came with something in it; this lies in the arena itself. */
+struct vow_arena_adopted {
+    vow_arena_adopted *next;
+    void              *block;
+    size_t             size;
+};
+
 _Static_assert(sizeof(arena_piece) % VOW_ARENA_ALIGNMENT == 0, "what follows a header is aligned");
 
 void vow_arena_init(vow_arena *arena, void *first, size_t size, vow_blocks *blocks, size_t cap)
@@ -37,6 +44,11 @@ void vow_arena_done(vow_arena *arena)
 {
     vow_link *link;
 
+    for (vow_arena_adopted *adopted = arena->adopted; adopted; adopted = adopted->next) {
+        arena->used -= adopted->size;
+        vow_blocks_give(arena->blocks, adopted->block, adopted->size);
+    }
+    arena->adopted = NULL;
     while ((link = vow_list_first(&arena->pieces)))
         piece_free(arena, VOW_OWNER(link, arena_piece, link));
     arena->next = arena->end = NULL;
@@ -106,6 +118,21 @@ void vow_arena_free(vow_arena *arena, void *memory)
             return;
         }
     }
+}
+
+bool vow_arena_adopt(vow_arena *arena, void *block, size_t size)
+{
+    vow_arena_adopted *adopted;
+
+    if (size > arena->cap || arena->used > arena->cap - size)
+        return false;
+    adopted = vow_arena_alloc(arena, sizeof *adopted);
+    if (!adopted)
+        return false;
+    *adopted = (vow_arena_adopted){ arena->adopted, block, size };
+    arena->adopted = adopted;
+    arena->used += size;
+    return true;
 }
 
 static void *allocator_alloc(void *arena, size_t size)

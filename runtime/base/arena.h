@@ -18,13 +18,16 @@
 #define VOW_ARENA_ALIGNMENT 16
 #define VOW_ARENA_CHUNK 4096 /* small pieces are cut from chunks of this size */
 
+typedef struct vow_arena_adopted vow_arena_adopted;
+
 typedef struct vow_arena {
     uint8_t    *next; /* free bytes of the present chunk */
     uint8_t    *end;
     vow_list    pieces; /* chunks and blocks beyond the first */
     vow_blocks *blocks; /* lent */
-    size_t      used;   /* bytes in pieces */
+    size_t      used;   /* bytes in pieces, and adopted */
     size_t      cap;
+    vow_arena_adopted *adopted;
 } vow_arena;
 
 /* `first` is `size` bytes, aligned to VOW_ARENA_ALIGNMENT, and lent as long as the arena lives. */
@@ -36,6 +39,10 @@ void *vow_arena_alloc(vow_arena *arena, size_t size);
 
 /* Gives the memory of a large piece back before the arena ends; small ones stay. */
 void vow_arena_free(vow_arena *arena, void *memory);
+
+/* Takes a block of the same vow_blocks, which then lives as long as the arena. False: it does not, and is not taken:
+ * there is no memory, or the cap would be passed. */
+bool vow_arena_adopt(vow_arena *arena, void *block, size_t size);
 
 /* protobuf-c's view of an arena. */
 ProtobufCAllocator vow_arena_allocator(vow_arena *arena);

@@ -73,7 +73,8 @@ typedef struct guard_scan {
     uint64_t         arena_bytes;
     uint64_t         scratch_bytes; /* of all frames there are now */
     uint64_t         scratch_most;
-    size_t           depth;                      /* frames there are */
+    size_t           depth; /* frames there are */
+    vow_guard_bytes  large;
     uint32_t         counts[VOW_GUARD_COUNTERS]; /* of elements, by field, of the message being measured */
     guard_frame      frames[VOW_GUARD_DEPTH_MAX + 1];
 } guard_scan;
@@ -230,6 +231,16 @@ static const char *packed_count(const ProtobufCFieldDescriptor *field, const vow
     }
 }
 
+/* protobuf-c keeps the last value of a field: an earlier one of the same field is not worth a note. */
+static void bytes_note(guard_scan *scan, const ProtobufCFieldDescriptor *field, const vow_wire_element *element,
+                       size_t size)
+{
+    if (scan->depth > 1 || field->label == PROTOBUF_C_LABEL_REPEATED)
+        return;
+    if (size > scan->large.size || field == scan->large.field)
+        scan->large = (vow_guard_bytes){ field, element->value, element->content, size };
+}
+
 /* Adds up what the value alone takes, beside a place in its message or array. */
 static vow_code value_measure(guard_scan *scan, guard_frame *frame, const ProtobufCFieldDescriptor *field,
                               const vow_wire_element *element)
@@ -246,6 +257,7 @@ static vow_code value_measure(guard_scan *scan, guard_frame *frame, const Protob
         return VOW_OK;
     case PROTOBUF_C_TYPE_BYTES:
         scan->arena_bytes += rounded(size);
+        bytes_note(scan, field, element, size);
         return VOW_OK;
     case PROTOBUF_C_TYPE_MESSAGE:
         scan->arena_bytes += rounded(((const ProtobufCMessageDescriptor *)field->descriptor)->sizeof_message);
@@ -495,6 +507,7 @@ vow_code vow_guard_scan(const ProtobufCMessageDescriptor *descriptor, const void
     scan.arena_bytes = rounded(descriptor->sizeof_message);
     scan.scratch_bytes = scan.scratch_most = 0;
     scan.depth = 0;
+    scan.large = (vow_guard_bytes){ .field = NULL };
     /* Beyond, protobuf-c's counts of elements and lengths, which are ints, overflow. */
     if (size > INT_MAX)
         return refuse(&scan, VOW_RESOURCE_EXHAUSTED, descriptor, NULL,
@@ -510,6 +523,6 @@ vow_code vow_guard_scan(const ProtobufCMessageDescriptor *descriptor, const void
     }
     if (code != VOW_OK)
         return code;
-    *need = (vow_guard_need){ (size_t)scan.arena_bytes, (size_t)scan.scratch_most };
+    *need = (vow_guard_need){ (size_t)scan.arena_bytes, (size_t)scan.scratch_most, scan.large };
     return VOW_OK;
 }

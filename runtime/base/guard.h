@@ -37,6 +37,14 @@ typedef struct vow_guard_limits {
     size_t max_memory; /* arena_bytes; 16 MiB. scratch_bytes may be up to 4 times as much */
 } vow_guard_limits;
 
+/* The largest value among the singular fields of type bytes of the outermost message. It is the last of its field. */
+typedef struct vow_guard_bytes {
+    const ProtobufCFieldDescriptor *field;  /* NULL: there is none */
+    const uint8_t                  *length; /* its length, as it was sent */
+    const uint8_t                  *content;
+    size_t                          size;
+} vow_guard_bytes;
+
 /*
  * What protobuf_c_message_unpack will ask for, at most.
  *
@@ -46,8 +54,9 @@ typedef struct vow_guard_limits {
  * the elements of those messages that have more than 16 (32 bytes each, in lists of doubling size).
  */
 typedef struct vow_guard_need {
-    size_t arena_bytes;   /* all of it together */
-    size_t scratch_bytes; /* the most that is out at one time */
+    size_t          arena_bytes;   /* all of it together */
+    size_t          scratch_bytes; /* the most that is out at one time */
+    vow_guard_bytes large;
 } vow_guard_need;
 
 /*

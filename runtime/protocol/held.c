@@ -14,11 +14,16 @@ void *vow_held_take(vow_session *session, size_t *size)
     return block;
 }
 
-void vow_held_give(vow_session *session, void *block, size_t size)
+static void held_count_less(vow_session *session, size_t size)
 {
     session->held_bytes -= size;
     if (session->options.account)
         session->options.account->used -= size;
+}
+
+void vow_held_give(vow_session *session, void *block, size_t size)
+{
+    held_count_less(session, size);
     vow_blocks_give(&vow_scheduler_of(session->loop)->blocks, block, size);
 }
 
@@ -27,6 +32,14 @@ bool vow_held_is_within(const vow_session *session, size_t size)
     const vow_account *account = session->options.account;
 
     return !account || (account->used < account->limit && size <= account->limit - account->used);
+}
+
+void vow_held_give_rest(vow_session *session, const vow_packed *packed)
+{
+    if (packed->block)
+        vow_held_give(session, packed->block, packed->block_size);
+    else
+        held_count_less(session, packed->block_size);
 }
 
 void *vow_held_take_within(vow_session *session, size_t *size)

@@ -26,6 +26,9 @@ void *vow_held_take_within(vow_session *session, size_t *size);
 /* Would the account allow that? */
 bool vow_held_is_within(const vow_session *session, size_t size);
 
+/* Behind the event of a message: gives its block back; where that was taken, it counts for its taker. */
+void vow_held_give_rest(vow_session *session, const vow_packed *packed);
+
 /* The server that counts may go before the session's last words have left. */
 void vow_held_leave_account(vow_session *session);
 

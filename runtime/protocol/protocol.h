@@ -27,6 +27,7 @@
 
 #include "runtime/base/map.h"
 #include "runtime/base/status.h"
+#include "runtime/base/unpack.h"
 #include "runtime/transport/tls.h"
 #include "runtime/transport/transport.h"
 
@@ -108,9 +109,9 @@ typedef struct vow_session_events {
     /* The peer begins a call; gives the wire to know it by, or NULL and arrival->refusal. */
     vow_wire *(*began)(void *owner, vow_arrival *arrival);
 
-    /* A whole message, lent, that is within max_message_size and has not been looked into. One that does not end what
-     * the other side sends is a stream's, and holds its sender back until `taken`. */
-    void (*message)(vow_wire *wire, const uint8_t *data, size_t size, bool ends);
+    /* A whole message, lent, that is within max_message_size and has not been looked into; its block may be taken. One
+     * that does not end what the other side sends is a stream's, and holds its sender back until `taken`. */
+    void (*message)(vow_wire *wire, vow_packed *packed, bool ends);
 
     /* The other side's metadata, lent: before its first message, or its end. That of a call comes with it. */
     void (*metadata)(vow_wire *wire, const vow_metadata *metadata);

@@ -1,7 +1,6 @@
 #include "runtime/rpc/intercept.h"
 #include "runtime/rpc/stream.h"
 
-#include "runtime/base/guard.h"
 #include "runtime/protocol/metadata.h"
 
 #include <assert.h>
@@ -120,63 +119,37 @@ void vow_call_cancel_children(vow_call *call)
 
 /* --- Messages --------------------------------------------------------------------------- */
 
-static ProtobufCMessage *arena_keep_raw(vow_arena *arena, const uint8_t *data, size_t size)
+static ProtobufCMessage *arena_keep_raw(vow_arena *arena, vow_packed *packed)
 {
     vow_raw *raw = vow_arena_alloc(arena, sizeof *raw);
-    uint8_t *copy = vow_arena_alloc(arena, size ? size : 1);
+    uint8_t *copy;
 
-    if (!raw || !copy)
+    if (!raw)
         return NULL;
-    if (size)
-        memcpy(copy, data, size);
-    *raw = (vow_raw)VOW_RAW_INIT(copy, size);
+    *raw = (vow_raw)VOW_RAW_INIT(packed->data, packed->size);
+    if (vow_packed_keep(packed, packed->size, arena))
+        return &raw->base;
+    copy = vow_arena_alloc(arena, packed->size ? packed->size : 1);
+    if (!copy)
+        return NULL;
+    if (packed->size)
+        memcpy(copy, packed->data, packed->size);
+    raw->data = copy;
     return &raw->base;
 }
 
-/* The scan has bounded what protobuf-c will ask for; the arena's cap stands behind it, with room for what headers
- * and rounding add to each piece. */
-static ProtobufCMessage *arena_unpack(vow_arena *arena, const ProtobufCMessageDescriptor *descriptor,
-                                      const uint8_t *data, size_t size, const vow_guard_need *need)
-{
-    ProtobufCAllocator allocator = vow_arena_allocator(arena);
-    size_t             cap = arena->cap;
-    size_t             asked = need->arena_bytes + need->scratch_bytes;
-    ProtobufCMessage  *message;
-
-    arena->cap = arena->used + asked + asked / 2 + VOW_ARENA_CHUNK;
-    message = protobuf_c_message_unpack(descriptor, &allocator, size, data);
-    arena->cap = cap;
-    return message;
-}
-
-static ProtobufCMessage *arena_unpack_guarded(vow_arena *arena, const ProtobufCMessageDescriptor *descriptor,
-                                              const uint8_t *data, size_t size, vow_error *error)
-{
-    const vow_guard_limits limits = { .max_memory = arena->cap };
-    vow_guard_need         need;
-    ProtobufCMessage      *message;
-
-    if (vow_guard_scan(descriptor, data, size, &limits, &need, error) != VOW_OK)
-        return NULL;
-    message = arena_unpack(arena, descriptor, data, size, &need);
-    if (!message)
-        vow_error_set(error, VOW_INVALID_ARGUMENT, "it does not parse as %s, or there was no memory for it",
-                      descriptor->name);
-    return message;
-}
-
 ProtobufCMessage *vow_call_unpack(vow_call *call, vow_arena *arena, const ProtobufCMessageDescriptor *descriptor,
-                                  const uint8_t *data, size_t size, const char *what, vow_status *status)
+                                  vow_packed *packed, const char *what, vow_status *status)
 {
     vow_error         error = { VOW_RESOURCE_EXHAUSTED, "no memory" };
     ProtobufCMessage *message;
 
     if (descriptor == &vow_raw_descriptor)
-        message = arena_keep_raw(arena, data, size);
+        message = arena_keep_raw(arena, packed);
     else
-        message = arena_unpack_guarded(arena, descriptor, data, size, &error);
+        message = vow_unpack(arena, descriptor, packed, &error);
     if (message)
-        return call->interception ? vow_intercept_receive(call, arena, message, size, status) : message;
+        return call->interception ? vow_intercept_receive(call, arena, message, packed->size, status) : message;
     if (vow_call_is_callers(call) && error.code == VOW_INVALID_ARGUMENT)
         error.code = VOW_INTERNAL; /* the caller has done nothing wrong: its peer has */
     *status = vow_status_make(error.code, "%s: the %s: %s", call->method->name, what, error.message);

@@ -158,10 +158,10 @@ void vow_call_set_deadline(vow_call *call, uint64_t deadline_ns);
 /* What is left of the deadline, for a message: milliseconds. */
 int64_t vow_call_timeout_left_ms(const vow_call *call);
 
-/* Looks into `data`, then unpacks it into `arena`. NULL: `status` is given and says why. `what` is "request",
- * "reply" or "message". */
+/* Looks into `packed`, then unpacks it into `arena`, which may take its block. NULL: `status` is given and says why.
+ * `what` is "request", "reply" or "message". */
 ProtobufCMessage *vow_call_unpack(vow_call *call, vow_arena *arena, const ProtobufCMessageDescriptor *descriptor,
-                                  const uint8_t *data, size_t size, const char *what, vow_status *status);
+                                  vow_packed *packed, const char *what, vow_status *status);
 
 /* Cancels the calls that were begun on behalf of this one. */
 void vow_call_cancel_children(vow_call *call);

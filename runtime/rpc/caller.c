@@ -456,7 +456,7 @@ void vow_call_drop(vow_call *call)
 
 /* --- Answers -------------------------------------------------------------------------------------- */
 
-void vow_caller_message(vow_wire *wire, const uint8_t *data, size_t size, bool ends)
+void vow_caller_message(vow_wire *wire, vow_packed *packed, bool ends)
 {
     vow_call   *call = vow_call_of_wire(wire);
     vow_caller *caller = &call->side.caller;
@@ -469,16 +469,18 @@ void vow_caller_message(vow_wire *wire, const uint8_t *data, size_t size, bool e
         return;
     }
     if (call->streaming) {
-        vow_streaming_arrived(call, data, size);
+        vow_streaming_arrived(call, packed);
         return;
     }
     call->was_compressed = wire->was_compressed;
-    caller->reply = vow_call_unpack(call, &call->arena, call->method->reply, data, size, "reply", &caller->fault);
+    caller->reply = vow_call_unpack(call, &call->arena, call->method->reply, packed, "reply", &caller->fault);
 }
 
 void vow_caller_answer(vow_call *call, const uint8_t *data, size_t size)
 {
-    vow_caller_message(&call->wire, data, size, !call->method->server_streams);
+    vow_packed packed = { .data = data, .size = size };
+
+    vow_caller_message(&call->wire, &packed, !call->method->server_streams);
     if (call->state != VOW_CALL_ENDED)
         vow_caller_ended(&call->wire, VOW_ENDING(.status = VOW_STATUS_OK));
 }

@@ -133,7 +133,7 @@ void vow_caller_fail(vow_call *call, vow_status status);
 void vow_caller_answer(vow_call *call, const uint8_t *data, size_t size);
 
 /* The events of a session that concern one call. */
-void vow_caller_message(vow_wire *wire, const uint8_t *data, size_t size, bool ends);
+void vow_caller_message(vow_wire *wire, vow_packed *packed, bool ends);
 void vow_caller_ended(vow_wire *wire, const vow_ending *ending);
 
 #endif

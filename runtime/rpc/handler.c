@@ -587,12 +587,12 @@ static void handling_serve(vow_call *call, const ProtobufCMessage *request)
 }
 
 /* The request, as it came. */
-static void handling_take_request(vow_call *call, const uint8_t *data, size_t size)
+static void handling_take_request(vow_call *call, vow_packed *packed)
 {
     vow_handling     *handling = &call->side.handling;
     vow_status        status;
     ProtobufCMessage *request =
-        vow_call_unpack(call, &call->arena, call->method->request, data, size, "request", &status);
+        vow_call_unpack(call, &call->arena, call->method->request, packed, "request", &status);
 
     if (!request) {
         vow_handling_fail(call, status);
@@ -609,12 +609,15 @@ static void handling_take_request(vow_call *call, const uint8_t *data, size_t si
 static void handling_go_on(vow_call *call, const ProtobufCMessage *request)
 {
     const vow_raw *raw = (const vow_raw *)request;
+    vow_packed     packed;
 
     vow_handling_charge(call, call->arena.used); /* what was kept of it meanwhile goes now */
-    if (raw)
-        handling_take_request(call, raw->data, raw->data_size);
-    else
+    if (!raw) {
         handling_serve(call, NULL);
+        return;
+    }
+    packed = (vow_packed){ .data = raw->data, .size = raw->data_size };
+    handling_take_request(call, &packed);
 }
 
 static void handling_intercept(vow_call *call, const ProtobufCMessage *request)
@@ -672,13 +675,13 @@ vow_wire *vow_handling_began(vow_peer *peer, vow_arrival *arrival)
     return NULL;
 }
 
-void vow_handling_message(vow_wire *wire, const uint8_t *data, size_t size, bool ends)
+void vow_handling_message(vow_wire *wire, vow_packed *packed, bool ends)
 {
     vow_call     *call = vow_call_of_wire(wire);
-    const vow_raw request = VOW_RAW_INIT(data, size);
+    const vow_raw request = VOW_RAW_INIT(packed->data, packed->size);
 
     if (!ends) {
-        vow_streaming_arrived(call, data, size);
+        vow_streaming_arrived(call, packed);
         return;
     }
     call->was_compressed = wire->was_compressed;
@@ -686,5 +689,5 @@ void vow_handling_message(vow_wire *wire, const uint8_t *data, size_t size, bool
     if (call->interception)
         handling_intercept(call, &request.base);
     else
-        handling_take_request(call, data, size);
+        handling_take_request(call, packed);
 }

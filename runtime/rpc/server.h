@@ -109,7 +109,7 @@ void vow_peer_memory_freed(vow_peer *peer);
 
 /* The events of a session that concern one call. */
 vow_wire *vow_handling_began(vow_peer *peer, vow_arrival *arrival);
-void      vow_handling_message(vow_wire *wire, const uint8_t *data, size_t size, bool ends);
+void      vow_handling_message(vow_wire *wire, vow_packed *packed, bool ends);
 void      vow_handling_ended(vow_wire *wire, const vow_ending *ending);
 
 /* For streams: answers that all replies have been sent; fails the call, with a status that is given; lets go of a call

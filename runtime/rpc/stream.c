@@ -278,7 +278,7 @@ void vow_streaming_pass_unsent(vow_call *call)
 
 /* Events */
 
-void vow_streaming_arrived(vow_call *call, const uint8_t *data, size_t size)
+void vow_streaming_arrived(vow_call *call, vow_packed *packed)
 {
     vow_streaming *streaming = call->streaming;
     vow_parcel           *parcel;
@@ -288,18 +288,18 @@ void vow_streaming_arrived(vow_call *call, const uint8_t *data, size_t size)
         bool is_taken;
 
         vow_call_hold(call);
-        is_taken = vow_stream_waits_deliver(streaming, data, size);
+        is_taken = vow_stream_waits_deliver(streaming, packed);
         vow_call_let_go(call);
         if (is_taken)
             return;
     }
-    parcel = parcel_new(&streaming->arrived, &streaming->arrived_bytes, size, call->wire.was_compressed);
+    parcel = parcel_new(&streaming->arrived, &streaming->arrived_bytes, packed->size, call->wire.was_compressed);
     if (!parcel) {
         vow_call_end_with(call, vow_status_no_memory());
         return;
     }
-    if (size)
-        memcpy(parcel->bytes, data, size);
+    if (packed->size)
+        memcpy(parcel->bytes, packed->data, packed->size);
     arrived_charge(call);
 }
 

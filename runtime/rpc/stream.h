@@ -88,10 +88,10 @@ void vow_streaming_unpark(vow_streaming *streaming, vow_parcel *parcel);
 
 /* waits.c: goes on with what waits; hands a message over at once where somebody waits for it (false: nobody does). */
 void vow_stream_waits_step(vow_streaming *streaming);
-bool vow_stream_waits_deliver(vow_streaming *streaming, const uint8_t *data, size_t size);
+bool vow_stream_waits_deliver(vow_streaming *streaming, vow_packed *packed);
 
 /* The events of a session. */
-void vow_streaming_arrived(vow_call *call, const uint8_t *data, size_t size);
+void vow_streaming_arrived(vow_call *call, vow_packed *packed);
 void vow_streaming_finished(vow_wire *wire);
 void vow_streaming_room(vow_wire *wire);
 

@@ -210,7 +210,7 @@ static void read_failed(vow_stream_wait *wait, vow_status status)
 }
 
 /* Hands a message to who waits for one. */
-static void read_deliver(vow_stream_wait *wait, const uint8_t *data, size_t size)
+static void read_deliver(vow_stream_wait *wait, vow_packed *packed)
 {
     vow_call         *call = wait->call;
     vow_status        status = VOW_STATUS_OK;
@@ -220,9 +220,9 @@ static void read_deliver(vow_stream_wait *wait, const uint8_t *data, size_t size
     delivery_free(wait);
     wait->delivery = delivery_new(call);
     wait->has_message = true;
-    wait->size = size;
-    message = wait->delivery ? vow_call_unpack(call, &wait->delivery->arena, read_descriptor(call), data,
-                                               size, "message", &status)
+    wait->size = packed->size;
+    message = wait->delivery ? vow_call_unpack(call, &wait->delivery->arena, read_descriptor(call), packed,
+                                               "message", &status)
                              : NULL;
     if (message && !vow_future_pending(&wait->future)) {
         wait_taken(wait);
@@ -249,9 +249,11 @@ static void read_step(vow_streaming *streaming)
         vow_parcel *parcel = vow_parcel_first(&streaming->arrived);
 
         if (parcel) {
+            vow_packed packed = { .data = parcel->bytes, .size = parcel->size };
+
             vow_link_remove(&parcel->link);
             streaming->call->was_compressed = parcel->is_compressed;
-            read_deliver(streaming->reader, parcel->bytes, parcel->size);
+            read_deliver(streaming->reader, &packed);
             vow_streaming_unpark(streaming, parcel);
         } else if (streaming->is_over) {
             wait_end_as_call(streaming->reader);
@@ -427,12 +429,12 @@ void vow_stream_waits_step(vow_streaming *streaming)
     write_step(streaming);
 }
 
-bool vow_stream_waits_deliver(vow_streaming *streaming, const uint8_t *data, size_t size)
+bool vow_stream_waits_deliver(vow_streaming *streaming, vow_packed *packed)
 {
     if (!reader_is_idle(streaming))
         return false;
     streaming->call->was_compressed = streaming->call->wire.was_compressed;
-    read_deliver(streaming->reader, data, size);
+    read_deliver(streaming->reader, packed);
     if (reader_is_idle(streaming))
         delivery_free(streaming->reader); /* a stream that is idle holds nothing */
     return true;

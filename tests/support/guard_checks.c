@@ -45,7 +45,7 @@ vow_guard_need check_passes(const ProtobufCMessageDescriptor *descriptor, const 
 void check_refused_within(const ProtobufCMessageDescriptor *descriptor, const writer *message,
                           const vow_guard_limits *limits, vow_code code, const char *text)
 {
-    vow_guard_need need = { 1, 2 };
+    vow_guard_need need = { .arena_bytes = 1, .scratch_bytes = 2 };
     vow_error      error = { 0 };
 
     if (vow_guard_scan(descriptor, message->data, message->size, limits, &need, &error) != code)

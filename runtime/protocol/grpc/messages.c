@@ -72,38 +72,49 @@ bool vow_grpc_call_is_whole(const vow_grpc_call *call)
     return call->prefix_size == 0 || (call->is_unary_in && call->has_message_in);
 }
 
-static void message_tell(vow_grpc_call *call, const uint8_t *data, size_t size)
+static void message_tell(vow_grpc_call *call, vow_packed *packed)
 {
     if (!call->is_unary_in)
-        call->held += size + VOW_GRPC_PREFIX; /* as large as rpc will say that it has taken */
+        call->held += packed->size + VOW_GRPC_PREFIX; /* as large as rpc will say that it has taken */
     call->wire->was_compressed = call->is_compressed;
-    call->grpc->base.events->message(call->wire, data, size, call->is_unary_in);
+    call->grpc->base.events->message(call->wire, packed, call->is_unary_in);
 }
 
-/* Hands a message up as it was before it was compressed, or fails the call. `data` is lent. */
-static void message_hand_up(vow_grpc_call *call, const uint8_t *data)
+/* A message in a buffer, which keeps nothing. */
+static vow_packed buffer_packed(vow_buffer *buffer)
+{
+    vow_packed packed = { buffer->data, buffer->size, buffer->data, buffer->block_size };
+
+    *buffer = (vow_buffer){ NULL, 0, 0 };
+    return packed;
+}
+
+/* Hands a message up as it was before it was compressed, or fails the call. */
+static void message_hand_up(vow_grpc_call *call, vow_packed *packed)
 {
     vow_session *session = &call->grpc->base;
     vow_buffer   inflated = { NULL, 0, 0 };
+    vow_packed   original;
     vow_status   status;
 
     if (!call->is_compressed) {
-        message_tell(call, data, call->message_size);
-    } else if (!vow_grpc_inflate(session, data, call->message_size, &inflated, &status)) {
+        message_tell(call, packed);
+    } else if (!vow_grpc_inflate(session, packed->data, packed->size, &inflated, &status)) {
         vow_grpc_fail(call, status);
     } else {
-        message_tell(call, inflated.data, inflated.size);
-        vow_buffer_give(session, &inflated);
+        original = buffer_packed(&inflated);
+        message_tell(call, &original);
+        vow_held_give_rest(session, &original);
     }
 }
 
-/* A message is complete; `data` is lent. */
-static void message_came(vow_grpc_call *call, const uint8_t *data)
+/* A message is complete. */
+static void message_came(vow_grpc_call *call, vow_packed *packed)
 {
     call->has_message_in = true;
     call->prefix_size = 0;
     call->begun_ns = 0;
-    message_hand_up(call, data);
+    message_hand_up(call, packed);
 }
 
 /* A request that does not stream is served when its stream has ended: so long it is kept. */
@@ -114,28 +125,29 @@ static bool must_be_kept(const vow_grpc_call *call)
 
 static void message_end(vow_grpc_call *call)
 {
-    vow_buffer message = call->message;
+    vow_session *session = &call->grpc->base;
+    vow_packed   packed;
 
     if (must_be_kept(call)) {
         call->has_message_in = true;
         return;
     }
-    call->message = (vow_buffer){ NULL, 0, 0 };
-    message_came(call, message.data);
-    vow_buffer_give(&call->grpc->base, &message);
+    packed = buffer_packed(&call->message);
+    message_came(call, &packed);
+    vow_held_give_rest(session, &packed);
 }
 
 bool vow_grpc_deliver_last(vow_grpc_call *call)
 {
-    vow_grpc  *grpc = call->grpc;
-    vow_buffer message = call->message;
+    vow_session *session = &call->grpc->base;
+    vow_packed   packed;
 
     if (!call->has_message_in)
         return false;
-    call->message = (vow_buffer){ NULL, 0, 0 };
+    packed = buffer_packed(&call->message);
     call->wire->has_ended = true;
-    message_hand_up(call, message.data);
-    vow_buffer_give(&grpc->base, &message);
+    message_hand_up(call, &packed);
+    vow_held_give_rest(session, &packed);
     return true;
 }
 
@@ -220,7 +232,7 @@ static size_t message_take(vow_grpc_call *call, const uint8_t *data, size_t size
     size_t used = size < missing ? size : missing;
 
     if (used == missing && call->message.size == 0 && !must_be_kept(call))
-        message_came(call, data);
+        message_came(call, &(vow_packed){ .data = data, .size = used });
     else if (message_append(call, data, used) && used == missing)
         message_end(call);
     return used;

@@ -240,7 +240,7 @@ static void reply_take(vow_native *native, vow_wire *wire, const vow_header *hea
     }
     wire->has_ended = true;
     if (!header->more && payload.size == payload.whole) {
-        vow_hearing_message(native, wire, payload.data, payload.size, trailing);
+        vow_hearing_message(native, wire, &(vow_packed){ .data = payload.data, .size = payload.size }, trailing);
         vow_entries_free(native, trailing, block_size);
         return;
     }
@@ -357,23 +357,16 @@ static void hear_status(vow_native *native, const vow_header *header, vow_payloa
     vow_entries_free(native, trailing, block_size);
 }
 
-void vow_hearing_message(vow_native *native, vow_wire *wire, const uint8_t *data, size_t size,
-                         const vow_metadata *trailing)
+void vow_hearing_message(vow_native *native, vow_wire *wire, vow_packed *packed, const vow_metadata *trailing)
 {
-    vow_assembly *assembly = wire->incoming; /* holds `data`: freed once rpc has seen it */
-    bool          is_ours = wire->is_ours;
-    bool          is_last = wire->has_ended;
-    vow_wire      holder = { .incoming = assembly };
+    bool is_ours = wire->is_ours;
+    bool is_last = wire->has_ended;
 
-    wire->incoming = NULL;
-    if (assembly)
-        assembly->wire = &holder;
     if (!is_last)
-        vow_flow_message(native, wire, size);
-    native->base.events->message(wire, data, size, is_last);
+        vow_flow_message(native, wire, packed->size);
+    native->base.events->message(wire, packed, is_last);
     if (is_ours && is_last && wire->session)
         vow_calls_end(native, wire, VOW_ENDING(.status = VOW_STATUS_OK, .trailing = trailing));
-    vow_input_free(native, &holder);
 }
 
 /* Streams */

@@ -139,6 +139,22 @@ static vow_assembly *assembly_grow(vow_native *native, vow_assembly *assembly, s
     return larger;
 }
 
+/* The message is complete: of the assembly only its block is left, which is handed up with it. */
+static void assembly_complete(vow_native *native, vow_assembly *assembly)
+{
+    vow_wire     *wire = assembly->wire;
+    vow_metadata *trailing = assembly->trailing;
+    size_t        trailing_size = assembly->trailing_size;
+    vow_packed    packed = { assembly->bytes, assembly->size, assembly, assembly->block_size };
+
+    wire->incoming = NULL;
+    vow_timers_disarm(&vow_native_scheduler(native)->timers, &assembly->timer);
+    native->input.assembling -= packed.block_size;
+    vow_hearing_message(native, wire, &packed, trailing);
+    vow_entries_free(native, trailing, trailing_size);
+    vow_held_give_rest(&native->base, &packed);
+}
+
 /* The message of a frame that was read to its end may be complete. */
 static void assembly_check(vow_native *native, vow_assembly *assembly, bool more)
 {
@@ -147,7 +163,7 @@ static void assembly_check(vow_native *native, vow_assembly *assembly, bool more
     else if (!more && assembly->filled < assembly->size)
         vow_native_break(native, "a message ended after %zu of its %zu bytes", assembly->filled, assembly->size);
     else if (!more)
-        vow_hearing_message(native, assembly->wire, assembly->bytes, assembly->size, assembly->trailing);
+        assembly_complete(native, assembly);
 }
 
 static bool assembly_fails(vow_native *native, vow_wire *wire, vow_payload payload)
@@ -193,7 +209,7 @@ bool vow_input_assemble(vow_native *native, vow_wire *wire, const vow_header *he
     bool is_first = !wire->incoming;
 
     if (is_first && !header->more && payload.size == payload.whole) {
-        vow_hearing_message(native, wire, payload.data, payload.size, NULL);
+        vow_hearing_message(native, wire, &(vow_packed){ .data = payload.data, .size = payload.size }, NULL);
         return true;
     }
     if (is_first && !assembly_new(native, wire, header->more ? (size_t)header->message_size : payload.whole))

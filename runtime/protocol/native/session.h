@@ -201,7 +201,7 @@ vow_room vow_input_room(vow_native *native);
 void     vow_input_read(vow_native *native, size_t size);
 
 /* Takes the payload of a frame, all of it or its beginning (`size` of `whole` bytes), for a message that is complete
- * with this frame unless `more` is set. Gives the message when it is, in `message`; it lives until vow_input_free. */
+ * with this frame unless `more` is set. */
 typedef struct vow_payload {
     const uint8_t *data;
     size_t         size;
@@ -224,8 +224,7 @@ void vow_input_free(vow_native *native, vow_wire *wire);
 void vow_hearing_frame(vow_native *native, const vow_header *header, vow_payload payload);
 
 /* The message of a wire is complete. */
-void vow_hearing_message(vow_native *native, vow_wire *wire, const uint8_t *data, size_t size,
-                         const vow_metadata *trailing);
+void vow_hearing_message(vow_native *native, vow_wire *wire, vow_packed *packed, const vow_metadata *trailing);
 
 /* calls.c */
 

@@ -17,14 +17,19 @@
 #include <uv.h>
 
 #define BODY_BYTES 100000 /* several frames, and blocks of their own on both sides */
+#define PATIENCE_MS 100   /* with memory that does not come back, before the caller gives up */
+
+static const char *scheme = "tcp"; /* of the channel's target */
 
 typedef struct life {
     uv_loop_t    uv;
     vow_loop    *loop;
     vow_server  *server;
     vow_channel *channel;
-    char         address[64];
-    size_t       done; /* callbacks that ran */
+    char         target[64];
+    uv_timer_t   patience;
+    vow_future  *asked; /* what is waited for; NULL: nothing */
+    size_t       done;  /* callbacks that ran */
     vow_code     code;
 } life;
 
@@ -43,6 +48,17 @@ static void block_answered(vow_future *reply, void *arg)
 
     life->done++;
     life->code = vow_future_code(reply);
+    vow_drop(life->asked);
+    life->asked = NULL;
+}
+
+/* A call that waits for a connection would wait for its deadline, with each of the allocations. */
+static void patience_is_over(uv_timer_t *timer)
+{
+    life *life = timer->data;
+
+    if (life->asked && failing_has_failed())
+        vow_cancel(life->asked);
 }
 
 static vow_future *pass_on(vow_future *settled, void *arg)
@@ -63,6 +79,7 @@ static void ask(life *life)
                                             .wait_for_ready = true, .timeout_ms = 5000));
     reply = vow_timeout(vow_then(reply, pass_on, NULL), 10000);
     reply = vow_all(life->loop, 1, &reply);
+    life->asked = vow_future_ref(reply);
     vow_done(reply, block_answered, life);
 }
 
@@ -74,14 +91,16 @@ static bool life_open(life *life)
 
     *life = (struct life){ .done = 0 };
     assert_int_equal(uv_loop_init(&life->uv), 0);
+    uv_timer_init(&life->uv, &life->patience);
+    life->patience.data = life;
     life->loop = vow_loop_attach(&life->uv);
     if (!life->loop)
         return false;
     life->server = vow_server_open(life->loop, NULL);
     calls_calls_serve(life->server, &service, NULL);
     if (vow_server_listen(life->server, "tcp://127.0.0.1:0", &error) == VOW_OK) {
-        snprintf(life->address, sizeof life->address, "tcp://127.0.0.1:%d", vow_server_port(life->server));
-        life->channel = vow_channel_open(life->loop, life->address, VOW_CHANNEL(.backoff_min_ms = 1));
+        snprintf(life->target, sizeof life->target, "%s://127.0.0.1:%d", scheme, vow_server_port(life->server));
+        life->channel = vow_channel_open(life->loop, life->target, VOW_CHANNEL(.backoff_min_ms = 1));
         return true;
     }
     assert_int_equal(error.code, VOW_RESOURCE_EXHAUSTED);
@@ -95,6 +114,7 @@ static void life_close(life *life)
         vow_server_close(life->server);
         vow_loop_close(life->loop);
     }
+    uv_close((uv_handle_t *)&life->patience, NULL);
     uv_run(&life->uv, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&life->uv), 0);
 }
@@ -114,8 +134,11 @@ static bool live_with_failure(size_t nth, bool from_then_on)
 
     failing_install(nth, from_then_on);
     if (life_open(&life)) {
+        uv_timer_start(&life.patience, patience_is_over, from_then_on ? PATIENCE_MS : 10 * PATIENCE_MS,
+                       PATIENCE_MS);
         ask(&life);
         run_until_done(&life, 1);
+        uv_timer_stop(&life.patience);
         failed = failing_has_failed();
         failing_stop();
         if (life.code != VOW_OK)
@@ -147,11 +170,32 @@ static void a_call_fails_in_good_order_when_memory_ends_for_good(void **state)
     failing_each(live_with_failure, true, 20);
 }
 
+static int over_grpc(void **state)
+{
+    (void)state;
+    scheme = "grpc";
+    return 0;
+}
+
+static int over_native(void **state)
+{
+    (void)state;
+    scheme = "tcp";
+    return 0;
+}
+
+#define OVER(protocol, test)                                                                                 \
+    {                                                                                                        \
+#test " (" #protocol ")", test, over_##protocol, NULL, NULL                                          \
+    }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_call_survives_each_allocation_that_fails_once),
-        cmocka_unit_test(a_call_fails_in_good_order_when_memory_ends_for_good),
+        OVER(native, a_call_survives_each_allocation_that_fails_once),
+        OVER(native, a_call_fails_in_good_order_when_memory_ends_for_good),
+        OVER(grpc, a_call_survives_each_allocation_that_fails_once),
+        OVER(grpc, a_call_fails_in_good_order_when_memory_ends_for_good),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define ADDRESS "tcp://10.0.0.1:7000"
+#define TARGET_GRPC "grpc://10.0.0.1:7000"
 #define MESSAGES 12
 #define LARGE 100000 /* above the window, and in several frames */
 
@@ -25,6 +26,8 @@ static const vow_method relay_method = { sizeof relay_method,
                                          true,
                                          false,
                                          NULL };
+
+static const char *target = ADDRESS; /* of the channel */
 
 typedef struct life {
     vow_loop    *loop;
@@ -122,7 +125,7 @@ static bool life_open(life *life)
     life->server = vow_server_open(life->loop, NULL);
     vow_server_handle(life->server, &(vow_handler){ sizeof(vow_handler), &relay_method, relay, NULL, NULL });
     if (vow_server_listen(life->server, ADDRESS, &error) == VOW_OK) {
-        life->channel = vow_channel_open(life->loop, ADDRESS, VOW_CHANNEL(.backoff_min_ms = 1));
+        life->channel = vow_channel_open(life->loop, target, VOW_CHANNEL(.backoff_min_ms = 1));
         return true;
     }
     assert_int_equal(error.code, VOW_RESOURCE_EXHAUSTED);
@@ -171,11 +174,32 @@ static void a_stream_fails_in_good_order_when_memory_ends_for_good(void **state)
     failing_each(live_with_failure, true, 30);
 }
 
+static int over_grpc(void **state)
+{
+    (void)state;
+    target = TARGET_GRPC;
+    return 0;
+}
+
+static int over_native(void **state)
+{
+    (void)state;
+    target = ADDRESS;
+    return 0;
+}
+
+#define OVER(protocol, test)                                                                                 \
+    {                                                                                                        \
+#test " (" #protocol ")", test, over_##protocol, NULL, NULL                                          \
+    }
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_stream_survives_each_allocation_that_fails_once),
-        cmocka_unit_test(a_stream_fails_in_good_order_when_memory_ends_for_good),
+        OVER(native, a_stream_survives_each_allocation_that_fails_once),
+        OVER(native, a_stream_fails_in_good_order_when_memory_ends_for_good),
+        OVER(grpc, a_stream_survives_each_allocation_that_fails_once),
+        OVER(grpc, a_stream_fails_in_good_order_when_memory_ends_for_good),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /*
  * A server and a channel with a peer that sends anything, cut anywhere.
  *
- *     byte 0   1: to a channel; 2: behind a preface; 4: behind a hello as well
+ *     byte 0   1: to a channel; 2: behind a preface; 4: behind a hello as well; 8: all of it in HTTP/2
  *     byte 1   how many bytes come at a time; 0: all at once
  *     then     what the peer sends
  *
@@ -19,11 +19,12 @@
 
 #include "calls.vow.h"
 
-#define TARGET "memory://fuzz"
+#define ADDRESS "tcp://10.0.0.1:7000"
+#define TARGET_GRPC "grpc://10.0.0.1:7000"
 #define HELD_MAX 64
 #define LONGEST_TIMEOUT_MS 30000
 
-enum { TO_CHANNEL = 1, WITH_PREFACE = 2, WITH_HELLO = 4 };
+enum { TO_CHANNEL = 1, WITH_PREFACE = 2, WITH_HELLO = 4, HTTP2 = 8 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -134,9 +135,9 @@ static void run_server(vow_loop *loop)
     vow_error   error;
 
     calls_calls_serve(server, &service, NULL);
-    if (vow_server_listen(server, TARGET, &error) != VOW_OK)
+    if (vow_server_listen(server, ADDRESS, &error) != VOW_OK)
         abort();
-    fake.stream = vow_stream_connect(loop, TARGET, &fake_events, &fake, &error);
+    fake.stream = vow_stream_connect(loop, ADDRESS, &fake_events, &fake, &error);
     vow_loop_advance(loop, LONGEST_TIMEOUT_MS);
     while (held_count)
         vow_call_fail(held[--held_count], VOW_CANCELLED, "the end");
@@ -146,15 +147,15 @@ static void run_server(vow_loop *loop)
     vow_server_close(server);
 }
 
-static void run_channel(vow_loop *loop)
+static void run_channel(vow_loop *loop, const char *target)
 {
-    vow_channel  *channel = vow_channel_open(loop, TARGET, VOW_CHANNEL(.max_message_size = 100000));
+    vow_channel  *channel = vow_channel_open(loop, target, VOW_CHANNEL(.max_message_size = 100000));
     vow_listener *listener;
     vow_future   *replies[3];
     vow_error     error;
     Calls__Text   request = CALLS__TEXT__INIT;
 
-    if (vow_listener_open(loop, TARGET, &(vow_listener_options){ 0 }, fake_accept, NULL, &listener, &error) != VOW_OK)
+    if (vow_listener_open(loop, ADDRESS, &(vow_listener_options){ 0 }, fake_accept, NULL, &listener, &error) != VOW_OK)
         abort();
     for (size_t i = 0; i < 3; i++)
         replies[i] = calls_calls_echo(channel, &request, NULL);
@@ -175,6 +176,13 @@ static void write_greeting(unsigned mode)
 {
     static const uint8_t hello[] = { 7, 0, 0, 0, 2, 8, 10, 8, 1, 16, 1 }; /* versions 1 to 1 */
 
+    if (mode & HTTP2) {
+        if (!(mode & TO_CHANNEL) && (mode & (WITH_PREFACE | WITH_HELLO)))
+            writer_add(&fake.bytes, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
+        if (mode & WITH_HELLO)
+            writer_add(&fake.bytes, "\0\0\0\4\0\0\0\0\0", 9); /* SETTINGS */
+        return;
+    }
     if (mode & (WITH_PREFACE | WITH_HELLO))
         writer_add(&fake.bytes, vow_preface, VOW_PREFACE_SIZE);
     if (mode & WITH_HELLO)
@@ -195,7 +203,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     write_greeting(data[0]);
     writer_add(&fake.bytes, data + 2, size - 2);
     if (data[0] & TO_CHANNEL)
-        run_channel(loop);
+        run_channel(loop, data[0] & HTTP2 ? TARGET_GRPC : ADDRESS);
     else
         run_server(loop);
     vow_loop_close(loop);

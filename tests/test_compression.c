@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <zlib.h>
 
 #define LARGE 1000000u
@@ -475,6 +476,39 @@ static void a_caller_gets_compressed_what_it_says_that_it_takes(void **state)
     assert_true(answer_is_compressed(*state, last));
 }
 
+static void an_answer_of_an_encoding_that_is_not_known_fails_its_call(void **state)
+{
+    static const char *const answer[] = {
+        ":status", "200", "content-type", "application/grpc", "grpc-encoding", "snappy", NULL
+    };
+    world       *world = *state;
+    Calls__Text  request = CALLS__TEXT__INIT;
+    char         address[170];
+    int          listener = raw_listen(WORLD_TCP, address);
+    char         target[180];
+    vow_channel *channel;
+    vow_future  *reply;
+    http2_peer  *server;
+    http2_frame  frame;
+
+    snprintf(target, sizeof target, "grpc%s", strchr(address, ':'));
+    channel = vow_channel_open(world->loop, target, NULL);
+    reply = calls_calls_echo(channel, &request, NULL);
+    server = http2_of_raw(raw_accept(world, listener));
+    assert_true(http2_next(server, NGHTTP2_HEADERS, 1, &frame));
+    assert_non_null(strstr(frame.fields, "grpc-accept-encoding: identity, gzip\n"));
+    assert_null(strstr(frame.fields, "grpc-encoding"));
+    http2_add_fields(server, 1, 0, answer);
+    http2_send(server);
+    assert_int_equal(vow_wait(reply), VOW_INTERNAL);
+    assert_non_null(
+        strstr(vow_future_error(reply), "the encoding \"snappy\"; known here are identity, gzip"));
+    http2_free(server);
+    close(listener);
+    vow_drop(reply);
+    vow_channel_close(channel);
+}
+
 /* Memory */
 
 /* What cannot be compressed is sent as it is; what cannot be inflated ends its call. */
@@ -530,6 +564,7 @@ int main(void)
         TEST(a_compressed_message_needs_an_encoding, open_simulated),
         TEST(an_encoding_that_is_not_known_is_refused_with_those_that_are, open_simulated),
         TEST(a_caller_gets_compressed_what_it_says_that_it_takes, open_tcp),
+        TEST(an_answer_of_an_encoding_that_is_not_known_fails_its_call, open_tcp),
         cmocka_unit_test(a_call_without_memory_for_compression_ends_as_it_should),
     };
 

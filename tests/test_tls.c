@@ -175,6 +175,12 @@ static void tell_identity(vow_call *call, const ProtobufCMessage *request, const
         vow_call_fail(call, VOW_ABORTED, "%s nobody", info.tls_version ? info.tls_version : "without TLS,");
 }
 
+static void answer_empty(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
+{
+    (void)handler;
+    vow_call_reply(call, request);
+}
+
 static const vow_handler identity_handler = { .size = sizeof identity_handler,
                                               .method = &calls_calls_echo_method,
                                               .serve = tell_identity };
@@ -362,6 +368,61 @@ static void new_connections_have_the_certificates_that_were_reloaded(void **stat
     unlink(path);
     world_free(world);
     certificate_free(next);
+}
+
+static bool next_connection_is_resumed(world *world)
+{
+    vow_connection_info info = VOW_CONNECTION_INFO_INIT;
+    vow_future         *reply;
+
+    vow_channel_cut(world->channel);
+    reply = world_echo(world, "", VOW_CALL(.wait_for_ready = true));
+    assert_int_equal(vow_wait(reply), VOW_OK);
+    assert_true(vow_call_connection(vow_future_call(reply), &info));
+    assert_string_equal(info.peer_subject, "CN=server.test");
+    vow_drop(reply);
+    return info.tls_was_resumed;
+}
+
+static void a_channel_resumes_what_it_had_until_the_server_reloads(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < KINDS; i++) {
+        world    *world = world_new(all_kinds[i]);
+        vow_error error;
+
+        assert_false(next_connection_is_resumed(world));
+        assert_true(next_connection_is_resumed(world));
+        assert_true(next_connection_is_resumed(world));
+        assert_int_equal(vow_server_reload_tls(world->server, NULL, &error), VOW_OK);
+        assert_false(next_connection_is_resumed(world));
+        assert_true(next_connection_is_resumed(world));
+        world_free(world);
+    }
+}
+
+static void a_client_that_resumes_is_still_who_it_was(void **state)
+{
+    static const vow_handler empty_handler = { .size = sizeof empty_handler,
+                                               .method = &calls_calls_echo_method,
+                                               .serve = answer_empty };
+    const char              *ca = certificate_text(certificate_of_ca());
+    certificate             *alice = certificate_new(
+                    "alice", CERTIFICATE(.names = "DNS:a.example,DNS:b.example", .issuer = certificate_of_ca()));
+    world *world =
+        world_new_with(WORLD_TLS, VOW_SERVER(.tls = VOW_TLS(OWN(certificate_of_server()), .ca_pem = ca)),
+                       VOW_CHANNEL(.tls = VOW_TLS(.ca_pem = ca, OWN(alice))));
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        vow_server_handle(world->server, &empty_handler);
+        assert_int_equal(next_connection_is_resumed(world), i > 0);
+        vow_server_handle(world->server, &identity_handler);
+        assert_has(world_error(world, world_echo(world, "", NULL)),
+                   "CN=alice of CN=vow test CA: dns:a.example dns:b.example");
+    }
+    world_free(world);
+    certificate_free(alice);
 }
 
 static void a_server_without_tls_has_nothing_to_reload(void **state)
@@ -571,6 +632,8 @@ int main(void)
         cmocka_unit_test(a_file_that_is_no_good_is_told_when_the_server_listens),
         cmocka_unit_test(a_channels_calls_tell_of_a_file_that_is_no_good),
         cmocka_unit_test(new_connections_have_the_certificates_that_were_reloaded),
+        cmocka_unit_test(a_channel_resumes_what_it_had_until_the_server_reloads),
+        cmocka_unit_test(a_client_that_resumes_is_still_who_it_was),
         cmocka_unit_test(a_server_without_tls_has_nothing_to_reload),
         cmocka_unit_test(one_port_serves_all_protocols_with_and_without_tls),
         cmocka_unit_test(a_port_that_requires_tls_says_so_to_who_comes_without),

@@ -106,10 +106,11 @@ typedef struct vow_connection_info {
     const char *const *peer_names;   /* its subject alternative names: "dns:alice.example", "uri:spiffe://example/a",
                                         "email:…", "ip:…"; up to 64, ended by NULL; those with spaces or control
                                         characters are left out */
+    bool tls_was_resumed;            /* the handshake went on from an earlier one */
 } vow_connection_info;
 
 #define VOW_CONNECTION_INFO_INIT \
-    { sizeof(vow_connection_info), NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL }
+    { sizeof(vow_connection_info), NULL, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, false }
 
 /**
  * Fills `info`, the size of which is set (VOW_CONNECTION_INFO_INIT).

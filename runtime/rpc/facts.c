@@ -42,6 +42,7 @@ bool vow_call_connection(const vow_call *call, vow_connection_info *info)
     filled.opened_ns = facts->opened_ns;
     if (facts->tls) {
         filled.tls_version = facts->tls->version;
+        filled.tls_was_resumed = facts->tls->was_resumed;
         filled.peer_subject = facts->tls->subject;
         filled.peer_issuer = facts->tls->issuer;
         filled.peer_names = facts->tls->names;

@@ -38,6 +38,7 @@ typedef struct vow_tls_facts {
     const char *issuer;
     const char *const
         *names; /* "dns:alice.example", "uri:spiffe://…", "email:…", "ip:10.0.0.7"; ended by NULL */
+    bool was_resumed;
 } vow_tls_facts;
 
 /* Reads certificates and keys. `alpn` is the protocols that are spoken, ended by NULL: a server has them in

@@ -295,6 +295,7 @@ static bool context_set_up(vow_tls_context *context)
     SSL_CTX_set_max_early_data(context->ssl, 0);
     if (SSL_CTX_set_cipher_list(context->ssl, TLS12_CIPHERS) != 1)
         return false;
+    SSL_CTX_set_msg_callback(context->ssl, vow_tls_message);
     context_set_verification(context);
     vow_tls_sessions_init(context);
     if (!context->is_server)

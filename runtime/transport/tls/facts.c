@@ -164,6 +164,7 @@ vow_code vow_tls_facts_make(vow_tls_stream *tls, vow_error *error)
     filling.next = block->names;
     filling.at = (char *)(block + 1);
     block->facts.version = SSL_get_version(tls->ssl);
+    block->facts.was_resumed = SSL_session_reused(tls->ssl) == 1;
     block->facts.names = block->names;
     if (certificate) {
         block->facts.subject = filling_add(&filling, subject);

@@ -89,6 +89,18 @@ BIO *vow_tls_bio_new(vow_tls_stream *tls)
     return bio;
 }
 
+/* For SSL_CTX_set_msg_callback, which sees every message of a handshake, and its first byte. */
+void vow_tls_message(int is_written, int version, int type, const void *data, size_t size, SSL *ssl,
+                     void *arg)
+{
+    vow_tls_stream *tls = SSL_get_app_data(ssl);
+
+    (void)version;
+    (void)arg;
+    if (!is_written && type == SSL3_RT_HANDSHAKE && size > 0 && *(const uint8_t *)data == SSL3_MT_KEY_UPDATE)
+        tls->key_updates++;
+}
+
 /* Sending */
 
 static void tls_send_waiting(vow_tls_stream *tls)

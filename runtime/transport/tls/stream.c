@@ -201,6 +201,19 @@ static bool tls_may_read(const vow_tls_stream *tls)
     return tls->state == VOW_TLS_OPEN && !tls->is_paused && (tls->in_size > 0 || SSL_pending(tls->ssl) > 0);
 }
 
+static bool tls_updates_too_often(vow_tls_stream *tls, size_t size)
+{
+    if (size > 0)
+        tls->key_updates = 0;
+    if (tls->key_updates <= VOW_TLS_KEY_UPDATES_MAX)
+        return false;
+    vow_tls_fail(tls,
+                 vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                                 "%s: the peer has changed its keys over %d times without saying anything",
+                                 tls->target, VOW_TLS_KEY_UPDATES_MAX));
+    return true;
+}
+
 static void tls_read_records(vow_tls_stream *tls)
 {
     while (tls_may_read(tls)) {
@@ -215,6 +228,8 @@ static void tls_read_records(vow_tls_stream *tls)
             return;
         }
         size = tls_fill(tls, room, &result);
+        if (tls_updates_too_often(tls, size))
+            return;
         error = result == 1 ? SSL_ERROR_NONE : SSL_get_error(tls->ssl, result);
         if (size > 0) { /* what is behind it comes when all of it has been read */
             if (error != SSL_ERROR_NONE && error != SSL_ERROR_WANT_READ)

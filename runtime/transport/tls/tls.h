@@ -27,6 +27,9 @@
 /* RFC 8446, section 5.1: the plaintext of a record. */
 #define VOW_TLS_RECORD ((size_t)16 << 10)
 
+/* A peer may change its keys so often without saying anything: RFC 8446, section 4.6.3, sets no limit. */
+#define VOW_TLS_KEY_UPDATES_MAX 32
+
 /* What comes is read in pieces of this size; all connections of a loop read into the same block, and records
  * are put together and sealed in it. */
 #define VOW_TLS_READ_BLOCK ((size_t)64 << 10)
@@ -88,7 +91,8 @@ typedef struct vow_tls_stream {
     const uint8_t *in; /* what came and was not looked into yet: in the loop's block, or kept */
     size_t         in_size;
     uint8_t       *kept;
-    uint8_t        first[8]; /* of what came at all: not everybody speaks TLS */
+    unsigned       key_updates; /* since data came */
+    uint8_t        first[8];    /* of what came at all: not everybody speaks TLS */
     size_t         first_size;
 
     vow_slice slices[VOW_WRITE_SLICES]; /* lent by the owner, not sealed yet */
@@ -115,6 +119,10 @@ void vow_tls_fail(vow_tls_stream *tls, vow_status why);
 
 /* Gives a BIO that reads what `tls` has in `in`, and writes behind what it has sealed. NULL: no memory. */
 BIO *vow_tls_bio_new(vow_tls_stream *tls);
+
+/* Counts key updates. */
+void vow_tls_message(int is_written, int version, int type, const void *data, size_t size, SSL *ssl,
+                     void *arg);
 
 /* Sends what OpenSSL has made, or queues it. Ends the stream when there is no memory. */
 void vow_tls_flush(vow_tls_stream *tls);

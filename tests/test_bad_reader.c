@@ -19,7 +19,7 @@
 /* What may wait for a peer, and the few frames that run over. */
 #define QUEUED_MOST (VOW_MAX_QUEUED_BYTES + VOW_MAX_QUEUED_BYTES / 2 + ((size_t)1 << 20))
 
-enum { COUNT = 1, ECHO, NOTHING };
+enum { COUNT = 1, ECHO, NOTHING, THREE };
 
 static int open_tcp(void **state)
 {
@@ -89,6 +89,48 @@ static void credit_without_end_does_not_make_a_handler_fill_the_memory(void **st
     writer_done(&bytes);
 }
 
+static void serve_three(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
+{
+    static char text[30001];
+
+    (void)request;
+    (void)handler;
+    memset(text, 'x', sizeof text - 1);
+    for (int i = 0; i < 3; i++)
+        streams_send(call, text);
+    vow_call_end(call);
+}
+
+/* The handler has answered, and its last message finds no credit. */
+static void an_answer_that_finds_no_credit_waits_until_the_deadline(void **state)
+{
+    static const vow_method three = { sizeof three,
+                                      "calls.Streams/Three",
+                                      &calls__text__descriptor,
+                                      &calls__text__descriptor,
+                                      false,
+                                      true,
+                                      false,
+                                      NULL };
+    world                  *world = *state;
+    raw_peer               *peer = connect_greeted(world);
+    writer                  bytes = { 0 };
+
+    vow_server_handle(world->server, &(vow_handler){ sizeof(vow_handler), &three, serve_three, NULL, NULL });
+    write_method(&bytes, THREE, three.name);
+    write_frame(&bytes, HEADER(.kind = VOW_FRAME_CALL, .call = 1, .method = THREE, .time_left_us = 100000),
+                NULL, 0);
+    raw_send_writer(peer, &bytes);
+    raw_next(peer, VOW_FRAME_STREAM, &(vow_header){ 0 }, &(vow_bytes){ 0 });
+    assert_int_equal(world->server->running, 1);
+    for (int i = 0; i < 1000 && world->server->running; i++)
+        raw_turn(peer, 10);
+    assert_int_equal(world->server->running, 0);
+    assert_others_are_served(world);
+    raw_free(peer);
+    writer_done(&bytes);
+}
+
 /* Sends as often as the other side takes some of it; gives how often that was all of it. */
 static size_t send_while_taken(raw_peer *peer, const writer *bytes, size_t times)
 {
@@ -142,6 +184,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         ON(tcp, credit_without_end_does_not_make_a_handler_fill_the_memory),
+        ON(tcp, an_answer_that_finds_no_credit_waits_until_the_deadline),
         ON(tcp, calls_that_are_refused_do_not_pile_up_their_answers),
     };
 

@@ -98,6 +98,8 @@ static void handling_answered(vow_call *call)
     handling_tell_closed(call, VOW_OK, NULL);
     handling_drop_answer(call);
     handling->lent--;
+    if (call->wire.session) /* its last messages wait for credit, in the call's time */
+        vow_call_set_deadline(call, call->deadline_ns);
     handling_may_free(call);
 }
 

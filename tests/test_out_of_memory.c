@@ -3,6 +3,7 @@
  * is lost, and a fresh call succeeds as soon as there is memory again.
  */
 #include "calls.vow.h"
+#include "tests/support/certificates.h"
 #include "tests/support/failing.h"
 
 #include <vow/vow.h>
@@ -87,6 +88,9 @@ static void ask(life *life)
 static bool life_open(life *life)
 {
     static const calls_calls_service service = { .echo_block = serve_block };
+    const vow_tls_options           *own = VOW_TLS(.certificate_pem = certificate_text(certificate_of_server()),
+                                         .key_pem = certificate_key(certificate_of_server()));
+    const vow_tls_options           *trust = VOW_TLS(.ca_pem = certificate_text(certificate_of_ca()));
     vow_error                        error;
 
     *life = (struct life){ .done = 0 };
@@ -96,11 +100,12 @@ static bool life_open(life *life)
     life->loop = vow_loop_attach(&life->uv);
     if (!life->loop)
         return false;
-    life->server = vow_server_open(life->loop, NULL);
+    life->server = vow_server_open(life->loop, VOW_SERVER(.tls = own));
     calls_calls_serve(life->server, &service, NULL);
     if (vow_server_listen(life->server, "tcp://127.0.0.1:0", &error) == VOW_OK) {
         snprintf(life->target, sizeof life->target, "%s://127.0.0.1:%d", scheme, vow_server_port(life->server));
-        life->channel = vow_channel_open(life->loop, life->target, VOW_CHANNEL(.backoff_min_ms = 1));
+        life->channel =
+            vow_channel_open(life->loop, life->target, VOW_CHANNEL(.backoff_min_ms = 1, .tls = trust));
         return true;
     }
     assert_int_equal(error.code, VOW_RESOURCE_EXHAUSTED);
@@ -184,6 +189,20 @@ static int over_native(void **state)
     return 0;
 }
 
+static int over_tls(void **state)
+{
+    (void)state;
+    scheme = "tls";
+    return 0;
+}
+
+static int over_grpcs(void **state)
+{
+    (void)state;
+    scheme = "grpcs";
+    return 0;
+}
+
 #define OVER(protocol, test)                                                                                 \
     {                                                                                                        \
 #test " (" #protocol ")", test, over_##protocol, NULL, NULL                                          \
@@ -196,6 +215,10 @@ int main(void)
         OVER(native, a_call_fails_in_good_order_when_memory_ends_for_good),
         OVER(grpc, a_call_survives_each_allocation_that_fails_once),
         OVER(grpc, a_call_fails_in_good_order_when_memory_ends_for_good),
+        OVER(tls, a_call_survives_each_allocation_that_fails_once),
+        OVER(tls, a_call_fails_in_good_order_when_memory_ends_for_good),
+        OVER(grpcs, a_call_survives_each_allocation_that_fails_once),
+        OVER(grpcs, a_call_fails_in_good_order_when_memory_ends_for_good),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -359,9 +359,13 @@ const ProtobufCMessage *vow_intercept_send(vow_call *call, const ProtobufCMessag
 
     if (interception->is_over || interception->is_beginning)
         return message;
+    vow_call_hold(call); /* an interceptor may end it */
     if (message == &interception->kept.base)
-        return vow_intercept_send_packed(call, &interception->kept);
-    return pass_out(interception, message);
+        message = vow_intercept_send_packed(call, &interception->kept);
+    else
+        message = pass_out(interception, message);
+    vow_call_let_go(call);
+    return message;
 }
 
 /* Gives the last one's message; NULL: the call has ended, or there is a verdict. */

@@ -166,13 +166,13 @@ static bool live_with_failure(size_t nth, bool from_then_on)
 static void a_call_survives_each_allocation_that_fails_once(void **state)
 {
     (void)state;
-    failing_each(live_with_failure, false, 20);
+    assert_true(failing_each(live_with_failure, false, 20));
 }
 
 static void a_call_fails_in_good_order_when_memory_ends_for_good(void **state)
 {
     (void)state;
-    failing_each(live_with_failure, true, 20);
+    assert_true(failing_each(live_with_failure, true, 20));
 }
 
 static int over_grpc(void **state)

@@ -131,13 +131,13 @@ static bool live_with_failure(size_t nth, bool from_then_on)
 static void scripts_and_faults_survive_each_allocation_that_fails_once(void **state)
 {
     (void)state;
-    failing_each(live_with_failure, false, 30);
+    assert_true(failing_each(live_with_failure, false, 30));
 }
 
 static void they_fail_in_good_order_when_memory_ends_for_good(void **state)
 {
     (void)state;
-    failing_each(live_with_failure, true, 30);
+    assert_true(failing_each(live_with_failure, true, 30));
 }
 
 int main(void)

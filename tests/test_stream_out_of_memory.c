@@ -165,13 +165,13 @@ static bool live_with_failure(size_t nth, bool from_then_on)
 static void a_stream_survives_each_allocation_that_fails_once(void **state)
 {
     (void)state;
-    failing_each(live_with_failure, false, 30);
+    assert_true(failing_each(live_with_failure, false, 30));
 }
 
 static void a_stream_fails_in_good_order_when_memory_ends_for_good(void **state)
 {
     (void)state;
-    failing_each(live_with_failure, true, 30);
+    assert_true(failing_each(live_with_failure, true, 30));
 }
 
 static int over_grpc(void **state)

@@ -37,8 +37,8 @@ void failing_remove(void);
 /* Installs the allocator with the `nth` that fails, and says whether that many were asked for. */
 typedef bool failing_life(size_t nth, bool from_then_on);
 
-/* Lives once for each allocation, until a life asks for none that fails; of those there are `least`, or the
- * test fails. */
-void failing_each(failing_life *live, bool from_then_on, size_t least);
+/* Lives once for each allocation, until a life asks for none that fails. False: that took fewer than `least` lives,
+ * or did not come about. */
+bool failing_each(failing_life *live, bool from_then_on, size_t least);
 
 #endif

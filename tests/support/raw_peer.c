@@ -173,19 +173,6 @@ void raw_send(raw_peer *peer, const void *data, size_t size)
     }
 }
 
-ssize_t raw_try_send(raw_peer *peer, writer *writer)
-{
-    ssize_t sent = send(peer->fd, writer->data, writer->size, MSG_NOSIGNAL);
-
-    if (sent < 0) {
-        peer->has_ended = errno != EAGAIN && errno != EINTR;
-        return 0;
-    }
-    memmove(writer->data, writer->data + sent, writer->size - (size_t)sent);
-    writer->size -= (size_t)sent;
-    return sent;
-}
-
 void raw_send_writer(raw_peer *peer, writer *writer)
 {
     raw_send(peer, writer->data, writer->size);

@@ -12,8 +12,6 @@
 #include "tests/support/message_writer.h"
 #include "tests/support/world.h"
 
-#include <sys/types.h>
-
 typedef struct raw_peer {
     world  *world;
     int     fd;
@@ -37,9 +35,6 @@ raw_peer *raw_accept(world *world, int listener);
 /* Sends all of it, or as much as the other side takes before it closes. */
 void raw_send(raw_peer *peer, const void *data, size_t size);
 void raw_send_writer(raw_peer *peer, writer *writer); /* and empties it */
-
-/* Sends what goes at once, takes it out of `writer`, and gives how much that was. */
-ssize_t raw_try_send(raw_peer *peer, writer *writer);
 
 /* Lets the loop and the socket do what they have to do now. */
 void raw_turn(raw_peer *peer, int wait_ms);

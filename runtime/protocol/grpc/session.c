@@ -293,7 +293,9 @@ static void output_flush_task(vow_task *task)
 
 void vow_grpc_flush_later(vow_grpc *grpc)
 {
-    if (!grpc->is_writing)
+    if (grpc->is_writing)
+        output_press(grpc);
+    else
         vow_scheduler_late(vow_grpc_scheduler(grpc), &grpc->flush);
 }
 

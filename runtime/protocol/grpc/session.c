@@ -679,11 +679,13 @@ void vow_grpc_goaway_sent(vow_grpc *grpc, const nghttp2_goaway *goaway)
         ping_submit(grpc, grpc->pings - grpc->pings_waiting + 1);
     if (goaway->error_code == NGHTTP2_NO_ERROR || !vow_grpc_is_alive(grpc))
         return;
-    /* It was nghttp2's own. */
+    /* It was nghttp2's own. What has not begun with SETTINGS may speak something else, or have been turned
+     * away before the server knew what it speaks. */
     vow_grpc_code_of_http2(goaway->error_code, &what);
-    vow_grpc_lose(grpc, vow_status_make(VOW_INTERNAL, "%s: the peer broke HTTP/2: %s: %.*s",
-                                        grpc->base.options.target, what, (int)goaway->opaque_data_len,
-                                        (const char *)goaway->opaque_data));
+    vow_grpc_lose(grpc,
+                  vow_status_make(grpc->base.is_ready ? VOW_INTERNAL : VOW_UNAVAILABLE,
+                                  "%s: the peer broke HTTP/2: %s: %.*s", grpc->base.options.target, what,
+                                  (int)goaway->opaque_data_len, (const char *)goaway->opaque_data));
 }
 
 static void grpc_goaway(vow_session *session, int step)

@@ -26,7 +26,7 @@
 /* The first flush of an iteration comes this soon, so that the peer wakes up while we go on; each further one
  * at twice as much, up to the most: a flush costs a system call, and soon a wake-up is not what is wanted but
  * throughput. */
-#define VOW_FLUSH_FIRST ((size_t)1536)
+#define VOW_FLUSH_FIRST ((size_t)2560)
 #define VOW_FLUSH_MOST ((size_t)16 << 10)
 
 /* Before the peer has said what it takes. */

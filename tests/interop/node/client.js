@@ -115,8 +115,11 @@ function input(stub, requests) {
             resolve({ error, response })
         );
 
-        for (const [request, writeFlags] of requests)
-            call.write(request, writeFlags);
+        // grpc-js takes the flags of a message in the place of its encoding, where Node 18 allows encodings only.
+        const send = call._write.bind(call);
+        call._write = ([request, writeFlags], _, done) => send(request, writeFlags, done);
+        for (const message of requests)
+            call.write(message);
         call.end();
     });
 }

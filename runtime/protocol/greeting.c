@@ -80,7 +80,7 @@ static void greeting_refuse_insecure(greeting *greeting, const vow_protocol *pro
 {
     vow_status   why = vow_status_make(VOW_PERMISSION_DENIED,
                                        "this port takes TLS only (tls.is_required): call tls:// or grpcs://");
-    vow_session *session = protocol->open(greeting->base.stream, true, &greeting->base.options,
+    vow_session *session = protocol->open(greeting->base.stream, &greeting->base.options,
                                           greeting->base.events, greeting->base.owner);
 
     greeting->base.stream = NULL;
@@ -322,7 +322,7 @@ static void greeting_close(vow_session *session, const vow_status *why)
     vow_session *native = NULL;
 
     if (stream && why)
-        native = vow_protocol_native.open(stream, true, &session->options, session->events, session->owner);
+        native = vow_protocol_native.open(stream, &session->options, session->events, session->owner);
     else if (stream)
         vow_stream_close(stream);
     if (native)

@@ -191,9 +191,8 @@ struct vow_protocol {
     /* Could these first bytes of a connection be this protocol's? A server asks with what has come so far. */
     bool (*claims)(const uint8_t *first, size_t size, bool *need_more);
 
-    /* Makes a session of a stream and takes it; `first` are bytes that were read already. Says hello once the stream
-     * is open. NULL: no memory; the stream is closed. */
-    vow_session *(*open)(vow_stream *stream, bool is_connected, const vow_session_options *options,
+    /* Makes a session of a stream that is connected, and takes it. NULL: no memory; the stream is closed. */
+    vow_session *(*open)(vow_stream *stream, const vow_session_options *options,
                          const vow_session_events *events, void *owner);
 
     /* Fails without having begun: message over the peer's limit, too much queued, no memory. `status` is given then. */

@@ -258,7 +258,7 @@ static void dial_opened(void *owner, vow_stream *stream)
     if (channel->tls)
         stream = vow_tls_connected(channel->tls, stream, vow_dial_host(connection->dial), channel->target);
     if (stream)
-        connection->session = channel->protocol->open(stream, true, &options, &session_events, connection);
+        connection->session = channel->protocol->open(stream, &options, &session_events, connection);
     if (!connection->session || !connection->peer)
         connection_failed(connection,
                           vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s: no memory for a connection",

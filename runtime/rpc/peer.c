@@ -193,7 +193,7 @@ static void peer_recognised(void *owner, const vow_protocol *protocol, vow_strea
 {
     vow_peer           *peer = owner;
     vow_session_options options = peer_session_options(peer);
-    vow_session        *session = protocol->open(stream, true, &options, &peer_events, peer);
+    vow_session        *session = protocol->open(stream, &options, &peer_events, peer);
 
     if (session)
         peer->session = session;

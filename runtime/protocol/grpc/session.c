@@ -618,13 +618,12 @@ static bool grpc_init(vow_grpc *grpc, vow_stream *stream, const vow_session_opti
     return (options->is_server || grpc->authority) && http_open(grpc);
 }
 
-static vow_session *grpc_open(vow_stream *stream, bool is_connected, const vow_session_options *options,
+static vow_session *grpc_open(vow_stream *stream, const vow_session_options *options,
                               const vow_session_events *events, void *owner)
 {
     vow_grpc      *grpc = vow_alloc_zeroed(sizeof *grpc);
     vow_scheduler *scheduler = vow_scheduler_of(stream->loop);
 
-    (void)is_connected;
     if (grpc)
         vow_loop_object_born(stream->loop);
     if (!grpc || !grpc_init(grpc, stream, options, events, owner)) {

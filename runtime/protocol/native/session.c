@@ -442,14 +442,12 @@ static void native_init(vow_native *native, vow_stream *stream, const vow_sessio
     vow_loop_object_born(native->base.loop);
 }
 
-static vow_session *native_open(vow_stream *stream, bool is_connected, const vow_session_options *options,
+static vow_session *native_open(vow_stream *stream, const vow_session_options *options,
                                 const vow_session_events *events, void *owner)
 {
     vow_native    *native = vow_alloc_zeroed(sizeof *native);
     vow_scheduler *scheduler = vow_scheduler_of(stream->loop);
 
-    assert(is_connected);
-    (void)is_connected;
     if (!native) {
         vow_stream_close(stream);
         return NULL;

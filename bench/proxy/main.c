@@ -1,0 +1,90 @@
+/*
+ * bench_proxy --target URL --listen URL [--delay-ms D]: what proxy.h says, as a process of its own.
+ *
+ * As a server does, it prints its address first: the listener's, under the target's scheme, so that a client
+ * takes it for the server's.
+ */
+#include "measure/arguments.h"
+#include "measure/fail.h"
+#include "proxy.h"
+
+#include <getopt.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DELAY_MS_DEFAULT 2.5 /* 5 ms there and back */
+#define DELAY_MS_MOST 10000.0
+
+struct options {
+    const char *target;
+    const char *listen;
+    double      delay_ms;
+};
+
+static double delay_read(const char *text)
+{
+    char  *end;
+    double value = strtod(text, &end);
+
+    if (end == text || *end || !isfinite(value) || value < 0 || value > DELAY_MS_MOST)
+        bench_fail_usage("--delay-ms wants milliseconds, from 0 to %.0f, not \"%s\"", DELAY_MS_MOST, text);
+    return value;
+}
+
+static struct options options_read(int argc, char **argv)
+{
+    static const struct option known[] = {
+        { "target", required_argument, NULL, 't' },
+        { "listen", required_argument, NULL, 'l' },
+        { "delay-ms", required_argument, NULL, 'd' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    struct options options = { .delay_ms = DELAY_MS_DEFAULT };
+    int            option;
+
+    opterr = 0; /* getopt's own messages would come without the name */
+    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        switch (option) {
+        case 't':
+            options.target = optarg;
+            break;
+        case 'l':
+            options.listen = optarg;
+            break;
+        case 'd':
+            options.delay_ms = delay_read(optarg);
+            break;
+        case 'h':
+            puts("bench_proxy --target URL --listen tcp://127.0.0.1:0 [--delay-ms 2.5]\n"
+                 "Passes on what it gets, in both directions, so many milliseconds later.");
+            exit(0);
+        default:
+            bench_argument_refuse(argv);
+        }
+    }
+    if (optind < argc)
+        bench_argument_refuse(argv + 1);
+    if (!options.target || !options.listen)
+        bench_fail_usage("--target and --listen are needed");
+    return options;
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = options_read(argc, argv);
+    const char    *scheme_end = strstr(options.target, "://");
+    bench_proxy   *proxy;
+
+    signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
+    proxy = bench_proxy_open(uv_default_loop(), options.listen, options.target,
+                             (uint64_t)(options.delay_ms * 1e6));
+    printf("%.*s://127.0.0.1:%d\n", scheme_end ? (int)(scheme_end - options.target) : 0, options.target,
+           bench_proxy_port(proxy));
+    if (fflush(stdout) != 0)
+        bench_fail("cannot tell the address: %m");
+    return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+}

@@ -4,6 +4,11 @@
  * malloc, calloc, realloc, free and posix_memalign of the whole program are ours here, libuv's and
  * protobuf-c's calls included. Server and client run in one process, on a loop each, over a real TCP
  * connection.
+ *
+ * Memory is used again, so it grows to the most that was ever in use at once: how many calls end in one turn,
+ * how much output waits, where a read cuts a frame. That is up to the system's scheduler. So the claim is
+ * that soon a round of calls allocates nothing at all. What allocates for calls, or gives back and asks
+ * again, does so in every round.
  */
 #include "calls.vow.h"
 
@@ -19,6 +24,7 @@
 #include <uv.h>
 
 #define CALLS 10000
+#define ROUNDS_MAX 50
 
 static atomic_bool   is_counting;
 static atomic_size_t allocations;
@@ -128,6 +134,16 @@ static void load_run(struct load *load, size_t calls, size_t outstanding)
     uv_run(&load->uv, UV_RUN_DEFAULT);
 }
 
+/* What a round of calls asked of the system. */
+static size_t load_count(struct load *load, size_t outstanding)
+{
+    atomic_store(&allocations, 0);
+    atomic_store(&is_counting, true);
+    load_run(load, CALLS, outstanding);
+    atomic_store(&is_counting, false);
+    return atomic_load(&allocations);
+}
+
 static void serve_echo(vow_call *call, const Calls__Text *request, void *arg)
 {
     (void)arg;
@@ -188,6 +204,7 @@ static void count_at(size_t outstanding, bool intercepts)
     struct load   load = { .open = 0 };
     struct served served = { .intercepts = intercepts };
     size_t        ended = 0;
+    size_t        rounds = 0; /* that have allocated */
     vow_error     error = { VOW_OK, "" };
     vow_threads  *threads = vow_threads_start(1, serve, &served, &error);
     vow_loop     *loop;
@@ -204,18 +221,15 @@ static void count_at(size_t outstanding, bool intercepts)
 
         vow_channel_intercept(load.channel, &interceptor);
     }
-    load_run(&load, CALLS, outstanding); /* until all is warm */
-    atomic_store(&allocations, 0);
-    atomic_store(&is_counting, true);
-    load_run(&load, CALLS, outstanding);
-    atomic_store(&is_counting, false);
+    load_run(&load, CALLS, 4 * outstanding);
+    while (load_count(&load, outstanding) > 0)
+        assert_in_range(++rounds, 1, ROUNDS_MAX);
     assert_int_equal(load.failed, 0);
-    assert_int_equal(atomic_load(&allocations), 0);
     vow_loop_close(loop);
     uv_run(&load.uv, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&load.uv), 0);
     vow_threads_stop(threads, 1000);
-    assert_int_equal(ended, intercepts ? 2 * CALLS : 0);
+    assert_int_equal(ended, intercepts ? (2 + rounds) * CALLS : 0);
     assert_int_equal(served.ended, ended);
 }
 
@@ -287,10 +301,20 @@ static void talk_run(struct talk *talk, size_t messages)
     }
 }
 
+static size_t talk_count(struct talk *talk)
+{
+    atomic_store(&allocations, 0);
+    atomic_store(&is_counting, true);
+    talk_run(talk, CALLS);
+    atomic_store(&is_counting, false);
+    return atomic_load(&allocations);
+}
+
 static void messages_of_a_stream_allocate_nothing(void **state)
 {
     struct talk   talk = { .call = NULL };
     struct served served = { 0 };
+    size_t        rounds = 0; /* that have allocated */
     vow_error     error = { VOW_OK, "" };
     vow_threads  *threads = vow_threads_start(1, serve, &served, &error);
     vow_loop     *loop;
@@ -304,13 +328,10 @@ static void messages_of_a_stream_allocate_nothing(void **state)
     snprintf(target, sizeof target, "tcp://127.0.0.1:%d", served.port);
     talk.call = vow_call_start(vow_channel_open(loop, target, NULL), &talk_method, NULL);
     reading = vow_call_read(talk.call, talk_read, &talk);
-    talk_run(&talk, 10 * CALLS); /* until all is warm */
-    atomic_store(&allocations, 0);
-    atomic_store(&is_counting, true);
-    talk_run(&talk, CALLS);
-    atomic_store(&is_counting, false);
+    talk_run(&talk, 10 * CALLS);
+    while (talk_count(&talk) > 0)
+        assert_in_range(++rounds, 1, ROUNDS_MAX);
     assert_int_equal(talk.to_read, 0);
-    assert_int_equal(atomic_load(&allocations), 0);
     vow_drop(reading);
     vow_call_drop(talk.call);
     vow_loop_close(loop);

@@ -3,6 +3,7 @@
 option(VOW_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(VOW_BUILD_INTEROP "Build gRPC's interoperability programs" ${PROJECT_IS_TOP_LEVEL})
 option(VOW_BUILD_BENCH "Build the benchmark" ${PROJECT_IS_TOP_LEVEL})
+option(VOW_BENCH_PEERS "Build the benchmark's programs on other libraries, which ./dev bench installs" OFF)
 option(VOW_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(VOW_GRPC "Speak gRPC, with libnghttp2" ON)
 option(VOW_TLS "Have TLS, with OpenSSL" ON)

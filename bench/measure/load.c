@@ -49,8 +49,8 @@ bench_results bench_load_results(const bench_load *load)
         bench_fail("not one call was answered in %g s", load->options->seconds);
     results.figures[BENCH_CALLS_PER_S] = calls / seconds;
     results.figures[BENCH_MB_PER_S] = calls * (double)load->options->size / seconds / 1e6;
-    results.figures[BENCH_P50_US] = (double)bench_histogram_quantile(&load->latency, 0.50) / 1e3;
-    results.figures[BENCH_P99_US] = (double)bench_histogram_quantile(&load->latency, 0.99) / 1e3;
+    results.figures[BENCH_P50_US] = (double)stats_histogram_quantile(&load->latency, 0.50) / 1e3;
+    results.figures[BENCH_P99_US] = (double)stats_histogram_quantile(&load->latency, 0.99) / 1e3;
     results.figures[BENCH_CLIENT_US_PER_CALL] = (double)load->client_ns / calls / 1e3;
     results.figures[BENCH_SERVER_US_PER_CALL] = (double)load->server_ns / calls / 1e3;
     return results;

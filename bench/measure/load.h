@@ -11,8 +11,9 @@
 #define BENCH_MEASURE_LOAD_H
 
 #include "arguments.h"
-#include "histogram.h"
 #include "results.h"
+
+#include "tools/stats/histogram.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,7 +25,7 @@ typedef struct bench_load {
     uint64_t                    ended_ns;  /* 0 until then */
     uint64_t                    client_ns; /* processor time: when measuring began, then what it took */
     uint64_t                    server_ns;
-    bench_histogram             latency; /* of each call answered while measuring */
+    stats_histogram             latency; /* of each call answered while measuring */
 } bench_load;
 
 /* The warm-up begins at `now_ns`, with the first calls. */
@@ -41,7 +42,7 @@ static inline bool bench_load_goes_on(bench_load *load, uint64_t now_ns)
 
 static inline void bench_load_answered(bench_load *load, uint64_t sent_ns, uint64_t now_ns)
 {
-    bench_histogram_add(&load->latency, now_ns - sent_ns);
+    stats_histogram_add(&load->latency, now_ns - sent_ns);
 }
 
 bench_results bench_load_results(const bench_load *load);

@@ -78,7 +78,7 @@ static void options_read(int argc, char **argv, bench_setting *setting, bench_ch
     while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
         switch (option) {
         case 'r':
-            choice->rounds = bench_argument_count("rounds", optarg, ROUNDS_MOST);
+            choice->rounds = bench_argument_count("rounds", optarg, 1, ROUNDS_MOST);
             break;
         case 's':
             setting->seconds = bench_argument_seconds("seconds", optarg);
@@ -116,29 +116,39 @@ static char *folder_find(char path[PATH_MAX])
     return dirname(path);
 }
 
-static void program_check(const char *folder, const char *program)
+static bool program_is_built(const bench_setting *setting, const char *program)
 {
     char path[PATH_MAX];
 
-    if (!program)
-        return;
-    snprintf(path, sizeof path, "%s/%s", folder, program);
-    if (access(path, X_OK) != 0)
-        bench_fail("cannot run %s: %m; build it with ./dev build", path);
+    snprintf(path, sizeof path, "%s/%s", setting->folder, program);
+    return access(path, X_OK) == 0;
 }
 
-/* Before the first run, not after minutes of them. */
-static void programs_check(const bench_setting *setting, const bench_choice *choice)
+/* A peer is left out of a kind whose programs are not here; that is said before the first run. */
+static void programs_check(const bench_setting *setting, bench_choice *choice)
 {
+    choice->kinds = bench_alloc(bench_peer_count, sizeof *choice->kinds);
     for (size_t i = 0; i < bench_peer_count; i++) {
         const bench_peer *peer = &bench_peers[i];
+        size_t            missing = 0;
+        char              server[64], client[64];
 
-        if (i != BENCH_FLOOR && choice->peer && choice->peer != peer)
-            continue;
-        for (size_t kind = 0; kind < BENCH_KINDS; kind++) {
-            program_check(setting->folder, peer->programs[kind].server);
-            program_check(setting->folder, peer->programs[kind].client);
+        for (bench_kind kind = 0; kind < BENCH_KINDS; kind++) {
+            if (!(peer->kinds & BENCH_HAS(kind)))
+                continue;
+            bench_peer_server(peer, kind, server, sizeof server);
+            bench_peer_client(peer, kind, client, sizeof client);
+            if (program_is_built(setting, server) && program_is_built(setting, client))
+                choice->kinds[i] |= BENCH_HAS(kind);
+            else
+                missing++;
         }
+        if (choice->kinds[i] == 0 && (i == BENCH_FLOOR || choice->peer == peer))
+            bench_fail("%s's programs are not in %s; build them with ./dev build", peer->name,
+                       setting->folder);
+        if (missing && (!choice->peer || choice->peer == peer))
+            fprintf(stderr, "bench: %s is left out of %zu kinds of workload: its programs are not in %s\n",
+                    peer->name, missing, setting->folder);
     }
 }
 

@@ -3,67 +3,145 @@
 #include "child.h"
 
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define START_TIMEOUT_MS 10000
 #define FINISH_TIMEOUT_MS 5000
 #define EXTRA_TIMEOUT_MS 30000 /* beyond the seconds of measuring: to connect, and to warm up */
-#define LINE_SIZE 512
+#define LINE_SIZE 1024
+#define ARGUMENTS_MOST 24
 
 struct pair {
     const bench_setting  *setting;
     const bench_peer     *peer;
     const bench_workload *workload;
     bench_child           server;
+    bench_child           proxy;
     bench_child           client;
     char                  server_title[64];
+    char                  proxy_title[64];
     char                  client_title[64];
-    char                  address[LINE_SIZE];
+    char                  unix_path[64];      /* "": there is none */
+    char                  address[LINE_SIZE]; /* that the client calls */
 };
 
-static void program_path(char path[PATH_MAX], const bench_setting *setting, const char *program)
+/* A command line in the making: its values are kept in `text`. */
+struct command {
+    char  *argv[ARGUMENTS_MOST + 1];
+    size_t count;
+    char   text[LINE_SIZE + PATH_MAX];
+    size_t used;
+};
+
+static void command_add(struct command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* What does not fit is left out; the program then complains of what it lacks. */
+static void command_add(struct command *command, const char *format, ...)
 {
-    snprintf(path, PATH_MAX, "%s/%s", setting->folder, program);
+    char   *start = command->text + command->used;
+    size_t  room = sizeof command->text - command->used;
+    va_list values;
+    int     size;
+
+    va_start(values, format);
+    size = vsnprintf(start, room, format, values);
+    va_end(values);
+    if (size < 0 || (size_t)size >= room || command->count == ARGUMENTS_MOST)
+        return;
+    command->used += (size_t)size + 1;
+    command->argv[command->count++] = start;
 }
 
-/* Its first line is its address, and after a space the limits that it has raised. */
-static bool pair_start_server(struct pair *pair, bench_outcome *outcome)
+/* Its first line is its address, and after a space what is to be kept apart from it. */
+static bool child_tells_address(bench_child *child, char address[LINE_SIZE], char *rest, size_t rest_size)
 {
-    char  path[PATH_MAX];
-    char *silent = bench_workload_is_weighed(pair->workload) ? "--silent" : NULL;
-    char *argv[] = { path, "--listen", "tcp://127.0.0.1:0", silent, NULL };
-    char *raised;
+    char *end;
 
-    program_path(path, pair->setting, pair->peer->programs[pair->workload->kind].server);
-    if (!bench_child_start(&pair->server, pair->server_title, argv, pair->setting->server_core) ||
-        !bench_child_read_line(&pair->server, pair->address, sizeof pair->address, START_TIMEOUT_MS))
+    if (!bench_child_read_line(child, address, LINE_SIZE, START_TIMEOUT_MS))
         return false;
-
-    raised = pair->address + strcspn(pair->address, " ");
-    snprintf(outcome->raised, sizeof outcome->raised, "%s", *raised ? raised + 1 : "");
-    *raised = '\0';
+    end = address + strcspn(address, " ");
+    snprintf(rest, rest_size, "%s", *end ? end + 1 : "");
+    *end = '\0';
     return true;
 }
 
-static bool pair_start_client(struct pair *pair)
+static bool pair_start_server(struct pair *pair, bench_outcome *outcome)
 {
-    bool  weighed = bench_workload_is_weighed(pair->workload);
-    char  path[PATH_MAX];
-    char  pid[16], outstanding[24], size[24], seconds[32];
-    char *argv[] = { path,          "--target",
-                     pair->address, "--server-pid",
-                     pid,           "--outstanding",
-                     outstanding,   "--size",
-                     size,          weighed ? NULL : "--seconds",
-                     seconds,       NULL };
+    const bench_workload *workload = pair->workload;
+    const char           *listen = pair->peer->listen ? pair->peer->listen : "tcp://127.0.0.1:0";
+    struct command        command = { .count = 0 };
+    char                  program[64];
 
-    program_path(path, pair->setting, pair->peer->programs[pair->workload->kind].client);
-    snprintf(pid, sizeof pid, "%d", (int)pair->server.pid);
-    snprintf(outstanding, sizeof outstanding, "%zu", pair->workload->outstanding);
-    snprintf(size, sizeof size, "%zu", pair->workload->size);
-    snprintf(seconds, sizeof seconds, "%g", pair->setting->seconds);
-    return bench_child_start(&pair->client, pair->client_title, argv, pair->setting->client_core);
+    bench_peer_server(pair->peer, workload->kind, program, sizeof program);
+    command_add(&command, "%s/%s", pair->setting->folder, program);
+    command_add(&command, "--listen");
+    if (workload->over_unix) {
+        snprintf(pair->unix_path, sizeof pair->unix_path, "/tmp/vow-bench-%d.sock", (int)getpid());
+        unlink(pair->unix_path);
+        command_add(&command, "unix://%s", pair->unix_path);
+    } else {
+        command_add(&command, "%s", listen);
+    }
+    if (bench_workload_is_silent(workload))
+        command_add(&command, "--silent");
+    if (workload->threads > 1) {
+        command_add(&command, "--threads");
+        command_add(&command, "%zu", workload->threads);
+    }
+    return bench_child_start(&pair->server, pair->server_title, command.argv, pair->setting->server_core) &&
+           child_tells_address(&pair->server, pair->address, outcome->raised, sizeof outcome->raised);
+}
+
+/* The link of a chain is a proxy that delays; it runs where the client does, which then mostly waits. */
+static bool pair_start_proxy(struct pair *pair)
+{
+    struct command command = { .count = 0 };
+    char           rest[LINE_SIZE];
+
+    if (pair->workload->kind != BENCH_CHAIN)
+        return true;
+    command_add(&command, "%s/bench_proxy", pair->setting->folder);
+    command_add(&command, "--target");
+    command_add(&command, "%s", pair->address);
+    command_add(&command, "--listen");
+    command_add(&command, "tcp://127.0.0.1:0");
+    return bench_child_start(&pair->proxy, pair->proxy_title, command.argv, pair->setting->client_core) &&
+           child_tells_address(&pair->proxy, pair->address, rest, sizeof rest);
+}
+
+static bool pair_start_client(struct pair *pair, double rate)
+{
+    const bench_workload *workload = pair->workload;
+    struct command        command = { .count = 0 };
+    char                  program[64];
+
+    bench_peer_client(pair->peer, workload->kind, program, sizeof program);
+    command_add(&command, "%s/%s", pair->setting->folder, program);
+    command_add(&command, "--target");
+    command_add(&command, "%s", pair->address);
+    command_add(&command, "--server-pid");
+    command_add(&command, "%d", (int)pair->server.pid);
+    command_add(&command, "--outstanding");
+    command_add(&command, "%zu", workload->outstanding);
+    command_add(&command, "--size");
+    command_add(&command, "%zu", workload->size);
+    if (workload->connections > 1) {
+        command_add(&command, "--connections");
+        command_add(&command, "%zu", workload->connections);
+    }
+    if (!bench_workload_is_weighed(workload)) {
+        command_add(&command, "--seconds");
+        command_add(&command, "%g", pair->setting->seconds);
+    }
+    if (rate > 0) {
+        command_add(&command, "--rate");
+        command_add(&command, "%g", rate);
+    }
+    return bench_child_start(&pair->client, pair->client_title, command.argv, pair->setting->client_core);
 }
 
 static bool pair_read_results(struct pair *pair, bench_outcome *outcome)
@@ -79,20 +157,37 @@ static bool pair_read_results(struct pair *pair, bench_outcome *outcome)
     return false;
 }
 
+static void pair_name(struct pair *pair)
+{
+    const char *peer = pair->peer->name;
+    const char *workload = pair->workload->name;
+
+    snprintf(pair->server_title, sizeof pair->server_title, "%s's server (%s)", peer, workload);
+    snprintf(pair->proxy_title, sizeof pair->proxy_title, "the proxy before %s's server", peer);
+    snprintf(pair->client_title, sizeof pair->client_title, "%s's client (%s)", peer, workload);
+}
+
+static void pair_stop(struct pair *pair)
+{
+    bench_child_stop(&pair->client);
+    bench_child_stop(&pair->proxy);
+    bench_child_stop(&pair->server);
+    if (*pair->unix_path)
+        unlink(pair->unix_path);
+}
+
 bool bench_pair_run(const bench_setting *setting, const bench_peer *peer, const bench_workload *workload,
-                    bench_outcome *outcome)
+                    double rate, bench_outcome *outcome)
 {
     struct pair pair = { .setting = setting, .peer = peer, .workload = workload };
     bool        done;
 
-    snprintf(pair.server_title, sizeof pair.server_title, "%s's server (%s)", peer->name, workload->name);
-    snprintf(pair.client_title, sizeof pair.client_title, "%s's client (%s)", peer->name, workload->name);
-    done = pair_start_server(&pair, outcome) && pair_start_client(&pair) &&
+    pair_name(&pair);
+    done = pair_start_server(&pair, outcome) && pair_start_proxy(&pair) && pair_start_client(&pair, rate) &&
            pair_read_results(&pair, outcome) && bench_child_finish(&pair.client, FINISH_TIMEOUT_MS);
     /* A client can fail because its server has: both are told of. */
     if (pair.server.pid && !bench_child_runs(&pair.server))
         done = false;
-    bench_child_stop(&pair.client);
-    bench_child_stop(&pair.server);
+    pair_stop(&pair);
     return done;
 }

@@ -23,8 +23,9 @@ typedef struct bench_outcome {
     char          raised[128]; /* the limits that the server has raised, as it says; "": none */
 } bench_outcome;
 
-/* Runs the pair and stops it. False: the run failed, and why has been said. */
+/* Runs the pair and stops it; in an open loop at `rate`, if it is not 0. False: the run failed, and why has
+ * been said. */
 bool bench_pair_run(const bench_setting *setting, const bench_peer *peer, const bench_workload *workload,
-                    bench_outcome *outcome);
+                    double rate, bench_outcome *outcome);
 
 #endif

@@ -69,14 +69,16 @@ static void weight_print(FILE *file, const bench_workload *workload, const bench
 {
     static const char *const what[BENCH_KINDS] = {
         [BENCH_CALLS] = "call in flight",
+        [BENCH_CONNECTIONS] = "idle connection",
         [BENCH_IDLE] = "stream that is idle",
         [BENCH_STALLED] = "stream that is not read",
     };
-    bool is_call = workload->kind == BENCH_CALLS;
+    bench_figure figure = workload->kind == BENCH_CALLS         ? BENCH_BYTES_PER_CALL
+                          : workload->kind == BENCH_CONNECTIONS ? BENCH_BYTES_PER_CONNECTION
+                                                                : BENCH_BYTES_PER_STREAM;
 
-    fprintf(file, "%.0f bytes for each %s at the client, %.0f at the server",
-            results->figures[is_call ? BENCH_BYTES_PER_CALL : BENCH_BYTES_PER_STREAM], what[workload->kind],
-            results->figures[is_call ? BENCH_SERVER_BYTES_PER_CALL : BENCH_SERVER_BYTES_PER_STREAM]);
+    fprintf(file, "%.0f bytes for each %s at the client, %.0f at the server", results->figures[figure],
+            what[workload->kind], results->figures[figure + 1]);
     if (*raised)
         fprintf(file, " (raised: %s)", raised);
     fputc('\n', file);

@@ -16,8 +16,9 @@ bool bench_choice_has(const bench_choice *choice, const bench_peer *peer, const 
 {
     bool peer_is_chosen = !choice->peer || choice->peer == peer || peer == &bench_peers[BENCH_FLOOR];
     bool workload_is_chosen = !choice->workload || choice->workload == workload;
+    bool is_built = choice->kinds[peer - bench_peers] & BENCH_HAS(workload->kind);
 
-    return peer_is_chosen && workload_is_chosen && bench_peer_runs(peer, workload);
+    return peer_is_chosen && workload_is_chosen && is_built && bench_peer_runs(peer, workload);
 }
 
 static bench_outcome *rounds_outcome(const bench_rounds *rounds, size_t round, const bench_peer *peer,
@@ -65,9 +66,9 @@ static bool rounds_run_workload(bench_rounds *rounds, const bench_setting *setti
         if (!bench_choice_has(&rounds->choice, peer, workload))
             continue;
         progress_show(&rounds->choice, round, peer->name, workload->name);
-        if (!bench_pair_run(setting, peer, workload, outcome))
+        if (!bench_pair_run(setting, peer, workload, workload->rate, outcome))
             return false;
-        if (bench_peer_runs(&bench_peers[BENCH_FLOOR], workload))
+        if (bench_choice_has(&rounds->choice, &bench_peers[BENCH_FLOOR], workload))
             results_compare(&outcome->results, &floor->results);
     }
     return true;

@@ -17,6 +17,7 @@ typedef struct bench_choice {
     size_t                rounds;
     const bench_peer     *peer;     /* beside the floor; NULL: all */
     const bench_workload *workload; /* NULL: all */
+    unsigned             *kinds;    /* of each peer, those whose programs are here: BENCH_HAS */
 } bench_choice;
 
 typedef struct bench_rounds bench_rounds;

@@ -7,14 +7,19 @@
 #include <getopt.h>
 #include <limits.h>
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #define OUTSTANDING_MOST 10000000
+#define CONNECTIONS_MOST 100000
+#define THREADS_MOST 64
 #define SIZE_MOST (16u << 20)
 #define SECONDS_MOST 3600.0
+#define RATE_MOST 1e7
+#define NOT_GIVEN SIZE_MAX
 
-size_t bench_argument_count(const char *option, const char *text, size_t most)
+size_t bench_argument_count(const char *option, const char *text, size_t least, size_t most)
 {
     char         *end;
     unsigned long value;
@@ -22,20 +27,24 @@ size_t bench_argument_count(const char *option, const char *text, size_t most)
     errno = 0;
     value = strtoul(text, &end, 10);
     /* strtoul takes "-1" for a very large number. */
-    if (!isdigit((unsigned char)*text) || *end || errno || value < 1 || value > most)
-        bench_fail_usage("--%s wants a whole number from 1 to %zu, not \"%s\"", option, most, text);
+    if (!isdigit((unsigned char)*text) || *end || errno || value < least || value > most)
+        bench_fail_usage("--%s wants a whole number from %zu to %zu, not \"%s\"", option, least, most, text);
+    return value;
+}
+
+double bench_argument_number(const char *option, const char *text, const char *what, double most)
+{
+    char  *end;
+    double value = strtod(text, &end);
+
+    if (end == text || *end || !isfinite(value) || value <= 0 || value > most)
+        bench_fail_usage("--%s wants %s, more than 0 and at most %.0f, not \"%s\"", option, what, most, text);
     return value;
 }
 
 double bench_argument_seconds(const char *option, const char *text)
 {
-    char  *end;
-    double value = strtod(text, &end);
-
-    if (end == text || *end || !isfinite(value) || value <= 0 || value > SECONDS_MOST)
-        bench_fail_usage("--%s wants seconds, more than 0 and at most %.0f, not \"%s\"", option, SECONDS_MOST,
-                         text);
-    return value;
+    return bench_argument_number(option, text, "seconds", SECONDS_MOST);
 }
 
 void bench_argument_refuse(char **argv)
@@ -55,10 +64,11 @@ bench_server_options bench_server_options_read(int argc, char **argv)
     static const struct option known[] = {
         { "listen", required_argument, NULL, 'l' },
         { "silent", no_argument, NULL, 's' },
+        { "threads", required_argument, NULL, 't' },
         { "help", no_argument, NULL, 'h' },
         { 0 },
     };
-    bench_server_options options = { 0 };
+    bench_server_options options = { .threads = 1 };
     int                  option;
 
     opterr = 0; /* getopt's own messages would come without the name */
@@ -70,8 +80,11 @@ bench_server_options bench_server_options_read(int argc, char **argv)
         case 's':
             options.silent = true;
             break;
+        case 't':
+            options.threads = bench_argument_count("threads", optarg, 1, THREADS_MOST);
+            break;
         case 'h':
-            print_help_and_exit("--listen tcp://127.0.0.1:0 [--silent]");
+            print_help_and_exit("--listen tcp://127.0.0.1:0 [--silent] [--threads N]");
             break;
         default:
             bench_argument_refuse(argv);
@@ -84,6 +97,16 @@ bench_server_options bench_server_options_read(int argc, char **argv)
     return options;
 }
 
+static void client_options_check(const bench_client_options *options)
+{
+    if (!options->target || !options->server_pid || options->outstanding == NOT_GIVEN ||
+        options->size == NOT_GIVEN)
+        bench_fail_usage("--target, --server-pid, --outstanding and --size are needed");
+    if (options->seconds > 0 && options->outstanding < options->connections)
+        bench_fail_usage("--outstanding is %zu: of %zu connections each wants one call at least",
+                         options->outstanding, options->connections);
+}
+
 bench_client_options bench_client_options_read(int argc, char **argv)
 {
     static const struct option known[] = {
@@ -92,10 +115,12 @@ bench_client_options bench_client_options_read(int argc, char **argv)
         { "outstanding", required_argument, NULL, 'o' },
         { "size", required_argument, NULL, 'b' },
         { "seconds", required_argument, NULL, 's' },
+        { "connections", required_argument, NULL, 'c' },
+        { "rate", required_argument, NULL, 'r' },
         { "help", no_argument, NULL, 'h' },
         { 0 },
     };
-    bench_client_options options = { 0 };
+    bench_client_options options = { .outstanding = NOT_GIVEN, .size = NOT_GIVEN, .connections = 1 };
     int                  option;
 
     opterr = 0; /* getopt's own messages would come without the name */
@@ -105,19 +130,26 @@ bench_client_options bench_client_options_read(int argc, char **argv)
             options.target = optarg;
             break;
         case 'p':
-            options.server_pid = (pid_t)bench_argument_count("server-pid", optarg, INT_MAX);
+            options.server_pid = (pid_t)bench_argument_count("server-pid", optarg, 1, INT_MAX);
             break;
         case 'o':
-            options.outstanding = bench_argument_count("outstanding", optarg, OUTSTANDING_MOST);
+            options.outstanding = bench_argument_count("outstanding", optarg, 0, OUTSTANDING_MOST);
             break;
         case 'b':
-            options.size = bench_argument_count("size", optarg, SIZE_MOST);
+            options.size = bench_argument_count("size", optarg, 0, SIZE_MOST);
             break;
         case 's':
             options.seconds = bench_argument_seconds("seconds", optarg);
             break;
+        case 'c':
+            options.connections = bench_argument_count("connections", optarg, 1, CONNECTIONS_MOST);
+            break;
+        case 'r':
+            options.rate = bench_argument_number("rate", optarg, "calls a second", RATE_MOST);
+            break;
         case 'h':
-            print_help_and_exit("--target URL --server-pid PID --outstanding N --size BYTES --seconds S");
+            print_help_and_exit("--target URL --server-pid PID --outstanding N --size BYTES [--seconds S] "
+                                "[--connections C] [--rate R]");
             break;
         default:
             bench_argument_refuse(argv);
@@ -125,7 +157,6 @@ bench_client_options bench_client_options_read(int argc, char **argv)
     }
     if (optind < argc)
         bench_argument_refuse(argv + 1);
-    if (!options.target || !options.server_pid || !options.outstanding || !options.size)
-        bench_fail_usage("--target, --server-pid, --outstanding and --size are needed");
+    client_options_check(&options);
     return options;
 }

@@ -9,6 +9,10 @@
 
 #include <stddef.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* Exits with status 1. */
 void bench_fail(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
@@ -20,5 +24,9 @@ void bench_must(int status, const char *what);
 
 /* Of zeroed memory; never NULL. */
 void *bench_alloc(size_t count, size_t size) __attribute__((malloc, warn_unused_result));
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

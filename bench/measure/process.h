@@ -12,10 +12,18 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 /* User and system time of all threads, in nanoseconds: the scheduler's own count, not one of clock ticks. */
 uint64_t bench_process_cpu_ns(pid_t pid);
 
 /* Resident anonymous memory (RssAnon): heap and stacks, but no program text and no mapped files. */
 uint64_t bench_process_anon_bytes(pid_t pid);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

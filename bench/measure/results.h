@@ -11,11 +11,20 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef enum bench_figure {
     BENCH_CALLS_PER_S,
     BENCH_MB_PER_S, /* 10^6 bytes of payload, one way */
     BENCH_P50_US,
+    BENCH_P90_US,
     BENCH_P99_US,
+    BENCH_P999_US,
+    BENCH_P9999_US,
+    BENCH_MAX_US,
+    BENCH_RATE_PER_S,         /* that was asked for; what came of it is calls_per_s */
     BENCH_CLIENT_US_PER_CALL, /* of processor time: user and system, all threads */
     BENCH_SERVER_US_PER_CALL,
     BENCH_CALLS_RATIO,    /* calls or messages a second, to the floor's */
@@ -24,6 +33,8 @@ typedef enum bench_figure {
     BENCH_SERVER_BYTES_PER_CALL,
     BENCH_BYTES_PER_STREAM,
     BENCH_SERVER_BYTES_PER_STREAM,
+    BENCH_BYTES_PER_CONNECTION,
+    BENCH_SERVER_BYTES_PER_CONNECTION,
     BENCH_ALONE_P50_US, /* of what is measured beside something: the same without it */
     BENCH_ALONE_P99_US,
     BENCH_FIGURES
@@ -46,5 +57,9 @@ void bench_results_print(const bench_results *results);
 
 /* False: the line is something else; the results are left as they were. */
 bool bench_results_parse(const char *line, bench_results *results);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -13,6 +13,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 typedef struct bench_transfer {
     const bench_client_options *options; /* lent */
     uint64_t                    began_ns;
@@ -33,5 +37,9 @@ static inline bool bench_transfer_goes_on(const bench_transfer *transfer, uint64
 /* All `sent` messages of a passage have come, says the receiver: `received`. True: another one follows;
  * false: that was the last, and the results have been printed. */
 bool bench_transfer_ended(bench_transfer *transfer, uint64_t sent, uint64_t received, uint64_t now_ns);
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

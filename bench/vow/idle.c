@@ -2,11 +2,11 @@
  * What a stream of vow's takes that is open and idle: both sides read it, each has sent one block, and no
  * more comes.
  *
- * As in memory.c, what process and connection take by themselves is there before the first look.
+ * As in weigh.c, what process and connection take by themselves is there before the first look.
  */
 #include "measure/fail.h"
+#include "measure/weight.h"
 #include "peer.h"
-#include "weight.h"
 
 #include <stdlib.h>
 #include <uv.h>
@@ -57,6 +57,6 @@ int main(int argc, char **argv)
     before = bench_weight_now(options.server_pid);
     while (count < options.outstanding)
         open_batch(link.channel, &block, &count);
-    bench_weight_print_streams(&before, options.server_pid, count - BATCH);
+    bench_weight_print(&before, options.server_pid, count - BATCH, BENCH_BYTES_PER_STREAM);
     return 0; /* the streams go with the process */
 }

@@ -5,8 +5,8 @@
  * window and a message at the server, and a message at the client.
  */
 #include "measure/fail.h"
+#include "measure/weight.h"
 #include "peer.h"
-#include "weight.h"
 
 #include <uv.h>
 
@@ -57,6 +57,6 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < options.outstanding; i++)
         vow_done(vow_call_write(bench_streams_stall(link.channel, NULL), send_all, &load), over, NULL);
     wait_until_still(link.channel, &load);
-    bench_weight_print_streams(&before, options.server_pid, options.outstanding);
+    bench_weight_print(&before, options.server_pid, options.outstanding, BENCH_BYTES_PER_STREAM);
     return 0; /* the streams go with the process */
 }

@@ -6,9 +6,8 @@
  * there before the first thousand are counted, and falls out.
  */
 #include "measure/fail.h"
-#include "measure/results.h"
+#include "measure/weight.h"
 #include "peer.h"
-#include "weight.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -35,11 +34,10 @@ static void call_without_answer(vow_channel *channel, const Bench__Block *reques
 
 static void measure(vow_channel *channel, const bench_client_options *options)
 {
-    size_t        calls = options->outstanding;
-    vow_future  **replies = bench_alloc(calls, sizeof(vow_future *));
-    Bench__Block  request = bench_peer_block(options->size);
-    bench_results results = bench_results_unknown();
-    bench_weight  before, after;
+    size_t       calls = options->outstanding;
+    vow_future **replies = bench_alloc(calls, sizeof(vow_future *));
+    Bench__Block request = bench_peer_block(options->size);
+    bench_weight before;
 
     /* These pages are the benchmark's own: they are made resident before anything is weighed. */
     memset(replies, 0xff, calls * sizeof(vow_future *));
@@ -47,13 +45,7 @@ static void measure(vow_channel *channel, const bench_client_options *options)
     call_without_answer(channel, &request, replies, 0, FIRST_CALLS);
     before = bench_weight_now(options->server_pid);
     call_without_answer(channel, &request, replies, FIRST_CALLS, calls);
-    after = bench_weight_now(options->server_pid);
-
-    results.figures[BENCH_BYTES_PER_CALL] =
-        bench_weight_growth(before.client_bytes, after.client_bytes, calls - FIRST_CALLS);
-    results.figures[BENCH_SERVER_BYTES_PER_CALL] =
-        bench_weight_growth(before.server_bytes, after.server_bytes, calls - FIRST_CALLS);
-    bench_results_print(&results);
+    bench_weight_print(&before, options->server_pid, calls - FIRST_CALLS, BENCH_BYTES_PER_CALL);
     for (size_t i = 0; i < calls; i++)
         vow_drop(replies[i]);
     free(replies);

@@ -73,6 +73,7 @@ static bool pair_start_server(struct pair *pair, bench_outcome *outcome)
 {
     const bench_workload *workload = pair->workload;
     const char           *listen = pair->peer->listen ? pair->peer->listen : "tcp://127.0.0.1:0";
+    int                   core = workload->threads > 1 ? -1 : pair->setting->server_core;
     struct command        command = { .count = 0 };
     char                  program[64];
 
@@ -92,7 +93,7 @@ static bool pair_start_server(struct pair *pair, bench_outcome *outcome)
         command_add(&command, "--threads");
         command_add(&command, "%zu", workload->threads);
     }
-    return bench_child_start(&pair->server, pair->server_title, command.argv, pair->setting->server_core) &&
+    return bench_child_start(&pair->server, pair->server_title, command.argv, core) &&
            child_tells_address(&pair->server, pair->address, outcome->raised, sizeof outcome->raised);
 }
 

@@ -37,7 +37,7 @@ const bench_workload bench_workloads[] = {
     { "bytes-4m", BENCH_ECHO, .outstanding = 4, .size = 4 << 20 },
     { "conns-100", BENCH_ECHO, .outstanding = 100, .size = 32, .connections = 100 },
     { "conns-1000", BENCH_ECHO, .outstanding = 1000, .size = 32, .connections = 1000 },
-    { "threads-2", BENCH_ECHO, .outstanding = 1000, .size = 32, .connections = 16, .threads = 2 },
+    { "threads-2", BENCH_ECHO, .outstanding = 1000, .size = 32, .connections = 64, .threads = 2 },
     { "unix-1", BENCH_ECHO, .outstanding = 1, .size = 32, .over_unix = true },
     { "unix-100", BENCH_ECHO, .outstanding = 100, .size = 32, .over_unix = true },
     { "rate-5000", BENCH_ECHO, .outstanding = 1000, .size = 32, .rate = 5000 },

@@ -1,206 +1,272 @@
 /*
- * The bare echo, calling: N requests outstanding, each made again when its answer has come.
+ * The bare echo, calling: N requests outstanding, each made again when its answer has come, or at intended
+ * moments.
  *
- * The idea: the N requests lie ready in a ring of frames, for answers come in the order of requests. A
- * callback that has read k answers renews the numbers of the k oldest frames and writes those, in one
- * write (of two pieces where the ring ends). Nothing is copied, and a frame that the kernel did not take
- * at once stays where it is: its place is used again only after it has been answered.
+ * The idea: a connection's requests lie ready in a ring of frames, for answers come in the order of requests.
+ * A callback that has read k answers renews the numbers of k frames and writes those, in one write (of two
+ * pieces where the ring ends). Nothing is copied, and a frame that the kernel did not take at once stays
+ * where it is: its place is used again only after it has been answered.
  */
-#include "address.h"
 #include "frames.h"
 #include "measure/arguments.h"
 #include "measure/fail.h"
 #include "measure/load.h"
+#include "socket.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The ring goes out in one write, whose size libuv tells as an int. */
+/* A ring goes out in one write, whose size libuv tells as an int. */
 #define RING_SIZE_MOST (1u << 30)
 
-struct client {
-    uv_tcp_t     tcp; /* its data is the client */
-    uv_connect_t connect;
-    uv_write_t   write;
-    bool         writing; /* libuv has the rest of a write that was too large for the kernel */
-    bench_frames frames;
+struct connection {
+    struct client *client; /* lent */
+    bench_socket   socket; /* its data is the connection */
+    uv_connect_t   connect;
+    uv_write_t     write;
+    bool           writing; /* libuv has the rest of a write that was too large for the kernel */
+    bench_frames   frames;
 
     char     *ring;
-    size_t    ring_size;  /* bytes */
-    size_t    frame_size; /* bytes */
-    uint64_t *sent_ns;    /* when each of the ring's frames was sent */
-    size_t    oldest;     /* index of the frame that is answered next */
+    size_t    count;     /* frames in it */
+    size_t    ring_size; /* bytes */
+    uint64_t *start_ns;  /* of each of the ring's frames: what its latency is counted from */
+    size_t    oldest;    /* index of the frame that is answered next */
+    size_t    next;      /* index of the one that is called next */
+    size_t    calls;     /* in flight: frames from `oldest` to before `next` */
     uint64_t  next_number;
     uint64_t  ready_size;   /* bytes of frames made since the start */
     uint64_t  written_size; /* of them, bytes handed to libuv */
+};
+
+struct client {
+    struct connection *connections;
+    size_t             connected;
+    size_t             turn; /* index of the connection that gets what the timer finds due */
+    uv_poll_t          timer;
+    size_t             frame_size; /* bytes */
 
     bench_client_options options;
     bench_load           load;
 };
 
-static void client_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *read);
-
-static void client_init(struct client *client)
+static void connection_init(struct connection *connection, struct client *client, size_t count)
 {
-    size_t count = client->options.outstanding;
+    size_t frame_size = client->frame_size;
 
-    client->frame_size = BENCH_FRAME_HEADER_SIZE + client->options.size;
-    if (count > RING_SIZE_MOST / client->frame_size)
+    if (count > RING_SIZE_MOST / frame_size)
         bench_fail_usage("%zu requests of %zu bytes are more than %u bytes", count, client->options.size,
                          RING_SIZE_MOST);
-    client->ring_size = count * client->frame_size;
-    client->ring = bench_alloc(count, client->frame_size);
-    client->sent_ns = bench_alloc(count, sizeof *client->sent_ns);
-    memset(client->ring, 'x', client->ring_size);
+    connection->client = client;
+    connection->socket.handle.data = connection;
+    connection->count = count;
+    connection->ring_size = count * frame_size;
+    connection->ring = bench_alloc(count, frame_size);
+    connection->start_ns = bench_alloc(count, sizeof *connection->start_ns);
+    memset(connection->ring, 'x', connection->ring_size);
     for (size_t i = 0; i < count; i++)
-        bench_frame_set_payload(client->ring + i * client->frame_size, client->options.size);
-    bench_frames_init(&client->frames, client->options.size);
+        bench_frame_set_payload(connection->ring + i * frame_size, client->options.size);
+    bench_frames_init(&connection->frames, client->options.size);
 }
 
-static void client_done(struct client *client)
+static void connection_done(struct connection *connection)
 {
-    bench_frames_done(&client->frames);
-    free(client->sent_ns);
-    free(client->ring);
+    bench_frames_done(&connection->frames);
+    free(connection->start_ns);
+    free(connection->ring);
 }
 
 /* What has been made and not written: up to two pieces of the ring. */
-static unsigned client_unwritten(const struct client *client, uv_buf_t pieces[2])
+static unsigned connection_unwritten(const struct connection *connection, uv_buf_t pieces[2])
 {
-    size_t size = client->ready_size - client->written_size;
-    size_t start = client->written_size % client->ring_size;
-    size_t until_end = client->ring_size - start;
+    size_t size = connection->ready_size - connection->written_size;
+    size_t start = connection->written_size % connection->ring_size;
+    size_t until_end = connection->ring_size - start;
 
-    pieces[0] = uv_buf_init(client->ring + start, (unsigned)(size < until_end ? size : until_end));
+    pieces[0] = uv_buf_init(connection->ring + start, (unsigned)(size < until_end ? size : until_end));
     if (size <= until_end)
         return 1;
-    pieces[1] = uv_buf_init(client->ring, (unsigned)(size - until_end));
+    pieces[1] = uv_buf_init(connection->ring, (unsigned)(size - until_end));
     return 2;
 }
 
-static void client_written(uv_write_t *write, int status);
+static void connection_written(uv_write_t *write, int status);
 
-static void client_flush(struct client *client)
+static void connection_flush(struct connection *connection)
 {
-    uv_stream_t *stream = (uv_stream_t *)&client->tcp;
+    uv_stream_t *stream = &connection->socket.stream;
     uv_buf_t     pieces[2];
     int          written;
 
-    if (client->writing || client->written_size == client->ready_size)
+    if (connection->writing || connection->written_size == connection->ready_size)
         return;
-    written = uv_try_write(stream, pieces, client_unwritten(client, pieces));
+    written = uv_try_write(stream, pieces, connection_unwritten(connection, pieces));
     if (written != UV_EAGAIN)
         bench_must(written, "write");
     if (written > 0)
-        client->written_size += (uint64_t)written;
-    if (client->written_size == client->ready_size)
+        connection->written_size += (uint64_t)written;
+    if (connection->written_size == connection->ready_size)
         return;
 
-    client->writing = true;
-    bench_must(uv_write(&client->write, stream, pieces, client_unwritten(client, pieces), client_written),
+    connection->writing = true;
+    bench_must(uv_write(&connection->write, stream, pieces, connection_unwritten(connection, pieces),
+                        connection_written),
                "write");
-    client->written_size = client->ready_size;
+    connection->written_size = connection->ready_size;
 }
 
-static void client_written(uv_write_t *write, int status)
+static void connection_written(uv_write_t *write, int status)
 {
-    struct client *client = write->handle->data;
+    struct connection *connection = write->handle->data;
 
     if (uv_is_closing((uv_handle_t *)write->handle))
         return;
     bench_must(status, "write");
-    client->writing = false;
-    client_flush(client);
+    connection->writing = false;
+    connection_flush(connection);
 }
 
-/* Makes the `count` oldest calls anew; those they take the place of have been answered.
- * As in bench_frames_extend, the loop works on locals. */
-static void client_call(struct client *client, size_t count, uint64_t now_ns)
+/* Makes the calls that are due. As in bench_frames_extend, the loop works on locals. */
+static void connection_call(struct connection *connection, uint64_t now_ns)
 {
-    const size_t frame_size = client->frame_size;
-    uint64_t     number = client->next_number;
-    size_t       index = client->oldest;
+    bench_load  *load = &connection->client->load;
+    const size_t frame_size = connection->client->frame_size;
+    const size_t count = connection->count;
+    uint64_t     number = connection->next_number;
+    size_t       calls = connection->calls;
+    size_t       index = connection->next;
+
+    while (calls < count && bench_load_call(load, now_ns, &connection->start_ns[index])) {
+        bench_frame_set_number(connection->ring + index * frame_size, number++);
+        index = index + 1 < count ? index + 1 : 0;
+        calls++;
+    }
+    connection->ready_size += (calls - connection->calls) * frame_size;
+    connection->next_number = number;
+    connection->next = index;
+    connection->calls = calls;
+    connection_flush(connection);
+}
+
+static void connection_count_answers(struct connection *connection, size_t count, uint64_t now_ns)
+{
+    bench_load *load = &connection->client->load;
+    size_t      index = connection->oldest;
 
     for (size_t i = 0; i < count; i++) {
-        bench_frame_set_number(client->ring + index * frame_size, number++);
-        client->sent_ns[index] = now_ns;
-        index = index + 1 < client->options.outstanding ? index + 1 : 0;
+        bench_load_answered(load, connection->start_ns[index], now_ns);
+        index = index + 1 < connection->count ? index + 1 : 0;
     }
-    client->next_number = number;
-    client->oldest = index;
-    client->ready_size += count * frame_size;
+    connection->oldest = index;
+    connection->calls -= count;
 }
 
-static void client_count_answers(struct client *client, size_t count, uint64_t now_ns)
+static void client_stop(struct client *client)
 {
-    size_t index = client->oldest;
-
-    for (size_t i = 0; i < count; i++) {
-        bench_load_answered(&client->load, client->sent_ns[index], now_ns);
-        index = index + 1 < client->options.outstanding ? index + 1 : 0;
-    }
+    bench_load_print(&client->load);
+    for (size_t i = 0; i < client->options.connections; i++)
+        uv_close(&client->connections[i].socket.handle, NULL);
+    if (client->load.interval_ns)
+        uv_close((uv_handle_t *)&client->timer, NULL);
 }
 
-static void client_room(uv_handle_t *handle, size_t suggested_size, uv_buf_t *room)
+static void connection_room(uv_handle_t *handle, size_t suggested_size, uv_buf_t *room)
 {
-    struct client *client = handle->data;
+    struct connection *connection = handle->data;
 
     (void)suggested_size;
-    *room = bench_frames_room(&client->frames);
+    *room = bench_frames_room(&connection->frames);
 }
 
-static void client_start(uv_connect_t *connect, int status)
+static void connection_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *read)
 {
-    struct client *client = connect->handle->data;
-    uint64_t       now_ns = uv_hrtime();
-
-    bench_must(status, "connect");
-    bench_must(uv_tcp_nodelay(&client->tcp, 1), "set TCP_NODELAY");
-    bench_must(uv_read_start(connect->handle, client_room, client_read), "read");
-    bench_load_begin(&client->load, &client->options, now_ns);
-    client_call(client, client->options.outstanding, now_ns);
-    client_flush(client);
-}
-
-static void client_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *read)
-{
-    struct client *client = stream->data;
-    uint64_t       now_ns = uv_hrtime();
-    size_t         answers;
+    struct connection *connection = stream->data;
+    uint64_t           now_ns = uv_hrtime();
+    size_t             answers;
 
     (void)read;
     if (size < 0)
         bench_must((int)size, "read from the server");
-    if (!bench_load_goes_on(&client->load, now_ns)) {
-        bench_load_print(&client->load);
-        uv_close((uv_handle_t *)stream, NULL);
+    if (!bench_load_goes_on(&connection->client->load, now_ns)) {
+        client_stop(connection->client);
         return;
     }
 
-    answers = bench_frames_extend(&client->frames, (size_t)size);
-    bench_frames_discard_whole(&client->frames);
-    client_count_answers(client, answers, now_ns);
-    client_call(client, answers, now_ns);
-    client_flush(client);
+    answers = bench_frames_extend(&connection->frames, (size_t)size);
+    bench_frames_discard_whole(&connection->frames);
+    connection_count_answers(connection, answers, now_ns);
+    connection_call(connection, now_ns);
+}
+
+static void client_timer(uv_poll_t *timer, int status, int events)
+{
+    struct client *client = timer->data;
+    uint64_t       now_ns = uv_hrtime();
+    size_t         count = client->options.connections;
+    int            descriptor;
+
+    (void)events;
+    bench_must(status, "wait for the timer");
+    bench_must(uv_fileno((uv_handle_t *)timer, &descriptor), "find the timer");
+    bench_load_timer_clear(descriptor);
+    if (!bench_load_goes_on(&client->load, now_ns)) {
+        client_stop(client);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        connection_call(&client->connections[(client->turn + i) % count], now_ns);
+    client->turn = (client->turn + 1) % count;
+}
+
+static void client_start(struct client *client)
+{
+    uint64_t now_ns = uv_hrtime();
+
+    bench_load_begin(&client->load, &client->options, now_ns);
+    if (client->load.interval_ns) {
+        client->timer.data = client;
+        bench_must(uv_poll_init(uv_default_loop(), &client->timer, bench_load_timer_open(&client->load)),
+                   "watch the timer");
+        bench_must(uv_poll_start(&client->timer, UV_READABLE, client_timer), "watch the timer");
+    }
+    for (size_t i = 0; i < client->options.connections; i++)
+        connection_call(&client->connections[i], now_ns);
+}
+
+static void connection_open(uv_connect_t *connect, int status)
+{
+    struct connection *connection = connect->handle->data;
+    struct client     *client = connection->client;
+
+    bench_socket_connected(&connection->socket, status);
+    bench_must(uv_read_start(connect->handle, connection_room, connection_read), "read");
+    client->connected++;
+    if (client->connected == client->options.connections)
+        client_start(client);
 }
 
 int main(int argc, char **argv)
 {
     static struct client client;
-    uv_loop_t           *loop = uv_default_loop();
-    struct sockaddr_in   address;
+    size_t               count;
 
     client.options = bench_client_options_read(argc, argv);
-    address = bench_address_read(client.options.target);
-    client_init(&client);
+    client.frame_size = BENCH_FRAME_HEADER_SIZE + client.options.size;
+    count = client.options.connections;
+    client.connections = bench_alloc(count, sizeof *client.connections);
     signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
 
-    bench_must(uv_tcp_init(loop, &client.tcp), "make a socket");
-    client.tcp.data = &client;
-    bench_must(uv_tcp_connect(&client.connect, &client.tcp, (const struct sockaddr *)&address, client_start),
-               "connect");
-    uv_run(loop, UV_RUN_DEFAULT);
-    client_done(&client);
+    for (size_t i = 0; i < count; i++) {
+        struct connection *connection = &client.connections[i];
+
+        connection_init(connection, &client, bench_share(client.options.outstanding, count, i));
+        bench_socket_connect(&connection->socket, uv_default_loop(), client.options.target,
+                             &connection->connect, connection_open);
+    }
+    uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+    for (size_t i = 0; i < count; i++)
+        connection_done(&client.connections[i]);
+    free(client.connections);
     return 0;
 }

@@ -64,7 +64,7 @@ size_t bench_frames_extend(bench_frames *frames, size_t size)
         const char *frame = frames->data + whole;
         size_t      payload = bench_frame_payload(frame);
 
-        if (payload > BENCH_FRAME_PAYLOAD_MOST || (due && payload != due))
+        if (payload > BENCH_FRAME_PAYLOAD_MOST || (due != BENCH_FRAME_ANY_SIZE && payload != due))
             bench_fail("the peer sent %zu bytes of payload where %zu were due", payload, due);
         if (used - whole < BENCH_FRAME_HEADER_SIZE + payload) {
             frames_make_room(frames, BENCH_FRAME_HEADER_SIZE + payload);

@@ -22,13 +22,14 @@
 #define BENCH_FRAME_NUMBER_SIZE 8
 #define BENCH_FRAME_HEADER_SIZE (BENCH_FRAME_SIZE_SIZE + BENCH_FRAME_NUMBER_SIZE)
 #define BENCH_FRAME_PAYLOAD_MOST ((size_t)16 << 20)
+#define BENCH_FRAME_ANY_SIZE SIZE_MAX
 
 typedef struct bench_frames {
     char    *data;
     size_t   capacity;
     size_t   used;    /* bytes that have been read */
     size_t   whole;   /* of them, bytes of whole frames, at the front */
-    size_t   payload; /* bytes that every frame must carry; 0: any size */
+    size_t   payload; /* bytes that every frame must carry, or BENCH_FRAME_ANY_SIZE */
     size_t   last;    /* where the last of the whole frames begins */
     uint64_t next_number;
 } bench_frames;

@@ -4,15 +4,15 @@
  * The idea: as for the bare echo, frames are checked where read(2) put them, and that is all.
  */
 #include "frames.h"
-#include "listener.h"
 #include "measure/arguments.h"
 #include "measure/fail.h"
+#include "socket.h"
 
 #include <signal.h>
 #include <stdlib.h>
 
 struct connection {
-    uv_tcp_t     tcp; /* its data is the connection */
+    bench_socket socket; /* its data is the connection */
     uv_write_t   write;
     bench_frames frames;
     char         answer[BENCH_FRAME_HEADER_SIZE];
@@ -40,7 +40,7 @@ static void connection_answer(struct connection *connection)
     bench_frame_set_payload(connection->answer, 0);
     bench_frame_set_number(connection->answer, connection->frames.next_number - 1);
     connection->frames.next_number = 0;
-    bench_must(uv_write(&connection->write, (uv_stream_t *)&connection->tcp, &answer, 1, connection_answered),
+    bench_must(uv_write(&connection->write, &connection->socket.stream, &answer, 1, connection_answered),
                "write");
 }
 
@@ -75,19 +75,19 @@ static void connection_open(uv_stream_t *listener, int status)
     struct connection *connection = bench_alloc(1, sizeof *connection);
 
     bench_must(status, "listen");
-    bench_frames_init(&connection->frames, 0);
-    bench_listener_accept(listener, &connection->tcp, connection);
-    bench_must(uv_read_start((uv_stream_t *)&connection->tcp, connection_room, connection_read), "read");
+    bench_frames_init(&connection->frames, BENCH_FRAME_ANY_SIZE);
+    bench_socket_accept(listener, &connection->socket, connection);
+    bench_must(uv_read_start(&connection->socket.stream, connection_room, connection_read), "read");
 }
 
 int main(int argc, char **argv)
 {
     bench_server_options options = bench_server_options_read(argc, argv);
-    uv_tcp_t             listener;
+    bench_socket         listener;
 
     if (options.silent)
         bench_fail_usage("the bare receiver keeps nothing for a stream, so it has no --silent");
     signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
-    bench_listener_open(&listener, uv_default_loop(), options.listen, connection_open);
+    bench_socket_listen(&listener, uv_default_loop(), 1, options.listen, connection_open);
     return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
 }

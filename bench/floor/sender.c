@@ -5,11 +5,11 @@
  * Before each write the numbers are renewed, and nothing else is touched. A frame without payload ends the
  * passage; the receiver answers how many frames came.
  */
-#include "address.h"
 #include "frames.h"
 #include "measure/arguments.h"
 #include "measure/fail.h"
 #include "measure/transfer.h"
+#include "socket.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -19,7 +19,7 @@
 #define BATCH_SIZE ((size_t)16 << 10)
 
 struct sender {
-    uv_tcp_t     tcp; /* its data is the sender */
+    bench_socket socket; /* its data is the sender */
     uv_connect_t connect;
     uv_write_t   write;
 
@@ -77,13 +77,13 @@ static void sender_end(struct sender *sender)
 
     bench_frame_set_payload(sender->end, 0);
     bench_frame_set_number(sender->end, sender->sent);
-    bench_must(uv_write(&sender->write, (uv_stream_t *)&sender->tcp, &end, 1, sender_ended), "write");
+    bench_must(uv_write(&sender->write, &sender->socket.stream, &end, 1, sender_ended), "write");
 }
 
 /* Writes until the kernel takes no more; libuv then has the rest of a batch, and calls back. */
 static void sender_go_on(struct sender *sender)
 {
-    uv_stream_t *stream = (uv_stream_t *)&sender->tcp;
+    uv_stream_t *stream = &sender->socket.stream;
 
     while (bench_transfer_goes_on(&sender->transfer, uv_hrtime())) {
         uv_buf_t batch = uv_buf_init(sender->batch, (unsigned)(sender->batch_count * sender->frame_size));
@@ -141,8 +141,7 @@ static void sender_start(uv_connect_t *connect, int status)
 {
     struct sender *sender = connect->handle->data;
 
-    bench_must(status, "connect");
-    bench_must(uv_tcp_nodelay(&sender->tcp, 1), "set TCP_NODELAY");
+    bench_socket_connected(&sender->socket, status);
     bench_must(uv_read_start(connect->handle, sender_room, sender_read), "read");
     sender_begin(sender);
 }
@@ -151,17 +150,13 @@ int main(int argc, char **argv)
 {
     static struct sender sender;
     uv_loop_t           *loop = uv_default_loop();
-    struct sockaddr_in   address;
 
     sender.options = bench_client_options_read(argc, argv);
-    address = bench_address_read(sender.options.target);
     sender_init(&sender);
     signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
 
-    bench_must(uv_tcp_init(loop, &sender.tcp), "make a socket");
-    sender.tcp.data = &sender;
-    bench_must(uv_tcp_connect(&sender.connect, &sender.tcp, (const struct sockaddr *)&address, sender_start),
-               "connect");
+    sender.socket.handle.data = &sender;
+    bench_socket_connect(&sender.socket, loop, sender.options.target, &sender.connect, sender_start);
     uv_run(loop, UV_RUN_DEFAULT);
     free(sender.batch);
     return 0;

@@ -6,15 +6,15 @@
  * written the rest: this client always reads, so the pause ends, and the buffer need not be kept twice.
  */
 #include "frames.h"
-#include "listener.h"
 #include "measure/arguments.h"
 #include "measure/fail.h"
+#include "socket.h"
 
 #include <signal.h>
 #include <stdlib.h>
 
 struct connection {
-    uv_tcp_t     tcp; /* its data is the connection */
+    bench_socket socket; /* its data is the connection */
     uv_write_t   write;
     bench_frames frames;
     uint64_t     now_ns; /* stamped by each read callback, as every server that keeps deadlines must */
@@ -35,9 +35,9 @@ static void connection_open(uv_stream_t *listener, int status)
     struct connection *connection = bench_alloc(1, sizeof *connection);
 
     bench_must(status, "listen");
-    bench_frames_init(&connection->frames, 0);
-    bench_listener_accept(listener, &connection->tcp, connection);
-    bench_must(uv_read_start((uv_stream_t *)&connection->tcp, connection_room, connection_read), "read");
+    bench_frames_init(&connection->frames, BENCH_FRAME_ANY_SIZE);
+    bench_socket_accept(listener, &connection->socket, connection);
+    bench_must(uv_read_start(&connection->socket.stream, connection_room, connection_read), "read");
 }
 
 static void connection_free(uv_handle_t *handle)
@@ -93,14 +93,26 @@ static void connection_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *r
         connection_echo(connection, stream);
 }
 
+static void serve(void *loop)
+{
+    uv_run(loop, UV_RUN_DEFAULT);
+}
+
 int main(int argc, char **argv)
 {
     bench_server_options options = bench_server_options_read(argc, argv);
-    uv_tcp_t             listener;
+    bench_socket        *listeners = bench_alloc(options.threads, sizeof *listeners);
+    uv_loop_t           *loops = bench_alloc(options.threads, sizeof *loops);
+    uv_thread_t          thread;
 
     if (options.silent)
         bench_fail_usage("the bare echo keeps nothing for a call, so it has no --silent");
     signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
-    bench_listener_open(&listener, uv_default_loop(), options.listen, connection_open);
-    return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+    for (size_t i = 0; i < options.threads; i++)
+        bench_must(uv_loop_init(&loops[i]), "make a loop");
+    bench_socket_listen(listeners, loops, options.threads, options.listen, connection_open);
+    for (size_t i = 1; i < options.threads; i++)
+        bench_must(uv_thread_create(&thread, serve, &loops[i]), "start a thread");
+    serve(&loops[0]);
+    return 0;
 }

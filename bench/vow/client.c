@@ -1,33 +1,37 @@
 /*
- * vow's echo, calling: N calls outstanding, each made again when its future has settled.
+ * vow's echo, calling: N calls outstanding, each made again when its future has settled, or at intended
+ * moments.
  *
- * All options are at their defaults: each call has a deadline, each reply passes the guard.
+ * All options are at their defaults but the largest message: each call has a deadline, each reply passes the
+ * guard. A connection is a channel of its own.
  */
-#include "echo.vow.h"
-#include "measure/arguments.h"
 #include "measure/fail.h"
 #include "measure/load.h"
+#include "peer.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <uv.h>
-#include <vow/vow.h>
 
 struct client {
-    vow_loop            *loop;
-    vow_channel         *channel;
-    Bench__Block         request;
-    uv_prepare_t         before_poll;
-    uint64_t             now_ns; /* one stamp for each iteration of the loop; 0: not taken yet */
-    bool                 over;
+    vow_loop     *loop;
+    vow_channel **channels;
+    struct slot  *free; /* those that are not outstanding */
+    Bench__Block  request;
+    uv_prepare_t  before_poll;
+    uv_poll_t     timer;
+    uint64_t      now_ns; /* one stamp for each iteration of the loop; 0: not taken yet */
+    bool          over;
+
     bench_client_options options;
     bench_load           load;
 };
 
-/* One of the N calls that are outstanding. */
+/* One of the N calls that can be outstanding. */
 struct slot {
     struct client *client;
-    uint64_t       sent_ns;
+    vow_channel   *channel;
+    struct slot   *next; /* of the free ones */
+    uint64_t       start_ns;
 };
 
 /* The clock is the benchmark's own, not the one of the library that is measured. */
@@ -50,7 +54,10 @@ static void client_stop(struct client *client)
     client->over = true;
     bench_load_print(&client->load);
     uv_close((uv_handle_t *)&client->before_poll, NULL);
-    vow_channel_close(client->channel); /* cancels what is outstanding */
+    if (client->load.interval_ns)
+        uv_close((uv_handle_t *)&client->timer, NULL);
+    for (size_t i = 0; i < client->options.connections; i++)
+        vow_channel_close(client->channels[i]); /* cancels what is outstanding */
     vow_loop_close(client->loop);
 }
 
@@ -64,7 +71,19 @@ static void client_check(const struct client *client, const vow_future *reply)
         bench_fail("%zu bytes came back where %zu were due", block->body.len, client->options.size);
 }
 
-static void slot_call(struct slot *slot);
+static void slot_answered(vow_future *reply, void *arg);
+
+/* Makes the calls that are due. */
+static void client_call(struct client *client)
+{
+    struct slot *slot = client->free;
+
+    while (slot && bench_load_call(&client->load, client_now_ns(client), &slot->start_ns)) {
+        client->free = slot->next;
+        vow_done(bench_echo_call(slot->channel, &client->request, NULL), slot_answered, slot);
+        slot = client->free;
+    }
+}
 
 static void slot_answered(vow_future *reply, void *arg)
 {
@@ -78,53 +97,82 @@ static void slot_answered(vow_future *reply, void *arg)
         client_stop(client);
         return;
     }
-    bench_load_answered(&client->load, slot->sent_ns, client_now_ns(client));
-    slot_call(slot);
+    bench_load_answered(&client->load, slot->start_ns, client_now_ns(client));
+    slot->next = client->free;
+    client->free = slot;
+    client_call(client);
 }
 
-static void slot_call(struct slot *slot)
+static void client_timer(uv_poll_t *timer, int status, int events)
 {
-    struct client *client = slot->client;
+    struct client *client = timer->data;
+    int            descriptor;
 
-    slot->sent_ns = client_now_ns(client);
-    vow_done(bench_echo_call(client->channel, &client->request, NULL), slot_answered, slot);
+    (void)events;
+    bench_must(status, "wait for the timer");
+    bench_must(uv_fileno((uv_handle_t *)timer, &descriptor), "find the timer");
+    bench_load_timer_clear(descriptor);
+    if (bench_load_goes_on(&client->load, client_now_ns(client)))
+        client_call(client);
+    else
+        client_stop(client);
 }
 
-static void client_start(struct client *client, struct slot *slots)
+static void client_open(struct client *client, struct slot *slots)
+{
+    size_t count = client->options.connections;
+
+    client->loop = vow_loop_attach(uv_default_loop());
+    if (!client->loop)
+        bench_fail("cannot attach to the loop: out of memory or file descriptors");
+    for (size_t i = 0; i < count; i++) {
+        client->channels[i] = vow_channel_open(client->loop, client->options.target,
+                                               VOW_CHANNEL(.max_message_size = BENCH_PEER_MESSAGE_MOST));
+        bench_peer_wait_for_arrival(client->channels[i]); /* connecting is not measured */
+    }
+    for (size_t i = client->options.outstanding; i-- > 0;) {
+        slots[i] = (struct slot){
+            .client = client,
+            .channel = client->channels[i % count],
+            .next = client->free,
+        };
+        client->free = &slots[i];
+    }
+}
+
+static void client_start(struct client *client)
 {
     uv_loop_t *uv = uv_default_loop();
 
-    client->loop = vow_loop_attach(uv);
-    if (!client->loop)
-        bench_fail("cannot attach to the loop: out of memory or file descriptors");
-    client->channel = vow_channel_open(client->loop, client->options.target, NULL);
     bench_must(uv_prepare_init(uv, &client->before_poll), "make a handle");
     client->before_poll.data = client;
     bench_must(uv_prepare_start(&client->before_poll, client_forget_time), "start a handle");
     uv_unref((uv_handle_t *)&client->before_poll);
 
     bench_load_begin(&client->load, &client->options, client_now_ns(client));
-    for (size_t i = 0; i < client->options.outstanding; i++) {
-        slots[i].client = client;
-        slot_call(&slots[i]);
+    if (client->load.interval_ns) {
+        client->timer.data = client;
+        bench_must(uv_poll_init(uv, &client->timer, bench_load_timer_open(&client->load)), "watch the timer");
+        bench_must(uv_poll_start(&client->timer, UV_READABLE, client_timer), "watch the timer");
     }
+    client_call(client);
 }
 
 int main(int argc, char **argv)
 {
-    static struct client client = { .request = BENCH__BLOCK__INIT };
+    static struct client client;
     struct slot         *slots;
 
     client.options = bench_client_options_read(argc, argv);
     slots = bench_alloc(client.options.outstanding, sizeof *slots);
-    client.request.body.data = bench_alloc(client.options.size, 1);
-    client.request.body.len = client.options.size;
-    memset(client.request.body.data, 'x', client.options.size);
-
-    client_start(&client, slots);
+    client.channels = bench_alloc(client.options.connections, sizeof(vow_channel *));
+    client.request = bench_peer_block(client.options.size);
+    client_open(&client, slots);
+    client_start(&client);
     uv_run(uv_default_loop(), UV_RUN_DEFAULT);
 
     free(client.request.body.data);
+    free(client.channels);
     free(slots);
     return 0;
 }

@@ -11,7 +11,8 @@ bench_peer_link bench_peer_open(const bench_client_options *options)
 
     if (!link.loop)
         bench_fail("cannot attach to the loop: out of memory or file descriptors");
-    link.channel = vow_channel_open(link.loop, options->target, NULL);
+    link.channel = vow_channel_open(link.loop, options->target,
+                                    VOW_CHANNEL(.max_message_size = BENCH_PEER_MESSAGE_MOST));
     return link;
 }
 

@@ -14,7 +14,9 @@ typedef struct bench_peer_link {
     vow_channel *channel;
 } bench_peer_link;
 
-/* On libuv's default loop, with all options at their defaults. */
+#define BENCH_PEER_MESSAGE_MOST (8 << 20) /* of server and client; all else is at its default */
+
+/* On libuv's default loop. */
 bench_peer_link bench_peer_open(const bench_client_options *options);
 void            bench_peer_close(bench_peer_link *link);
 

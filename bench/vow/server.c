@@ -1,17 +1,17 @@
 /*
  * vow's echo, serving: as a program would that knows nothing of benchmarks.
  *
- * All limits are at their defaults. Only a silent server raises two, both of them counts: it is sent more
- * calls than a server keeps by default, and leaves them unanswered, to let them be weighed.
+ * Limits are at their defaults, but that of the largest message. A silent server raises two more, both of
+ * them counts: it is sent more calls than a server keeps by default, and leaves them unanswered, to let them
+ * be weighed.
  */
-#include "echo.vow.h"
-#include "measure/arguments.h"
 #include "measure/fail.h"
+#include "peer.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <uv.h>
-#include <vow/vow.h>
 
 #define SILENT_CALLS 10000000
 
@@ -100,10 +100,11 @@ static vow_server *server_open(vow_loop *loop, bool silent)
     vow_server                        *server;
 
     if (silent)
-        server = vow_server_open(
-            loop, VOW_SERVER(.max_calls = SILENT_CALLS, .max_calls_per_connection = SILENT_CALLS));
+        server = vow_server_open(loop, VOW_SERVER(.max_message_size = BENCH_PEER_MESSAGE_MOST,
+                                                  .max_calls = SILENT_CALLS,
+                                                  .max_calls_per_connection = SILENT_CALLS));
     else
-        server = vow_server_open(loop, NULL);
+        server = vow_server_open(loop, VOW_SERVER(.max_message_size = BENCH_PEER_MESSAGE_MOST));
     bench_echo_serve(server, silent ? &silence : &echo, NULL);
     bench_streams_serve(server, &streams, NULL);
     return server;
@@ -125,18 +126,47 @@ static void print_address(const vow_server *server, const char *listen, bool sil
         bench_fail("cannot tell the address: %m");
 }
 
-int main(int argc, char **argv)
+/* One loop, as a program has that runs its own. */
+static int serve_alone(const bench_server_options *options)
 {
-    bench_server_options options = bench_server_options_read(argc, argv);
-    vow_loop            *loop = vow_loop_attach(uv_default_loop());
-    vow_server          *server;
-    vow_error            error;
+    vow_loop   *loop = vow_loop_attach(uv_default_loop());
+    vow_server *server;
+    vow_error   error;
 
     if (!loop)
         bench_fail("cannot attach to the loop: out of memory or file descriptors");
-    server = server_open(loop, options.silent);
-    if (vow_server_listen(server, options.listen, &error) != VOW_OK)
+    server = server_open(loop, options->silent);
+    if (vow_server_listen(server, options->listen, &error) != VOW_OK)
         bench_fail("%s", error.message);
-    print_address(server, options.listen, options.silent);
+    print_address(server, options->listen, options->silent);
     return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+}
+
+/* What each thread sets up; the last one tells the address, when all listen. */
+static vow_code thread_set_up(vow_loop *loop, size_t index, void *arg, vow_error *error)
+{
+    const bench_server_options *options = arg;
+    vow_server                 *server = server_open(loop, options->silent);
+    vow_code                    code = vow_server_listen(server, options->listen, error);
+
+    if (code == VOW_OK && index + 1 == options->threads)
+        print_address(server, options->listen, options->silent);
+    return code;
+}
+
+static int serve_on_threads(bench_server_options *options)
+{
+    vow_error error;
+
+    if (!vow_threads_start(options->threads, thread_set_up, options, &error))
+        bench_fail("%s", error.message);
+    for (;;)
+        pause();
+}
+
+int main(int argc, char **argv)
+{
+    bench_server_options options = bench_server_options_read(argc, argv);
+
+    return options.threads > 1 ? serve_on_threads(&options) : serve_alone(&options);
 }

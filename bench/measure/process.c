@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 uint64_t bench_process_cpu_ns(pid_t pid)
@@ -38,4 +39,18 @@ uint64_t bench_process_anon_bytes(pid_t pid)
     if (!kib)
         bench_fail("%s tells no RssAnon: a Linux of 4.5 or later is needed", path);
     return kib << 10;
+}
+
+void bench_process_raise_files(size_t count)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) != 0)
+        bench_fail("cannot read how many files may be open: %m");
+    files.rlim_cur = files.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &files) != 0)
+        bench_fail("cannot raise how many files may be open: %m");
+    if (files.rlim_max != RLIM_INFINITY && files.rlim_max < count)
+        bench_fail("%zu files are to be open at once, and the limit is %llu: raise it with ulimit -Hn", count,
+                   (unsigned long long)files.rlim_max);
 }

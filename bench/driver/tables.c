@@ -17,12 +17,17 @@ const bench_peer bench_peers[] = {
     { "grpc-cpp", "grpc_cpp", HAS_CALLS | HAS_STREAMS | HAS(H2LOAD), .has_unix = true, .threads = 2,
       .package = "libgrpc++1.51" },
     { "nghttpd", "nghttpd", HAS(H2LOAD), .package = "nghttp2-server" },
-    { "capnp", "capnp", HAS_CALLS | HAS_STREAMS, .has_unix = true, .threads = 2, .package = "libcapnp-0.9.2" },
+    { "capnp", "capnp", HAS_CALLS | HAS_STREAMS, .has_unix = true, .threads = 2,
+      .package = "libcapnp-0.9.2" },
     { "nng", "nng", HAS_CALLS | HAS(STREAM), .has_unix = true, .threads = 2, .receiver = "receiver",
       .package = "libnng1" },
-    { "zeromq", "zeromq", HAS_CALLS, .has_unix = true, .threads = 2, .package = "libzmq5" },
+    { "zeromq", "zeromq", HAS_CALLS | HAS_STREAMS, .has_unix = true, .threads = 2, .receiver = "receiver",
+      .package = "libzmq5" },
     { "thrift", "thrift", HAS_CALLS, .has_unix = true, .threads = 2, .package = "libthrift-0.17.0" },
-    { "redis", "redis", HAS_CALLS, .has_unix = true, .package = "redis-server" },
+    { "redis", "redis", HAS(ECHO) | HAS(CHAIN) | HAS(CONNECTIONS), .has_unix = true, .threads = 2,
+      .package = "redis-server" },
+    { "redis-benchmark", "redis_benchmark", HAS(ECHO), .has_unix = true, .threads = 2, .size = 32,
+      .has_no_rate = true, .package = "redis-tools" },
 };
 const size_t bench_peer_count = COUNT_OF(bench_peers);
 
@@ -81,7 +86,8 @@ bool bench_peer_runs(const bench_peer *peer, const bench_workload *workload)
     size_t threads = peer->threads ? peer->threads : 1;
 
     return (peer->kinds & BENCH_HAS(workload->kind)) && workload->threads <= threads &&
-           (!workload->over_unix || peer->has_unix) && (!peer->size || workload->size <= peer->size);
+           (!workload->over_unix || peer->has_unix) && (!peer->size || workload->size <= peer->size) &&
+           (!peer->has_no_rate || (workload->rate == 0 && workload->rate_of == 0));
 }
 
 void bench_peer_server(const bench_peer *peer, bench_kind kind, char *name, size_t size)

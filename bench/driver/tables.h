@@ -32,14 +32,15 @@ typedef enum bench_kind {
 
 typedef struct bench_peer {
     const char *name;
-    const char *programs; /* as the files are called: "grpc_cpp" */
-    unsigned    kinds;    /* BENCH_HAS of each that it has a part in */
-    const char *listen;   /* what its server is told; NULL: tcp://127.0.0.1:0 */
-    bool        has_unix; /* its server and client speak unix:///PATH, too */
-    size_t      threads;  /* the most that its server can use; 0: 1 */
-    size_t      size;     /* the most bytes that it takes in a message; 0: any of the workloads' */
-    const char *receiver; /* its server of BENCH_STREAM, where that is another program than "server" */
-    const char *package;  /* Debian's, whose version is reported; NULL: it is part of this tree */
+    const char *programs;    /* as the files are called: "grpc_cpp" */
+    unsigned    kinds;       /* BENCH_HAS of each that it has a part in */
+    const char *listen;      /* what its server is told; NULL: tcp://127.0.0.1:0 */
+    bool        has_unix;    /* its server and client speak unix:///PATH, too */
+    size_t      threads;     /* the most that its server can use; 0: 1 */
+    size_t      size;        /* the most bytes that it takes in a message; 0: any of the workloads' */
+    const char *receiver;    /* its server of BENCH_STREAM, where that is another program than "server" */
+    bool        has_no_rate; /* its client knows a closed loop only */
+    const char *package;     /* Debian's, whose version is reported; NULL: it is part of this tree */
 } bench_peer;
 
 typedef struct bench_workload {

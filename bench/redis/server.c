@@ -1,0 +1,133 @@
+/*
+ * redis-server, as a server of the benchmark: without files, on an address that is told when it answers.
+ *
+ * The idea: this process becomes redis-server, so that its processor time, its memory and its end are those
+ * of the process that was started. What waits until it answers, and tells the address then, is a child that
+ * has ended by the time it has.
+ */
+#include "link.h"
+#include "measure/arguments.h"
+#include "measure/fail.h"
+#include "measure/listen.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define WAIT_MS 10000
+#define PAUSE_MS 10
+#define BACKLOG "4096"  /* as redis advises where many connect at once */
+#define CLIENTS "12000" /* redis-server's default is 10,000 */
+
+/* A port that is free now: redis-server does not tell one that the system chose. */
+static int port_find(const char *url)
+{
+    struct sockaddr_in address;
+    socklen_t          size = sizeof address;
+    int                listener = bench_listen(url);
+
+    if (getsockname(listener, (struct sockaddr *)&address, &size) != 0)
+        bench_fail("cannot read the port: %m");
+    close(listener);
+    return ntohs(address.sin_port);
+}
+
+static bool server_answers(const char *url)
+{
+    redisContext *redis = bench_redis_connect(url);
+    redisReply   *reply = redis->err ? NULL : redisCommand(redis, "PING");
+    bool          answers = reply != NULL;
+
+    freeReplyObject(reply);
+    redisFree(redis);
+    return answers;
+}
+
+static void wait_and_tell(pid_t server, const char *url)
+{
+    for (int waited_ms = 0; waited_ms < WAIT_MS && kill(server, 0) == 0; waited_ms += PAUSE_MS) {
+        if (server_answers(url)) {
+            printf("%s maxclients=" CLIENTS "\n", url);
+            if (fflush(stdout) != 0)
+                bench_fail("cannot tell the address: %m");
+            return;
+        }
+        poll(NULL, 0, PAUSE_MS);
+    }
+    bench_fail("redis-server does not answer at %s", url);
+}
+
+/* In a grandchild, which redis-server need not wait for. */
+static void tell_when_it_answers(const char *url)
+{
+    pid_t server = getpid();
+    pid_t child = fork();
+
+    if (child < 0)
+        bench_fail("cannot start a process: %m");
+    if (child > 0) {
+        waitpid(child, NULL, 0);
+        return;
+    }
+    if (fork() == 0)
+        wait_and_tell(server, url);
+    _exit(0);
+}
+
+static void server_become(const char *port, const char *path, size_t threads)
+{
+    char  count[24];
+    char *argv[] = { "redis-server",
+                     "--port",
+                     (char *)port,
+                     "--bind",
+                     "127.0.0.1",
+                     "--save",
+                     "",
+                     "--appendonly",
+                     "no",
+                     "--maxclients",
+                     CLIENTS,
+                     "--tcp-backlog",
+                     BACKLOG,
+                     "--logfile",
+                     "/dev/null",
+                     "--io-threads",
+                     count,
+                     "--io-threads-do-reads",
+                     threads > 1 ? "yes" : "no",
+                     path ? "--unixsocket" : NULL,
+                     (char *)path,
+                     NULL };
+
+    snprintf(count, sizeof count, "%zu", threads);
+    dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO); /* the pipe is the child's alone now */
+    execvp(argv[0], argv);
+    bench_fail("cannot start redis-server: %m");
+}
+
+int main(int argc, char **argv)
+{
+    bench_server_options options = bench_server_options_read(argc, argv);
+    const char          *path = bench_redis_path(options.listen);
+    char                 port[16] = "0";
+    char                 url[160];
+
+    if (options.silent)
+        bench_fail_usage("redis-server answers every command, so it has no --silent");
+    if (path) {
+        snprintf(url, sizeof url, "%s", options.listen);
+    } else {
+        snprintf(port, sizeof port, "%d", port_find(options.listen));
+        snprintf(url, sizeof url, "tcp://127.0.0.1:%s", port);
+    }
+    tell_when_it_answers(url);
+    server_become(port, path, options.threads);
+}

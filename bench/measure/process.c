@@ -21,7 +21,8 @@ uint64_t bench_process_cpu_ns(pid_t pid)
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
 }
 
-uint64_t bench_process_anon_bytes(pid_t pid)
+/* A line of /proc/PID/status: `name` with its colon. */
+static uint64_t process_status_bytes(pid_t pid, const char *name)
 {
     char     path[64] = "/proc/self/status";
     char     line[256];
@@ -33,12 +34,24 @@ uint64_t bench_process_anon_bytes(pid_t pid)
     file = fopen(path, "r");
     if (!file)
         bench_fail("cannot read %s: %m", path);
-    while (!kib && fgets(line, sizeof line, file))
-        sscanf(line, "RssAnon: %" SCNu64 " kB", &kib);
+    while (!kib && fgets(line, sizeof line, file)) {
+        if (strncmp(line, name, strlen(name)) == 0)
+            sscanf(line + strlen(name), "%" SCNu64 " kB", &kib);
+    }
     fclose(file);
     if (!kib)
-        bench_fail("%s tells no RssAnon: a Linux of 4.5 or later is needed", path);
+        bench_fail("%s tells no %s a Linux of 4.5 or later is needed", path, name);
     return kib << 10;
+}
+
+uint64_t bench_process_anon_bytes(pid_t pid)
+{
+    return process_status_bytes(pid, "RssAnon:");
+}
+
+uint64_t bench_process_resident_bytes(pid_t pid)
+{
+    return process_status_bytes(pid, "VmRSS:");
 }
 
 void bench_process_raise_files(size_t count)

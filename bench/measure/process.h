@@ -23,6 +23,9 @@ uint64_t bench_process_cpu_ns(pid_t pid);
 /* Resident anonymous memory (RssAnon): heap and stacks, but no program text and no mapped files. */
 uint64_t bench_process_anon_bytes(pid_t pid);
 
+/* All resident memory (VmRSS), program text and libraries included. */
+uint64_t bench_process_resident_bytes(pid_t pid);
+
 /* Lets this process open as many files as the hard limit allows; fails if those are fewer than `count`. */
 void bench_process_raise_files(size_t count);
 

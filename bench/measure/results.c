@@ -27,6 +27,8 @@ const char *const bench_figure_names[BENCH_FIGURES] = {
     [BENCH_SERVER_BYTES_PER_CONNECTION] = "server_bytes_per_connection",
     [BENCH_ALONE_P50_US] = "alone_p50_us",
     [BENCH_ALONE_P99_US] = "alone_p99_us",
+    [BENCH_SERVER_IDLE_BYTES] = "server_idle_bytes",
+    [BENCH_SERVER_ADDED_BYTES] = "server_added_bytes",
 };
 
 bench_results bench_results_unknown(void)

@@ -37,6 +37,8 @@ typedef enum bench_figure {
     BENCH_SERVER_BYTES_PER_CONNECTION,
     BENCH_ALONE_P50_US, /* of what is measured beside something: the same without it */
     BENCH_ALONE_P99_US,
+    BENCH_SERVER_IDLE_BYTES,  /* resident, before the first connection */
+    BENCH_SERVER_ADDED_BYTES, /* of anonymous memory, by which the load made it grow at most */
     BENCH_FIGURES
 } bench_figure;
 

@@ -1,0 +1,143 @@
+/*
+ * nghttpd, serving files: the process becomes nghttpd once it has chosen a port.
+ *
+ *     --listen http+post://127.0.0.1:0   answers as gRPC's are shaped: HEADERS, DATA, and HEADERS with a
+ * status
+ *     --listen http+get://127.0.0.1:0    plain files, the least that a server of HTTP/2 can do
+ *
+ * nghttpd neither chooses a port nor says when it listens. So a child of this process waits until somebody
+ * answers, tells the address, and is gone.
+ */
+#include "measure/arguments.h"
+#include "measure/fail.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define START_TRIES 1000
+#define TRY_NS 10000000
+
+static const char post_scheme[] = "http+post://127.0.0.1:";
+static const char get_scheme[] = "http+get://127.0.0.1:";
+
+static struct sockaddr_in address_of(uint16_t port)
+{
+    return (struct sockaddr_in){
+        .sin_family = AF_INET,
+        .sin_port = htons(port),
+        .sin_addr = { htonl(INADDR_LOOPBACK) },
+    };
+}
+
+static int socket_open(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0)
+        bench_fail("cannot open a socket: %m");
+    return fd;
+}
+
+/* It may be another's when nghttpd comes to bind it, which then says so and ends. */
+static uint16_t free_port(void)
+{
+    struct sockaddr_in address = address_of(0);
+    socklen_t          size = sizeof address;
+    int                fd = socket_open();
+
+    if (bind(fd, (struct sockaddr *)&address, size) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+        bench_fail("cannot find a free port: %m");
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+static bool port_answers(uint16_t port)
+{
+    struct sockaddr_in address = address_of(port);
+    int                fd = socket_open();
+    bool               answers = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+
+    close(fd);
+    return answers;
+}
+
+static void announce(const char *scheme, uint16_t port)
+{
+    const struct timespec pause = { .tv_nsec = TRY_NS };
+    int                   tries = 0;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    while (!port_answers(port)) {
+        if (++tries == START_TRIES)
+            bench_fail("nghttpd does not listen");
+        nanosleep(&pause, NULL);
+    }
+    printf("%s%u\n", scheme, (unsigned)port);
+    if (fflush(stdout) != 0)
+        bench_fail("cannot tell the address: %m");
+    _exit(0);
+}
+
+/* Windows are as large as gRPC's become, and streams as many as vow takes. */
+static void become_nghttpd(bool as_grpc, uint16_t port, size_t threads)
+{
+    char        port_text[8], threads_text[24];
+    const char *plain[] = { "nghttpd", "--no-tls",   "-a",      "127.0.0.1", "-d", BENCH_NGHTTPD_FILES,
+                            "-m",      "1000",       "-w",      "22",        "-W", "22",
+                            "-n",      threads_text, port_text, NULL };
+    const char *like_grpc[] = { "nghttpd",
+                                "--no-tls",
+                                "-a",
+                                "127.0.0.1",
+                                "-d",
+                                BENCH_NGHTTPD_FILES,
+                                "-m",
+                                "1000",
+                                "-w",
+                                "22",
+                                "-W",
+                                "22",
+                                "-n",
+                                threads_text,
+                                "--no-content-length",
+                                "--trailer",
+                                "grpc-status: 0",
+                                port_text,
+                                NULL };
+    int         nowhere = open("/dev/null", O_WRONLY);
+
+    snprintf(port_text, sizeof port_text, "%u", (unsigned)port);
+    snprintf(threads_text, sizeof threads_text, "%zu", threads);
+    if (nowhere < 0 || dup2(nowhere, STDOUT_FILENO) < 0)
+        bench_fail("cannot open /dev/null: %m");
+    execvp("nghttpd", (char **)(as_grpc ? like_grpc : plain));
+    bench_fail("cannot run nghttpd: %m (Debian's package is nghttp2-server)");
+}
+
+int main(int argc, char **argv)
+{
+    bench_server_options options = bench_server_options_read(argc, argv);
+    bool                 as_grpc = strcmp(options.listen, "http+post://127.0.0.1:0") == 0;
+    uint16_t             port = free_port();
+    pid_t                child;
+
+    if (!as_grpc && strcmp(options.listen, "http+get://127.0.0.1:0") != 0)
+        bench_fail_usage("--listen must be %s0 or %s0", post_scheme, get_scheme);
+    if (options.silent)
+        bench_fail_usage("nghttpd always answers: there is no --silent");
+    child = fork();
+    if (child < 0)
+        bench_fail("cannot make a process: %m");
+    if (child == 0)
+        announce(as_grpc ? post_scheme : get_scheme, port);
+    become_nghttpd(as_grpc, port, options.threads);
+}

@@ -120,6 +120,19 @@ void vow_arena_free(vow_arena *arena, void *memory)
     }
 }
 
+vow_arena_mark vow_arena_here(const vow_arena *arena)
+{
+    return (vow_arena_mark){ arena->next, arena->end, arena->pieces.head.previous };
+}
+
+void vow_arena_go_back(vow_arena *arena, vow_arena_mark mark)
+{
+    while (arena->pieces.head.previous != mark.last)
+        piece_free(arena, VOW_OWNER(arena->pieces.head.previous, arena_piece, link));
+    arena->next = mark.next;
+    arena->end = mark.end;
+}
+
 bool vow_arena_adopt(vow_arena *arena, void *block, size_t size)
 {
     vow_arena_adopted *adopted;

@@ -40,6 +40,16 @@ void *vow_arena_alloc(vow_arena *arena, size_t size);
 /* Gives the memory of a large piece back before the arena ends; small ones stay. */
 void vow_arena_free(vow_arena *arena, void *memory);
 
+/* A place in an arena, and the way back to it: what was allocated behind it is given back. */
+typedef struct vow_arena_mark {
+    uint8_t  *next;
+    uint8_t  *end;
+    vow_link *last; /* of the pieces */
+} vow_arena_mark;
+
+vow_arena_mark vow_arena_here(const vow_arena *arena);
+void           vow_arena_go_back(vow_arena *arena, vow_arena_mark mark);
+
 /* Takes a block of the same vow_blocks, which then lives as long as the arena. False: it does not, and is not taken:
  * there is no memory, or the cap would be passed. */
 bool vow_arena_adopt(vow_arena *arena, void *block, size_t size);

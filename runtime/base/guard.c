@@ -1,5 +1,6 @@
 #include "runtime/base/guard.h"
 
+#include "runtime/base/fields.h"
 #include "runtime/base/utf8.h"
 #include "runtime/base/wire.h"
 
@@ -95,32 +96,6 @@ static bool is_packable(const ProtobufCFieldDescriptor *field)
     return kinds[field->type].wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
 }
 
-/* NULL when the type has no field of that number. */
-static inline const ProtobufCFieldDescriptor *field_find(const ProtobufCMessageDescriptor *descriptor,
-                                                         uint32_t                          number)
-{
-    const ProtobufCIntRange *range = descriptor->field_ranges;
-    size_t                   count = descriptor->n_field_ranges;
-    uint32_t                 index;
-
-    if (count == 0)
-        return NULL;
-    while (count > 1) { /* most types have one range only: 1 and what follows */
-        size_t half = count / 2;
-
-        if (number >= (uint32_t)range[half].start_value) {
-            range += half;
-            count -= half;
-        } else {
-            count = half;
-        }
-    }
-    index = number - (uint32_t)range->start_value; /* wraps beyond all ranges if it lies before this one */
-    if (index >= range[1].orig_index - range[0].orig_index)
-        return NULL;
-    return &descriptor->fields[range->orig_index + index];
-}
-
 /* --- Refusing --- */
 
 /* `field` may be NULL: it is the message as a whole that is refused. */
@@ -141,7 +116,7 @@ static vow_code refuse(const guard_scan *scan, vow_code code, const ProtobufCMes
 static vow_code refuse_malformed(const guard_scan *scan, const guard_frame *frame, uint32_t number,
                                  const char *fault)
 {
-    const ProtobufCFieldDescriptor *field = field_find(frame->descriptor, number);
+    const ProtobufCFieldDescriptor *field = vow_field_find(frame->descriptor, number);
 
     if (field || number == 0)
         return refuse(scan, VOW_INVALID_ARGUMENT, frame->descriptor, field, "%s", fault);
@@ -341,7 +316,7 @@ static vow_code message_count_more(guard_scan *scan, guard_frame *frame, size_t 
 
     counts_clear(scan, frame, first);
     while (element.end < frame->end && !vow_wire_read(&element, element.end, frame->end)) {
-        const ProtobufCFieldDescriptor *field = field_find(frame->descriptor, element.number);
+        const ProtobufCFieldDescriptor *field = vow_field_find(frame->descriptor, element.number);
         uint32_t                       *counter = field ? counter_of(scan, frame, field, first) : NULL;
         size_t                          count = 1;
 
@@ -407,7 +382,7 @@ static vow_code message_measure(guard_scan *scan, guard_frame *frame)
 
         if (fault)
             return refuse_malformed(scan, frame, element.number, fault);
-        field = field_find(frame->descriptor, element.number);
+        field = vow_field_find(frame->descriptor, element.number);
         if (field) {
             code = element_measure(scan, frame, field, &element);
             if (code != VOW_OK)
@@ -472,7 +447,7 @@ static vow_code child_enter(guard_scan *scan, guard_frame *frame)
 
     do { /* it has been measured, so every element is sound and there is one that is a sub-message */
         (void)vow_wire_read(&element, element.end, frame->end);
-        field = field_find(frame->descriptor, element.number);
+        field = vow_field_find(frame->descriptor, element.number);
     } while (!field || field->type != PROTOBUF_C_TYPE_MESSAGE);
 
     frame->at = element.end;

@@ -1,5 +1,6 @@
 #include "runtime/base/unpack.h"
 
+#include "runtime/base/flat.h"
 #include "runtime/base/guard.h"
 
 #include <string.h>
@@ -82,8 +83,10 @@ ProtobufCMessage *vow_unpack(vow_arena *arena, const ProtobufCMessageDescriptor 
 {
     const vow_guard_limits limits = { .max_memory = arena->cap };
     vow_guard_need         need;
-    ProtobufCMessage      *message;
+    ProtobufCMessage      *message = vow_flat_unpack(arena, descriptor, packed->data, packed->size);
 
+    if (message)
+        return message;
     if (vow_guard_scan(descriptor, packed->data, packed->size, &limits, &need, error) != VOW_OK)
         return NULL;
     if (rest_size(packed, &need.large) <= VOW_UNPACK_REST_MAX &&

@@ -1,10 +1,10 @@
 /*
  * From the bytes of a message to the message, in an arena.
  *
- * The idea: the guard looks first, and then protobuf-c unpacks what it has let through. protobuf-c copies
- * all; so of a message that is mostly one large `bytes` field only the rest is given to it, with that field
- * empty. The field then points to where its bytes have been since they came, in the block of the message,
- * which the arena takes.
+ * The idea: what is flat goes the short way (flat.h). Of all else, the guard looks first, and then protobuf-c
+ * unpacks what it has let through. protobuf-c copies all; so of a message that is mostly one large `bytes`
+ * field only the rest is given to it, with that field empty. The field then points to where its bytes have
+ * been since they came, in the block of the message, which the arena takes.
  *
  * The message is the same in either case, but for where its bytes begin: what points into a block is not
  * aligned.

@@ -1,0 +1,272 @@
+#include "runtime/base/flat.h"
+
+#include "runtime/base/fields.h"
+#include "runtime/base/utf8.h"
+
+#include <string.h>
+
+/* A bit for each tells which have come. */
+#define FIELDS_MAX 64
+
+/* Tags and lengths of up to 2 bytes: field numbers below 2,048, and any length within VOW_FLAT_MAX. */
+#define SHORT_BYTES 2
+
+_Static_assert(VOW_FLAT_MAX < (size_t)1 << (7 * SHORT_BYTES), "a short number holds any length");
+
+static inline bool is_plain(const ProtobufCFieldDescriptor *field)
+{
+    return field->label != PROTOBUF_C_LABEL_REPEATED && !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) &&
+           field->type != PROTOBUF_C_TYPE_MESSAGE;
+}
+
+static inline uint32_t wire_type_of(ProtobufCType type)
+{
+    switch (type) {
+    case PROTOBUF_C_TYPE_SFIXED32:
+    case PROTOBUF_C_TYPE_FIXED32:
+    case PROTOBUF_C_TYPE_FLOAT:
+        return PROTOBUF_C_WIRE_TYPE_32BIT;
+    case PROTOBUF_C_TYPE_SFIXED64:
+    case PROTOBUF_C_TYPE_FIXED64:
+    case PROTOBUF_C_TYPE_DOUBLE:
+        return PROTOBUF_C_WIRE_TYPE_64BIT;
+    case PROTOBUF_C_TYPE_STRING:
+    case PROTOBUF_C_TYPE_BYTES:
+    case PROTOBUF_C_TYPE_MESSAGE:
+        return PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
+    default:
+        return PROTOBUF_C_WIRE_TYPE_VARINT;
+    }
+}
+
+/* Where reading is. All functions that take one give false where it is not plain. */
+typedef struct flat_reader {
+    const uint8_t *at;
+    const uint8_t *end;
+    vow_arena     *arena;
+} flat_reader;
+
+static inline bool read_short(flat_reader *reader, uint32_t *value)
+{
+    const uint8_t *at = reader->at;
+
+    if (at < reader->end && at[0] < 0x80) {
+        *value = at[0];
+        reader->at = at + 1;
+        return true;
+    }
+    if (reader->end - at < SHORT_BYTES || at[1] >= 0x80)
+        return false;
+    *value = (at[0] & 0x7fu) | (uint32_t)at[1] << 7;
+    reader->at = at + SHORT_BYTES;
+    return true;
+}
+
+/* A tenth byte is 1: negative numbers have it. protobuf-c drops other bits there, but not of a bool. */
+static inline bool read_varint(flat_reader *reader, uint64_t *value)
+{
+    uint64_t read = 0;
+
+    for (unsigned shift = 0; shift < 64 && reader->at < reader->end; shift += 7) {
+        uint8_t byte = *reader->at++;
+
+        if (shift == 63 && byte != 1)
+            return false;
+        read |= (uint64_t)(byte & 0x7f) << shift;
+        if (byte < 0x80) {
+            *value = read;
+            return true;
+        }
+    }
+    return false;
+}
+
+static inline bool read_fixed(flat_reader *reader, size_t size, uint64_t *value)
+{
+    uint64_t read = 0;
+
+    if ((size_t)(reader->end - reader->at) < size)
+        return false;
+    for (size_t i = 0; i < size; i++)
+        read |= (uint64_t)reader->at[i] << (8 * i);
+    reader->at += size;
+    *value = read;
+    return true;
+}
+
+static inline bool read_content(flat_reader *reader, const uint8_t **content, uint32_t *size)
+{
+    if (!read_short(reader, size) || *size > (size_t)(reader->end - reader->at))
+        return false;
+    *content = reader->at;
+    reader->at += *size;
+    return true;
+}
+
+static inline bool read_string(flat_reader *reader, void *member)
+{
+    const uint8_t *content;
+    uint32_t       size;
+    char          *copy;
+
+    if (!read_content(reader, &content, &size) || vow_utf8_span(content, size) < size)
+        return false;
+    copy = vow_arena_alloc(reader->arena, (size_t)size + 1);
+    if (!copy)
+        return false;
+    memcpy(copy, content, size);
+    copy[size] = '\0';
+    memcpy(member, &copy, sizeof copy);
+    return true;
+}
+
+static inline bool read_bytes(flat_reader *reader, void *member)
+{
+    ProtobufCBinaryData copy = { 0, NULL };
+    const uint8_t      *content;
+    uint32_t            size;
+
+    if (!read_content(reader, &content, &size))
+        return false;
+    if (size > 0) {
+        copy = (ProtobufCBinaryData){ size, vow_arena_alloc(reader->arena, size) };
+        if (!copy.data)
+            return false;
+        memcpy(copy.data, content, size);
+    }
+    memcpy(member, &copy, sizeof copy);
+    return true;
+}
+
+static inline void set_32(void *member, uint64_t value)
+{
+    uint32_t low = (uint32_t)value;
+
+    memcpy(member, &low, sizeof low);
+}
+
+static inline void set_bool(void *member, uint64_t value)
+{
+    protobuf_c_boolean truth = value != 0;
+
+    memcpy(member, &truth, sizeof truth);
+}
+
+/* As ZigZag has numbers: 0, -1, 1, -2, ... */
+static inline uint64_t unzigzag(uint64_t value)
+{
+    return value >> 1 ^ (0 - (value & 1));
+}
+
+static inline bool read_number(flat_reader *reader, uint32_t wire_type, uint64_t *value)
+{
+    switch (wire_type) {
+    case PROTOBUF_C_WIRE_TYPE_VARINT:
+        return read_varint(reader, value);
+    case PROTOBUF_C_WIRE_TYPE_32BIT:
+        return read_fixed(reader, 4, value);
+    case PROTOBUF_C_WIRE_TYPE_64BIT:
+        return read_fixed(reader, 8, value);
+    default:
+        return false;
+    }
+}
+
+static inline bool read_value(flat_reader *reader, const ProtobufCFieldDescriptor *field, uint32_t wire_type,
+                              void *member)
+{
+    uint64_t value = 0;
+
+    if (wire_type != wire_type_of(field->type))
+        return false;
+    if (wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED && !read_number(reader, wire_type, &value))
+        return false;
+    switch (field->type) {
+    case PROTOBUF_C_TYPE_STRING:
+        return read_string(reader, member);
+    case PROTOBUF_C_TYPE_BYTES:
+        return read_bytes(reader, member);
+    case PROTOBUF_C_TYPE_BOOL:
+        set_bool(member, value);
+        return true;
+    case PROTOBUF_C_TYPE_SINT32:
+        set_32(member, unzigzag((uint32_t)value));
+        return true;
+    case PROTOBUF_C_TYPE_SINT64:
+        value = unzigzag(value);
+        memcpy(member, &value, sizeof value);
+        return true;
+    case PROTOBUF_C_TYPE_INT64:
+    case PROTOBUF_C_TYPE_UINT64:
+    case PROTOBUF_C_TYPE_SFIXED64:
+    case PROTOBUF_C_TYPE_FIXED64:
+    case PROTOBUF_C_TYPE_DOUBLE:
+        memcpy(member, &value, sizeof value);
+        return true;
+    default:
+        set_32(member, value);
+        return true;
+    }
+}
+
+static inline bool read_field(flat_reader *reader, const ProtobufCMessageDescriptor *descriptor,
+                              void *message, uint64_t *seen)
+{
+    const ProtobufCFieldDescriptor *field;
+    uint32_t                        tag;
+    size_t                          index;
+
+    if (!read_short(reader, &tag))
+        return false;
+    field = vow_field_find(descriptor, tag >> 3);
+    if (!field)
+        return false;
+    index = (size_t)(field - descriptor->fields);
+    if (*seen >> index & 1)
+        return false;
+    *seen |= (uint64_t)1 << index;
+    if (!is_plain(field))
+        return false;
+    if (field->quantifier_offset)
+        set_bool((uint8_t *)message + field->quantifier_offset, true);
+    return read_value(reader, field, tag & 7, (uint8_t *)message + field->offset);
+}
+
+static bool lacks_required(const ProtobufCMessageDescriptor *descriptor, uint64_t seen)
+{
+    for (size_t i = 0; i < descriptor->n_fields; i++) {
+        if (descriptor->fields[i].label == PROTOBUF_C_LABEL_REQUIRED && !(seen >> i & 1))
+            return true;
+    }
+    return false;
+}
+
+/* Of each field, one string or one value of bytes comes at most; their sum is in `size`. */
+static bool may_be_flat(const vow_arena *arena, const ProtobufCMessageDescriptor *descriptor, size_t size)
+{
+    return size <= VOW_FLAT_MAX && descriptor->n_fields <= FIELDS_MAX && descriptor->message_init &&
+           descriptor->sizeof_message + size + (descriptor->n_fields + 1) * VOW_ARENA_ALIGNMENT <= arena->cap;
+}
+
+ProtobufCMessage *vow_flat_unpack(vow_arena *arena, const ProtobufCMessageDescriptor *descriptor,
+                                  const uint8_t *data, size_t size)
+{
+    flat_reader       reader = { data, size ? data + size : data, arena };
+    vow_arena_mark    mark = vow_arena_here(arena);
+    ProtobufCMessage *message;
+    uint64_t          seen = 0;
+    bool              plain = true;
+
+    if (!may_be_flat(arena, descriptor, size))
+        return NULL;
+    message = vow_arena_alloc(arena, descriptor->sizeof_message);
+    if (!message)
+        return NULL;
+    descriptor->message_init(message);
+    while (plain && reader.at < reader.end)
+        plain = read_field(&reader, descriptor, message, &seen);
+    if (plain && !lacks_required(descriptor, seen))
+        return message;
+    vow_arena_go_back(arena, mark);
+    return NULL;
+}

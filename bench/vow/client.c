@@ -126,8 +126,7 @@ static void client_open(struct client *client, struct slot *slots)
     if (!client->loop)
         bench_fail("cannot attach to the loop: out of memory or file descriptors");
     for (size_t i = 0; i < count; i++) {
-        client->channels[i] = vow_channel_open(client->loop, client->options.target,
-                                               VOW_CHANNEL(.max_message_size = BENCH_PEER_MESSAGE_MOST));
+        client->channels[i] = bench_peer_channel(client->loop, client->options.target);
         bench_peer_wait_for_arrival(client->channels[i]); /* connecting is not measured */
     }
     for (size_t i = client->options.outstanding; i-- > 0;) {

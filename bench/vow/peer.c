@@ -5,14 +5,28 @@
 #include <string.h>
 #include <uv.h>
 
+bool bench_peer_has_tls(const char *url)
+{
+    return strncmp(url, "tls://", 6) == 0 || strncmp(url, "grpcs://", 8) == 0;
+}
+
+vow_channel *bench_peer_channel(vow_loop *loop, const char *target)
+{
+    vow_tls_options     tls = *VOW_TLS(.ca_file = BENCH_CERTIFICATE);
+    vow_channel_options options = *VOW_CHANNEL(.max_message_size = BENCH_PEER_MESSAGE_MOST);
+
+    if (bench_peer_has_tls(target))
+        options.tls = &tls;
+    return vow_channel_open(loop, target, &options);
+}
+
 bench_peer_link bench_peer_open(const bench_client_options *options)
 {
     bench_peer_link link = { .loop = vow_loop_attach(uv_default_loop()) };
 
     if (!link.loop)
         bench_fail("cannot attach to the loop: out of memory or file descriptors");
-    link.channel = vow_channel_open(link.loop, options->target,
-                                    VOW_CHANNEL(.max_message_size = BENCH_PEER_MESSAGE_MOST));
+    link.channel = bench_peer_channel(link.loop, options->target);
     return link;
 }
 

@@ -7,6 +7,7 @@
 #include "echo.vow.h"
 #include "measure/arguments.h"
 
+#include <stdbool.h>
 #include <vow/vow.h>
 
 typedef struct bench_peer_link {
@@ -15,6 +16,12 @@ typedef struct bench_peer_link {
 } bench_peer_link;
 
 #define BENCH_PEER_MESSAGE_MOST (8 << 20) /* of server and client; all else is at its default */
+
+/* Is it tls:// or grpcs://? */
+bool bench_peer_has_tls(const char *url);
+
+/* Trusts the certificate that the build has made for the server. */
+vow_channel *bench_peer_channel(vow_loop *loop, const char *target);
 
 /* On libuv's default loop. */
 bench_peer_link bench_peer_open(const bench_client_options *options);

@@ -19,6 +19,8 @@ typedef enum bench_kind {
     BENCH_TALK,        /* [talk] messages on one stream, which the server sends back, N unanswered at most */
     BENCH_CHAIN,       /* [chain] 8 calls, each made when the one before was answered, count as one; over
                           bench_proxy */
+    BENCH_TO_GRPC_CPP, /* [client] of every peer that speaks gRPC, against the server of gRPC C++ */
+    BENCH_TO_VOW,      /* [client] of the same, against vow's */
     BENCH_H2LOAD,      /* bench_h2load_client, of all servers that speak HTTP/2 */
     BENCH_BESIDE,      /* [beside] small calls alone, then beside a bulk stream on the same connection */
     BENCH_CALLS,       /* [weigh] weighed: calls that are never answered */

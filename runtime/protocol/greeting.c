@@ -1,6 +1,7 @@
 #include "runtime/protocol/greeting.h"
 
 #include "runtime/base/memory.h"
+#include "runtime/protocol/life.h"
 
 #include <string.h>
 
@@ -350,18 +351,11 @@ vow_session *vow_greeting_open(vow_stream *stream, const vow_session_options *op
         vow_stream_close(stream);
         return NULL;
     }
-    greeting->base.protocol = &protocol_greeting;
-    greeting->base.events = events;
-    greeting->base.owner = owner;
-    greeting->base.loop = stream->loop;
-    greeting->base.stream = stream;
-    greeting->base.options = *options;
-    vow_map_init(&greeting->base.calls);
+    vow_session_init(&greeting->base, &protocol_greeting, stream, options, events, owner);
     vow_task_init(&greeting->step, greeting_step);
     vow_timer_init(&greeting->timer, greeting_timed_out);
     vow_timers_arm(&scheduler->timers, &greeting->timer,
                    vow_scheduler_after_ms(scheduler, options->message_timeout_ms));
-    vow_loop_object_born(stream->loop);
     vow_stream_adopt(stream, &stream_events, greeting);
     return &greeting->base;
 }

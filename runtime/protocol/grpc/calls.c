@@ -102,7 +102,7 @@ static void table_add_metadata(field_table *table, const vow_metadata *metadata)
 
 /* Life */
 
-static vow_grpc_call *call_new(vow_grpc *grpc)
+vow_grpc_call *vow_grpc_call_new(vow_grpc *grpc)
 {
     size_t         block_size = sizeof(vow_grpc_call);
     vow_grpc_call *call = vow_held_take(&grpc->base, &block_size);
@@ -128,18 +128,12 @@ static void call_free(vow_grpc_call *call)
     vow_held_give(session, call, call->block_size);
 }
 
-static void call_attach(vow_grpc_call *call, vow_wire *wire, bool is_ours)
+void vow_grpc_attach(vow_grpc_call *call, vow_wire *wire, bool is_ours)
 {
-    vow_grpc *grpc = call->grpc;
-
     call->wire = wire;
-    wire->node.key = (uint64_t)call->id;
-    wire->session = &grpc->base;
     wire->flow = call;
-    wire->is_ours = is_ours;
     wire->queued = call->queued;
-    grpc->base.our_calls += is_ours;
-    vow_map_insert(&grpc->base.calls, &wire->node);
+    vow_life_add_call(&call->grpc->life, wire, (uint64_t)call->id, is_ours);
 }
 
 /* The session forgets the wire. */
@@ -147,9 +141,7 @@ static void call_detach(vow_grpc_call *call)
 {
     vow_wire *wire = call->wire;
 
-    vow_map_remove(&call->grpc->base.calls, &wire->node);
-    call->grpc->base.our_calls -= wire->is_ours;
-    wire->session = NULL;
+    vow_life_remove_call(&call->grpc->life, wire);
     wire->flow = NULL;
     call->wire = NULL;
     call->held = 0; /* what comes from now on is dropped, and holds up nobody */
@@ -165,15 +157,12 @@ void vow_grpc_end(vow_grpc_call *call, const vow_ending *ending)
 {
     vow_grpc *grpc = call->grpc;
     vow_wire *wire = call->wire;
-    bool      is_ours = wire->is_ours;
 
     call_detach(call);
-    grpc->base.events->ended(wire, ending);
-    if (is_ours && grpc->state == VOW_GRPC_OPEN && !grpc->base.goes_away)
-        grpc->base.events->place(grpc->base.owner);
+    vow_life_call_ended(&grpc->life, wire, ending);
 }
 
-static void call_reset(vow_grpc_call *call, uint32_t error)
+void vow_grpc_reset(vow_grpc_call *call, uint32_t error)
 {
     vow_grpc *grpc = call->grpc;
 
@@ -193,7 +182,7 @@ void vow_grpc_fail(vow_grpc_call *call, vow_status status)
     if (call->grpc->base.options.is_server)
         vow_grpc_tell_end(call, ending);
     else
-        call_reset(call, NGHTTP2_CANCEL);
+        vow_grpc_reset(call, NGHTTP2_CANCEL);
     if (call->wire)
         vow_grpc_end(call, ending);
     vow_status_done(&status);
@@ -215,13 +204,6 @@ static void ended_by_http2(vow_grpc_call *call, uint32_t error)
     vow_status_done(&status);
 }
 
-static void ghost_ends(vow_grpc *grpc)
-{
-    grpc->base.our_calls--;
-    if (grpc->state == VOW_GRPC_OPEN) /* also of a session that goes away: it may have been the last */
-        grpc->base.events->place(grpc->base.owner);
-}
-
 int vow_grpc_on_stream_close(nghttp2_session *http, int32_t id, uint32_t error, void *user)
 {
     vow_grpc      *grpc = user;
@@ -240,7 +222,7 @@ int vow_grpc_on_stream_close(nghttp2_session *http, int32_t id, uint32_t error, 
     is_ghost = call->is_ghost;
     call_free(call);
     if (is_ghost)
-        ghost_ends(grpc);
+        vow_life_ghost_ended(&grpc->life);
     return 0;
 }
 
@@ -350,7 +332,7 @@ vow_code vow_grpc_begin(vow_session *session, vow_wire *wire, const vow_begin *b
 
     if (begin_check(grpc, status) != VOW_OK)
         return VOW_RESOURCE_EXHAUSTED;
-    call = call_new(grpc);
+    call = vow_grpc_call_new(grpc);
     *status = vow_status_no_memory();
     if (!call)
         return VOW_RESOURCE_EXHAUSTED;
@@ -362,21 +344,19 @@ vow_code vow_grpc_begin(vow_session *session, vow_wire *wire, const vow_begin *b
         call_free(call);
         return VOW_RESOURCE_EXHAUSTED;
     }
-    call_attach(call, wire, true);
+    vow_grpc_attach(call, wire, true);
     if (nghttp2_session_get_next_stream_id(grpc->http) > INT32_MAX - 2u)
         vow_grpc_ids_run_out(grpc);
     vow_grpc_flush_later(grpc);
     return VOW_OK;
 }
 
-/* Towards others' servers, too, vow cancels no more than they allow; what is beyond runs on, keeps its place,
- * and is not listened to. */
+/* A call that must not be cancelled runs on, keeps its place, and is not listened to. */
 static bool cancel_leaves_ghost(vow_grpc_call *call)
 {
     vow_grpc *grpc = call->grpc;
 
-    if (vow_bucket_take(&grpc->watch.cancels, 1, vow_scheduler_now_ns(vow_grpc_scheduler(grpc))) ||
-        !call->ends_out || call->queued)
+    if (vow_life_may_cancel(&grpc->life) || !call->ends_out || call->queued)
         return false;
     call->is_ghost = true;
     grpc->base.our_calls++;
@@ -390,7 +370,7 @@ void vow_grpc_cancel(vow_wire *wire)
 
     call_detach(call);
     if (!is_ours || !vow_grpc_is_alive(call->grpc) || !cancel_leaves_ghost(call))
-        call_reset(call, NGHTTP2_CANCEL);
+        vow_grpc_reset(call, NGHTTP2_CANCEL);
 }
 
 /* Answering */
@@ -499,6 +479,16 @@ static bool keep_trailers(vow_grpc_call *call, const vow_ending *ending)
     return true;
 }
 
+void vow_grpc_tell_http(vow_grpc_call *call, const char *http_status)
+{
+    nghttp2_nv fields[] = { field_text(":status", http_status) };
+
+    if (nghttp2_submit_response(call->grpc->http, call->id, fields, 1, NULL) != 0)
+        vow_grpc_lose(call->grpc, vow_status_no_memory());
+    call->ends_out = true;
+    vow_grpc_flush_later(call->grpc);
+}
+
 void vow_grpc_tell_end(vow_grpc_call *call, const vow_ending *ending)
 {
     vow_grpc *grpc = call->grpc;
@@ -523,7 +513,7 @@ void vow_grpc_answer(vow_wire *wire, const ProtobufCMessage *message, const vow_
 {
     vow_grpc_call *call = wire->flow;
 
-    vow_bucket_give(&call->grpc->watch.cancels, VOW_CANCELS_PER_ANSWER);
+    vow_life_answered(&call->grpc->life);
     if (message && vow_grpc_queue(call, wire, message) != VOW_OK)
         ending = VOW_ENDING(.status = vow_status_no_memory());
     vow_grpc_tell_end(call, ending);
@@ -533,282 +523,7 @@ void vow_grpc_answer(vow_wire *wire, const ProtobufCMessage *message, const vow_
         call_detach(call);
 }
 
-/* What comes: headers */
-
-int vow_grpc_on_begin_headers(nghttp2_session *http, const nghttp2_frame *frame, void *user)
-{
-    vow_grpc      *grpc = user;
-    vow_grpc_call *call;
-
-    vow_grpc_fields_clear(&grpc->fields);
-    if (frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
-        return 0;
-    call = vow_grpc_is_alive(grpc) ? call_new(grpc) : NULL;
-    if (!call)
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    call->id = frame->hd.stream_id;
-    nghttp2_session_set_stream_user_data(http, call->id, call);
-    return 0;
-}
-
-int vow_grpc_on_header(nghttp2_session *http, const nghttp2_frame *frame, const uint8_t *name,
-                       size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags, void *user)
-{
-    vow_grpc *grpc = user;
-
-    (void)http;
-    (void)frame;
-    (void)flags;
-    /* A few bytes can stand for thousands in the table. Beyond the limit the stream is reset, and nghttp2
-     * goes on without telling: the table must stay in step. */
-    if (!vow_grpc_fields_add(&grpc->fields, name, name_size, value, value_size))
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    return 0;
-}
-
-/* A client that speaks HTTP and not gRPC is told so in HTTP. */
-static void request_refuse_http(vow_grpc_call *call, const char *http_status)
-{
-    nghttp2_nv fields[] = { field_text(":status", http_status) };
-
-    if (nghttp2_submit_response(call->grpc->http, call->id, fields, 1, NULL) != 0)
-        vow_grpc_lose(call->grpc, vow_status_no_memory());
-    call->ends_out = true;
-    vow_grpc_flush_later(call->grpc);
-}
-
-/* What is wrong with a request, before rpc is asked; OK: nothing. */
-static vow_status request_check(const vow_grpc *grpc)
-{
-    const vow_grpc_fields *fields = &grpc->fields;
-
-    if (fields->fault.code != VOW_OK)
-        return vow_status_share(&fields->fault);
-    if (!fields->takes_trailers)
-        return vow_status_make(VOW_INTERNAL,
-                               "the request lacks \"te: trailers\": a proxy on the way takes no trailers");
-    if (fields->path[0] != '/' || !fields->path[1])
-        return vow_status_make(VOW_UNIMPLEMENTED,
-                               "\"%s\" is no path of a method: it is /package.Service/Method", fields->path);
-    if (fields->is_unknown)
-        return vow_status_make(VOW_UNIMPLEMENTED,
-                               "messages have the encoding \"%s\"; known here are " VOW_GRPC_ENCODINGS,
-                               fields->encoding);
-    if (grpc->base.calls.count >= grpc->base.options.max_calls)
-        return vow_status_make(VOW_RESOURCE_EXHAUSTED,
-                               "the connection has %zu calls, its limit (max_calls_per_connection)",
-                               grpc->base.calls.count);
-    return VOW_STATUS_OK;
-}
-
-static uint64_t request_deadline(vow_grpc *grpc)
-{
-    uint64_t now = vow_scheduler_now_ns(vow_grpc_scheduler(grpc));
-    uint64_t timeout = grpc->fields.timeout_ns;
-
-    return timeout == 0 || timeout >= UINT64_MAX - 1 - now ? UINT64_MAX : now + timeout;
-}
-
-/* Asks rpc for a wire. NULL: refused, and `arrival` says why. */
-static vow_wire *request_admit(vow_grpc *grpc, vow_arrival *arrival)
-{
-    vow_metadata *metadata;
-    size_t        block_size = 0;
-    vow_wire     *wire;
-
-    if (vow_grpc_fields_metadata(&grpc->fields, &metadata, &block_size) != VOW_OK) {
-        arrival->refusal = vow_status_no_memory();
-        return NULL;
-    }
-    arrival->metadata = metadata;
-    wire = grpc->base.events->began(grpc->base.owner, arrival);
-    if (metadata)
-        vow_held_give(&grpc->base, metadata, block_size);
-    return wire;
-}
-
-static void request_came(vow_grpc_call *call)
-{
-    vow_grpc   *grpc = call->grpc;
-    const char *method = grpc->fields.path + 1;
-    vow_arrival arrival = { .method = method, .shape_is_unknown = true, .refusal = request_check(grpc) };
-    vow_wire   *wire = NULL;
-
-    if (!grpc->fields.is_post || !grpc->fields.is_grpc) {
-        vow_status_done(&arrival.refusal);
-        request_refuse_http(call, grpc->fields.is_post ? "415" : "405");
-        return;
-    }
-    call->takes_gzip = grpc->fields.takes_gzip;
-    call->has_gzip_in = grpc->fields.is_gzip;
-    call->is_encoded = grpc->fields.is_unknown;
-    if (arrival.refusal.code == VOW_OK) {
-        arrival.deadline_ns = request_deadline(grpc);
-        arrival.handler = grpc->base.events->resolve(grpc->base.owner, method);
-        wire = request_admit(grpc, &arrival);
-    }
-    if (wire) {
-        call->is_unary_in = !arrival.streams;
-        call_attach(call, wire, false);
-        call->begun_ns = call->is_unary_in ? grpc->base.heard_ns : 0;
-    } else {
-        vow_grpc_tell_end(call, VOW_ENDING(.status = arrival.refusal));
-    }
-    vow_status_done(&arrival.refusal);
-}
-
-/* "HTTP to gRPC Status Code Mapping" of gRPC's documents. */
-static vow_code code_of_http_status(unsigned status)
-{
-    switch (status) {
-    case 400:
-        return VOW_INTERNAL;
-    case 401:
-        return VOW_UNAUTHENTICATED;
-    case 403:
-        return VOW_PERMISSION_DENIED;
-    case 404:
-        return VOW_UNIMPLEMENTED;
-    case 429:
-    case 502:
-    case 503:
-    case 504:
-        return VOW_UNAVAILABLE;
-    default:
-        return VOW_UNKNOWN;
-    }
-}
-
-static vow_status status_of_fields(const vow_grpc_fields *fields)
-{
-    vow_status status;
-
-    if (fields->status == VOW_OK)
-        return VOW_STATUS_OK;
-    status = vow_status_make((vow_code)fields->status, "%.*s", (int)fields->message.size,
-                             fields->message.size ? (const char *)fields->message.data : "");
-    vow_status_copy_details(&status, fields->details.data, fields->details.size);
-    return status;
-}
-
-/* What an answer says of its end, in one way or another. */
-static vow_status response_status(const vow_grpc *grpc)
-{
-    const vow_grpc_fields *fields = &grpc->fields;
-    const char            *target = grpc->base.options.target;
-
-    if (fields->has_status)
-        return status_of_fields(fields);
-    if (fields->http_status && fields->http_status != 200)
-        return vow_status_make(code_of_http_status(fields->http_status),
-                               "%s: the server answered with HTTP status %u", target, fields->http_status);
-    if (fields->http_status && !fields->is_grpc)
-        return vow_status_make(VOW_UNKNOWN,
-                               "%s: the server answered with content of type \"%s\", not application/grpc",
-                               target, fields->content_type);
-    return vow_status_make(VOW_INTERNAL, "%s: the server ended the call without a grpc-status", target);
-}
-
-/* The answer's last block of fields. */
-static void trailers_came(vow_grpc_call *call)
-{
-    vow_grpc     *grpc = call->grpc;
-    vow_status    status = response_status(grpc);
-    vow_metadata *metadata = NULL;
-    size_t        block_size = 0;
-
-    if (grpc->fields.fault.code == VOW_OK) /* else, or without memory, the status counts more */
-        vow_grpc_fields_metadata(&grpc->fields, &metadata, &block_size);
-    if (!vow_grpc_call_is_whole(call) && status.code == VOW_OK)
-        status = vow_status_make(VOW_INTERNAL, "%s: the server ended the call in the middle of a message",
-                                 grpc->base.options.target);
-    if (call->wire)
-        vow_grpc_end(call, VOW_ENDING(.status = status, .trailing = metadata));
-    if (metadata)
-        vow_held_give(&grpc->base, metadata, block_size);
-    vow_status_done(&status);
-    if (nghttp2_session_get_stream_local_close(grpc->http, call->id) == 0)
-        call_reset(call, NGHTTP2_NO_ERROR); /* nobody listens to the rest of ours */
-}
-
-static void response_came(vow_grpc_call *call)
-{
-    vow_grpc     *grpc = call->grpc;
-    vow_metadata *metadata = NULL;
-    size_t        block_size = 0;
-
-    if (grpc->fields.http_status / 100 == 1)
-        return;
-    call->has_headers_in = true;
-    if (grpc->fields.http_status != 200 || !grpc->fields.is_grpc) {
-        vow_grpc_fail(call, response_status(grpc));
-        return;
-    }
-    call->has_gzip_in = grpc->fields.is_gzip;
-    if (grpc->fields.is_unknown) {
-        vow_grpc_fail(call, vow_status_make(VOW_INTERNAL,
-                                            "%s: the answer's messages have the encoding \"%s\"; known here "
-                                            "are " VOW_GRPC_ENCODINGS,
-                                            grpc->base.options.target, grpc->fields.encoding));
-        return;
-    }
-    if (grpc->fields.fault.code != VOW_OK) {
-        vow_grpc_fail(call,
-                      vow_status_make(VOW_INTERNAL, "%s: the answer's headers: %s", grpc->base.options.target,
-                                      vow_status_message(&grpc->fields.fault)));
-        return;
-    }
-    if (vow_grpc_fields_metadata(&grpc->fields, &metadata, &block_size) != VOW_OK) {
-        vow_grpc_fail(call, vow_status_no_memory());
-        return;
-    }
-    if (metadata && call->wire)
-        grpc->base.events->metadata(call->wire, metadata);
-    if (metadata)
-        vow_held_give(&grpc->base, metadata, block_size);
-}
-
-void vow_grpc_headers_came(vow_grpc *grpc, const nghttp2_frame *frame)
-{
-    vow_grpc_call *call = vow_grpc_find(grpc, frame->hd.stream_id);
-    bool           ends = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
-
-    if (!call)
-        return;
-    if (frame->headers.cat == NGHTTP2_HCAT_REQUEST)
-        request_came(call);
-    else if (!grpc->base.options.is_server && ends && call->wire)
-        trailers_came(call);
-    else if (!grpc->base.options.is_server && !call->has_headers_in && call->wire)
-        response_came(call);
-    if (ends && grpc->base.options.is_server)
-        vow_grpc_stream_ended(call);
-}
-
-void vow_grpc_stream_ended(vow_grpc_call *call)
-{
-    vow_grpc *grpc = call->grpc;
-
-    call->has_ended_in = true;
-    if (!call->wire || call->is_answered)
-        return;
-    if (!grpc->base.options.is_server) {
-        vow_grpc_fail(call,
-                      vow_status_make(VOW_INTERNAL, "%s: the server ended the call without a grpc-status",
-                                      grpc->base.options.target));
-        return;
-    }
-    call->begun_ns = 0;
-    if (!vow_grpc_call_is_whole(call)) {
-        vow_grpc_fail(
-            call, vow_status_make(VOW_INTERNAL, "the caller ended its stream in the middle of a message"));
-    } else if (call->is_unary_in && !vow_grpc_deliver_last(call)) {
-        vow_grpc_fail(call, vow_status_make(VOW_INTERNAL, "the caller ended its stream without a message"));
-    } else if (!call->is_unary_in) {
-        call->wire->has_ended = true;
-        grpc->base.events->finished(call->wire);
-    }
-}
+/* What leaves */
 
 int vow_grpc_before_frame(nghttp2_session *http, const nghttp2_frame *frame, void *user)
 {
@@ -840,6 +555,6 @@ int vow_grpc_on_frame_sent(nghttp2_session *http, const nghttp2_frame *frame, vo
         return 0;
     call = nghttp2_session_get_stream_user_data(http, frame->hd.stream_id);
     if (call && !call->has_ended_in)
-        call_reset(call, NGHTTP2_NO_ERROR);
+        vow_grpc_reset(call, NGHTTP2_NO_ERROR);
     return 0;
 }

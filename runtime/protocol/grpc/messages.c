@@ -293,12 +293,12 @@ static void call_emptied(vow_task *task)
 
     if (!call->wire || call->queued || !vow_grpc_is_alive(grpc))
         return; /* more was sent meanwhile; it will leave, too */
-    vow_grpc_enter(grpc);
+    vow_life_enter(&grpc->life);
     if (call->is_answered)
         vow_grpc_end(call, VOW_ENDING(.status = VOW_STATUS_OK));
     else
         grpc->base.events->room(call->wire);
-    vow_grpc_leave(grpc);
+    vow_life_leave(&grpc->life);
 }
 
 void vow_grpc_messages_init(vow_grpc_call *call)

@@ -2,17 +2,8 @@
 
 #include "runtime/base/memory.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
-
-/* How long a session that was closed may take to send what it had queued. */
-#define LAST_WORDS_MS 2000
-
-/* Output of this size is written at once: the peer can begin. What waits for a slow peer stays with nghttp2.
- */
-#define FLUSH_AT ((size_t)16 << 10)
-#define FIRST_BLOCK ((size_t)16 << 10)
 
 /* What this side takes. */
 #define SETTINGS_ENTRIES_MAX 32
@@ -22,105 +13,7 @@
 /* Answers to PING and SETTINGS that the peer has not taken. */
 #define ACKS_MAX 1000
 
-/* Frames, those of messages aside, that a peer may let lie before it is not read, and when it is read again.
- */
-#define FRAMES_TO_STOP 100
-#define FRAMES_TO_GO_ON 2
-
-/* Life */
-
-static void session_end(vow_grpc *grpc)
-{
-    vow_loop *loop = grpc->base.loop;
-
-    if (grpc->state != VOW_GRPC_CLOSED || grpc->base.stream || grpc->busy)
-        return;
-    vow_task_cancel(&grpc->end);
-    vow_task_cancel(&grpc->lost);
-    vow_task_cancel(&grpc->flush);
-    vow_task_cancel(&grpc->leave);
-    vow_grpc_calls_forget(grpc);
-    nghttp2_session_del(grpc->http);
-    vow_grpc_fields_clear(&grpc->fields);
-    vow_buffer_give(&grpc->base, &grpc->filling);
-    vow_buffer_give(&grpc->base, &grpc->leaving);
-    vow_status_done(&grpc->why);
-    vow_map_done(&grpc->base.calls);
-    vow_free(grpc->authority);
-    vow_free(grpc);
-    vow_loop_object_gone(loop);
-}
-
-void vow_grpc_enter(vow_grpc *grpc)
-{
-    grpc->busy++;
-}
-
-void vow_grpc_leave(vow_grpc *grpc)
-{
-    grpc->busy--;
-    session_end(grpc);
-}
-
-/* The stream is no longer ours. */
-static void session_drop_stream(vow_grpc *grpc)
-{
-    vow_scheduler *scheduler = vow_grpc_scheduler(grpc);
-
-    grpc->base.stream = NULL;
-    vow_timers_disarm(&scheduler->timers, &grpc->timer);
-    if (grpc->has_last_words)
-        vow_scheduler_release(scheduler);
-    grpc->has_last_words = false;
-    session_end(grpc);
-}
-
-void vow_grpc_pause(vow_grpc *grpc, unsigned reason, bool paused)
-{
-    unsigned before = grpc->paused;
-
-    grpc->paused = paused ? before | reason : before & ~reason;
-    grpc->base.is_paused = grpc->paused != 0;
-    if (!grpc->paused) /* what it had no chance to say is not held against the peer */
-        grpc->base.heard_ns = vow_scheduler_now_ns(vow_grpc_scheduler(grpc));
-    if (!grpc->base.stream || !before == !grpc->paused)
-        return;
-    if (grpc->paused)
-        vow_stream_pause(grpc->base.stream);
-    else
-        vow_stream_resume(grpc->base.stream);
-}
-
 /* Losing */
-
-static void session_lost(vow_task *task)
-{
-    vow_grpc *grpc = VOW_OWNER(task, vow_grpc, lost);
-
-    vow_grpc_enter(grpc);
-    vow_grpc_calls_lose(grpc, &grpc->why);
-    if (grpc->state == VOW_GRPC_LOST)
-        grpc->base.events->closed(grpc->base.owner, &grpc->why);
-    vow_grpc_leave(grpc);
-}
-
-void vow_grpc_lose(vow_grpc *grpc, vow_status why)
-{
-    vow_scheduler *scheduler = vow_grpc_scheduler(grpc);
-
-    if (!vow_grpc_is_alive(grpc)) {
-        vow_status_done(&why);
-        return;
-    }
-    grpc->state = VOW_GRPC_LOST;
-    grpc->why = why;
-    grpc->base.goes_away = true;
-    grpc->must_not_feed = true;
-    vow_timers_disarm(&scheduler->timers, &grpc->timer);
-    vow_grpc_watch_stop(grpc);
-    vow_grpc_pause(grpc, VOW_GRPC_PAUSED_BY_OWNER, true);
-    vow_scheduler_soon(scheduler, &grpc->lost);
-}
 
 static void session_send_goaway(vow_grpc *grpc, uint32_t error, const char *text)
 {
@@ -171,8 +64,7 @@ vow_code vow_grpc_code_of_http2(uint32_t error, const char **what)
     return is_known ? http2_errors[error].code : VOW_UNKNOWN;
 }
 
-/* nghttp2 gave up: what it still has to say (a GOAWAY) leaves first. */
-static void session_http_failed(vow_grpc *grpc, int error)
+void vow_grpc_http_failed(vow_grpc *grpc, int error)
 {
     if (error == NGHTTP2_ERR_BAD_CLIENT_MAGIC)
         vow_grpc_lose(grpc, vow_status_make(VOW_UNAVAILABLE, "%s: the peer does not speak HTTP/2",
@@ -187,118 +79,6 @@ static void session_http_failed(vow_grpc *grpc, int error)
                                             grpc->base.options.target, nghttp2_strerror(error)));
 }
 
-/* Sending */
-
-uint8_t *vow_grpc_make_room(vow_grpc *grpc, size_t size)
-{
-    return vow_buffer_make_room(&grpc->base, &grpc->filling, size, FIRST_BLOCK);
-}
-
-/* Collects what nghttp2 has to send, up to some KiB; more is asked for when that has left. False: it failed.
- */
-static bool output_collect(vow_grpc *grpc)
-{
-    while (grpc->filling.size < FLUSH_AT && !grpc->must_not_ask) {
-        const uint8_t *data;
-        ssize_t        size = nghttp2_session_mem_send(grpc->http, &data);
-        uint8_t       *at;
-
-        if (size == 0)
-            return true;
-        if (size < 0) {
-            grpc->must_not_ask = true;
-            session_http_failed(grpc, (int)size);
-            return false;
-        }
-        at = vow_grpc_make_room(grpc, (size_t)size);
-        if (!at) {
-            grpc->must_not_ask = true; /* the frame is lost, and what comes behind it would make no sense */
-            vow_grpc_lose(grpc, vow_status_no_memory());
-            return false;
-        }
-        memcpy(at, data, (size_t)size);
-        grpc->filling.size += (size_t)size;
-        grpc->made_bytes += (size_t)size;
-    }
-    return true;
-}
-
-static bool grpc_is_flushed(const vow_session *session)
-{
-    const vow_grpc *grpc = (const vow_grpc *)session;
-
-    /* Answers that wait for credit still leave, as long as the last words may take; but not where nothing is
-     * heard. */
-    return !grpc->is_writing && grpc->filling.size == 0 && !vow_task_queued(&grpc->flush) &&
-           (grpc->queued == 0 || grpc->must_not_feed);
-}
-
-/* A peer that does not take its answers is not read, until it does. nghttp2 keeps frames that wait to be
- * sent, and would keep any number. */
-static void output_press(vow_grpc *grpc)
-{
-    size_t frames = nghttp2_session_get_outbound_queue_size(grpc->http);
-
-    if (!grpc->base.options.is_server || !vow_grpc_is_alive(grpc))
-        return;
-    if (grpc->is_writing && frames >= FRAMES_TO_STOP)
-        vow_grpc_pause(grpc, VOW_GRPC_PAUSED_FOR_OUTPUT, true);
-    else if ((grpc->paused & VOW_GRPC_PAUSED_FOR_OUTPUT) && frames <= FRAMES_TO_GO_ON)
-        vow_grpc_pause(grpc, VOW_GRPC_PAUSED_FOR_OUTPUT, false);
-}
-
-static void output_rest(vow_grpc *grpc)
-{
-    vow_buffer_give(&grpc->base, &grpc->filling);
-    vow_buffer_give(&grpc->base, &grpc->leaving);
-    if (grpc->state == VOW_GRPC_OPEN && grpc->sent_last && grpc_is_flushed(&grpc->base))
-        grpc->base.events->flushed(grpc->base.owner);
-    if (grpc->state == VOW_GRPC_CLOSED)
-        vow_scheduler_soon(vow_grpc_scheduler(grpc), &grpc->end);
-    else if (vow_grpc_is_alive(grpc) && nghttp2_session_want_read(grpc->http) == 0 &&
-             nghttp2_session_want_write(grpc->http) == 0)
-        vow_grpc_lose(grpc, VOW_STATUS_OK);
-}
-
-static void output_flush(vow_grpc *grpc)
-{
-    if (grpc->is_writing || grpc->is_feeding || !grpc->base.stream)
-        return;
-    vow_grpc_enter(grpc);
-    while (output_collect(grpc) && grpc->filling.size > 0) {
-        vow_buffer swap = grpc->leaving;
-        vow_slice  slice;
-
-        grpc->leaving = grpc->filling;
-        grpc->filling = swap;
-        grpc->filling.size = 0;
-        slice = (vow_slice){ grpc->leaving.data, grpc->leaving.size };
-        grpc->left_bytes += slice.size;
-        if (!vow_stream_write(grpc->base.stream, &slice, 1)) {
-            grpc->is_writing = true;
-            break;
-        }
-        grpc->leaving.size = 0;
-    }
-    output_press(grpc);
-    if (!grpc->is_writing && grpc->filling.size == 0)
-        output_rest(grpc);
-    vow_grpc_leave(grpc);
-}
-
-static void output_flush_task(vow_task *task)
-{
-    output_flush(VOW_OWNER(task, vow_grpc, flush));
-}
-
-void vow_grpc_flush_later(vow_grpc *grpc)
-{
-    if (grpc->is_writing)
-        output_press(grpc);
-    else
-        vow_scheduler_late(vow_grpc_scheduler(grpc), &grpc->flush);
-}
-
 /* Frames that concern no call */
 
 static void settings_came(vow_grpc *grpc)
@@ -307,14 +87,10 @@ static void settings_came(vow_grpc *grpc)
     size_t   before = grpc->base.peer_max_calls;
 
     grpc->base.peer_max_calls = most;
-    if (grpc->state == VOW_GRPC_PREFACE) {
-        grpc->state = VOW_GRPC_OPEN;
-        grpc->base.is_ready = true;
-        vow_timers_disarm(&vow_grpc_scheduler(grpc)->timers, &grpc->timer);
-        grpc->base.events->ready(grpc->base.owner);
-    } else if (most > before) {
+    if (grpc->life.state == VOW_LIFE_PREFACE)
+        vow_life_open(&grpc->life);
+    else if (most > before)
         grpc->base.events->place(grpc->base.owner);
-    }
 }
 
 static void goaway_came(vow_grpc *grpc, const nghttp2_goaway *goaway)
@@ -391,11 +167,6 @@ static int on_invalid_frame(nghttp2_session *http, const nghttp2_frame *frame, i
 
 /* Events of the stream */
 
-static void stream_opened(void *owner)
-{
-    (void)owner; /* a session is made of a stream that is open */
-}
-
 static vow_room stream_room(void *owner)
 {
     vow_grpc *grpc = owner;
@@ -410,10 +181,10 @@ static void session_feed(vow_grpc *grpc, const uint8_t *data, size_t size)
 
     if (grpc->must_not_feed)
         return;
-    vow_grpc_enter(grpc);
+    vow_life_enter(&grpc->life);
     grpc->base.heard_ns = vow_scheduler_now_ns(vow_grpc_scheduler(grpc));
     if (vow_grpc_is_alive(grpc) && !vow_grpc_watch_bytes(grpc, data, size)) {
-        vow_grpc_leave(grpc);
+        vow_life_leave(&grpc->life);
         return;
     }
     grpc->is_feeding = true;
@@ -422,10 +193,10 @@ static void session_feed(vow_grpc *grpc, const uint8_t *data, size_t size)
     vow_grpc_watch_rest(grpc);
     if (used < 0) {
         grpc->must_not_feed = true;
-        session_http_failed(grpc, (int)used);
+        vow_grpc_http_failed(grpc, (int)used);
     }
     vow_grpc_flush_later(grpc);
-    vow_grpc_leave(grpc);
+    vow_life_leave(&grpc->life);
 }
 
 static void stream_read(void *owner, size_t size)
@@ -441,28 +212,20 @@ static void stream_written(void *owner)
 
     grpc->is_writing = false;
     grpc->leaving.size = 0;
-    output_flush(grpc);
+    vow_grpc_flush(grpc);
 }
 
+/* What was being written is not ours any more. */
 static void stream_closed(void *owner, const vow_status *why)
 {
     vow_grpc *grpc = owner;
 
-    grpc->base.stream = NULL;
     grpc->is_writing = false;
-    if (grpc->state == VOW_GRPC_CLOSED)
-        session_drop_stream(grpc);
-    else if (why->code == VOW_OK && grpc->base.calls.count == 0)
-        vow_grpc_lose(grpc, VOW_STATUS_OK);
-    else if (why->code == VOW_OK)
-        vow_grpc_lose(grpc, vow_status_make(VOW_UNAVAILABLE, "%s: the peer closed the connection",
-                                            grpc->base.options.target));
-    else
-        vow_grpc_lose(grpc, vow_status_share(why));
+    vow_life_stream_closed(owner, why);
 }
 
 static const vow_stream_events stream_events = {
-    .opened = stream_opened,
+    .opened = vow_life_stream_opened,
     .room = stream_room,
     .read = stream_read,
     .written = stream_written,
@@ -470,16 +233,6 @@ static const vow_stream_events stream_events = {
 };
 
 /* Opening */
-
-static void preface_timed_out(vow_timer *timer)
-{
-    vow_grpc *grpc = VOW_OWNER(timer, vow_grpc, timer);
-
-    vow_grpc_lose(grpc,
-                  vow_status_make(VOW_DEADLINE_EXCEEDED, "%s: no SETTINGS within %lld ms (%s)",
-                                  grpc->base.options.target, (long long)grpc->base.options.message_timeout_ms,
-                                  grpc->base.options.is_server ? "hello_timeout_ms" : "connect_timeout_ms"));
-}
 
 static void *http_alloc(size_t size, void *user)
 {
@@ -578,16 +331,14 @@ static bool http_open(vow_grpc *grpc)
     return !error && http_say_hello(grpc) == 0;
 }
 
-static void session_finish(vow_task *task);
-
 static void session_leaves(vow_task *task)
 {
     vow_grpc *grpc = VOW_OWNER(task, vow_grpc, leave);
 
-    vow_grpc_enter(grpc);
+    vow_life_enter(&grpc->life);
     if (vow_grpc_is_alive(grpc))
         grpc->base.events->goaway(grpc->base.owner);
-    vow_grpc_leave(grpc);
+    vow_life_leave(&grpc->life);
 }
 
 void vow_grpc_ids_run_out(vow_grpc *grpc)
@@ -596,48 +347,96 @@ void vow_grpc_ids_run_out(vow_grpc *grpc)
     vow_scheduler_soon(vow_grpc_scheduler(grpc), &grpc->leave);
 }
 
-static bool grpc_init(vow_grpc *grpc, vow_stream *stream, const vow_session_options *options,
-                      const vow_session_events *events, void *owner)
+static uint32_t http2_error_of_code(vow_code code)
 {
-    grpc->base.protocol = &vow_protocol_grpc;
-    grpc->base.events = events;
-    grpc->base.owner = owner;
-    grpc->base.loop = stream->loop;
-    grpc->base.options = *options;
-    vow_map_init(&grpc->base.calls);
-    vow_list_init(&grpc->calls);
-    vow_grpc_fields_init(&grpc->fields, &grpc->base);
-    vow_timer_init(&grpc->timer, preface_timed_out);
-    vow_task_init(&grpc->flush, output_flush_task);
-    vow_task_init(&grpc->lost, session_lost);
-    vow_task_init(&grpc->end, session_finish);
-    vow_task_init(&grpc->leave, session_leaves);
-    vow_grpc_watch_init(grpc);
-    grpc->base.options.authority = NULL; /* was lent */
-    grpc->authority = options->is_server ? NULL : vow_text_copy(options->authority);
-    return (options->is_server || grpc->authority) && http_open(grpc);
+    switch (code) {
+    case VOW_OK:
+    case VOW_UNAVAILABLE:
+    case VOW_CANCELLED:
+        return NGHTTP2_NO_ERROR;
+    case VOW_RESOURCE_EXHAUSTED:
+        return NGHTTP2_ENHANCE_YOUR_CALM;
+    case VOW_PERMISSION_DENIED: /* a port that takes TLS only */
+        return NGHTTP2_INADEQUATE_SECURITY;
+    default:
+        return NGHTTP2_INTERNAL_ERROR;
+    }
 }
+
+static void grpc_say_why(vow_life *life, vow_code code, const char *text)
+{
+    session_send_goaway((vow_grpc *)life, http2_error_of_code(code), text);
+}
+
+static void grpc_stop(vow_life *life)
+{
+    vow_grpc *grpc = (vow_grpc *)life;
+
+    grpc->must_not_feed = true;
+    vow_grpc_watch_stop(grpc);
+}
+
+static void grpc_lose_calls(vow_life *life, const vow_status *why)
+{
+    vow_grpc_calls_lose((vow_grpc *)life, why);
+}
+
+static void grpc_forget_calls(vow_life *life)
+{
+    vow_grpc *grpc = (vow_grpc *)life;
+
+    vow_grpc_watch_stop(grpc);
+    vow_grpc_calls_detach(grpc);
+    vow_grpc_flush_later(grpc); /* what is left */
+}
+
+static void grpc_free(vow_life *life)
+{
+    vow_grpc *grpc = (vow_grpc *)life;
+
+    vow_task_cancel(&grpc->flush);
+    vow_task_cancel(&grpc->leave);
+    vow_grpc_calls_forget(grpc);
+    nghttp2_session_del(grpc->http);
+    vow_grpc_fields_clear(&grpc->fields);
+    vow_buffer_give(&grpc->base, &grpc->filling);
+    vow_buffer_give(&grpc->base, &grpc->leaving);
+    vow_free(grpc->authority);
+    vow_free(grpc);
+}
+
+static const vow_life_kind life_kind = {
+    .first_word = "SETTINGS",
+    .say_why = grpc_say_why,
+    .stop = grpc_stop,
+    .lose_calls = grpc_lose_calls,
+    .forget_calls = grpc_forget_calls,
+    .free = grpc_free,
+};
 
 static vow_session *grpc_open(vow_stream *stream, const vow_session_options *options,
                               const vow_session_events *events, void *owner)
 {
-    vow_grpc      *grpc = vow_alloc_zeroed(sizeof *grpc);
-    vow_scheduler *scheduler = vow_scheduler_of(stream->loop);
+    vow_grpc *grpc = vow_alloc_zeroed(sizeof *grpc);
 
-    if (grpc)
-        vow_loop_object_born(stream->loop);
-    if (!grpc || !grpc_init(grpc, stream, options, events, owner)) {
+    if (!grpc) {
         vow_stream_close(stream);
-        if (grpc) {
-            grpc->state = VOW_GRPC_CLOSED;
-            session_end(grpc);
-        }
         return NULL;
     }
-    grpc->base.stream = stream;
-    vow_stream_adopt(stream, &stream_events, grpc);
-    vow_timers_arm(&scheduler->timers, &grpc->timer,
-                   vow_scheduler_after_ms(scheduler, options->message_timeout_ms));
+    vow_session_init(&grpc->base, &vow_protocol_grpc, stream, options, events, owner);
+    vow_life_init(&grpc->life, &life_kind);
+    vow_list_init(&grpc->calls);
+    vow_grpc_fields_init(&grpc->fields, &grpc->base);
+    vow_task_init(&grpc->flush, vow_grpc_flush_task);
+    vow_task_init(&grpc->leave, session_leaves);
+    vow_grpc_watch_init(grpc);
+    grpc->base.options.authority = NULL; /* was lent */
+    grpc->authority = options->is_server ? NULL : vow_text_copy(options->authority);
+    if (!(options->is_server || grpc->authority) || !http_open(grpc)) {
+        vow_life_abandon(&grpc->life);
+        return NULL;
+    }
+    vow_life_begin(&grpc->life, &stream_events);
     vow_grpc_flush_later(grpc);
     return &grpc->base;
 }
@@ -694,7 +493,7 @@ static void grpc_goaway(vow_session *session, int step)
 
     if (!vow_grpc_is_alive(grpc))
         return;
-    grpc->sent_last |= step == 2;
+    grpc->life.sent_last |= step == 2;
     grpc->goaway_waits = true;
     if (step == 1)
         error = nghttp2_submit_shutdown_notice(grpc->http);
@@ -705,91 +504,6 @@ static void grpc_goaway(vow_session *session, int step)
     if (error)
         vow_grpc_lose(grpc, vow_status_no_memory());
     vow_grpc_flush_later(grpc);
-}
-
-static void grpc_pause(vow_session *session, bool paused)
-{
-    vow_grpc *grpc = vow_grpc_of(session);
-
-    if (vow_grpc_is_alive(grpc))
-        vow_grpc_pause(grpc, VOW_GRPC_PAUSED_BY_OWNER, paused);
-}
-
-/* Closing */
-
-static void session_finish(vow_task *task)
-{
-    vow_grpc *grpc = VOW_OWNER(task, vow_grpc, end);
-
-    if (!grpc->base.stream || !grpc_is_flushed(&grpc->base))
-        return;
-    vow_stream_finish(grpc->base.stream);
-    session_drop_stream(grpc);
-}
-
-static void last_words_over(vow_timer *timer)
-{
-    vow_grpc *grpc = VOW_OWNER(timer, vow_grpc, timer);
-
-    vow_stream_close(grpc->base.stream);
-    session_drop_stream(grpc);
-}
-
-static void session_say_last_words(vow_grpc *grpc)
-{
-    vow_scheduler *scheduler = vow_grpc_scheduler(grpc);
-
-    vow_scheduler_hold(scheduler);
-    grpc->has_last_words = true;
-    vow_grpc_pause(grpc, ~0u, false);
-    vow_timer_init(&grpc->timer, last_words_over);
-    vow_timers_arm(&scheduler->timers, &grpc->timer, vow_scheduler_after_ms(scheduler, LAST_WORDS_MS));
-    vow_grpc_flush_later(grpc);
-}
-
-static uint32_t http2_error_of_code(vow_code code)
-{
-    switch (code) {
-    case VOW_OK:
-    case VOW_UNAVAILABLE:
-    case VOW_CANCELLED:
-        return NGHTTP2_NO_ERROR;
-    case VOW_RESOURCE_EXHAUSTED:
-        return NGHTTP2_ENHANCE_YOUR_CALM;
-    case VOW_PERMISSION_DENIED: /* a port that takes TLS only */
-        return NGHTTP2_INADEQUATE_SECURITY;
-    default:
-        return NGHTTP2_INTERNAL_ERROR;
-    }
-}
-
-static void grpc_lose(vow_session *session, const vow_status *why)
-{
-    vow_grpc *grpc = vow_grpc_of(session);
-
-    if (!vow_grpc_is_alive(grpc))
-        return;
-    session_send_goaway(grpc, http2_error_of_code(why->code), vow_status_message(why));
-    vow_grpc_lose(grpc, vow_status_share(why));
-}
-
-static void grpc_close(vow_session *session, const vow_status *why)
-{
-    vow_grpc *grpc = vow_grpc_of(session);
-
-    assert(grpc->state != VOW_GRPC_CLOSED);
-    if (grpc->base.stream && vow_grpc_is_alive(grpc))
-        session_send_goaway(grpc, why ? http2_error_of_code(why->code) : NGHTTP2_NO_ERROR,
-                            why ? vow_status_message(why) : "");
-    vow_timers_disarm(&vow_grpc_scheduler(grpc)->timers, &grpc->timer);
-    vow_grpc_watch_stop(grpc);
-    vow_task_cancel(&grpc->lost);
-    grpc->state = VOW_GRPC_CLOSED;
-    vow_grpc_calls_detach(grpc);
-    vow_held_leave_account(&grpc->base);
-    if (grpc->base.stream)
-        session_say_last_words(grpc);
-    session_end(grpc);
 }
 
 static bool grpc_claims(const uint8_t *first, size_t size, bool *need_more)
@@ -814,9 +528,9 @@ const vow_protocol vow_protocol_grpc = {
     .answer = vow_grpc_answer,
     .cancel = vow_grpc_cancel,
     .ping = grpc_ping,
-    .lose = grpc_lose,
+    .lose = vow_life_lose_session,
     .goaway = grpc_goaway,
-    .is_flushed = grpc_is_flushed,
-    .pause = grpc_pause,
-    .close = grpc_close,
+    .is_flushed = vow_grpc_is_flushed,
+    .pause = vow_life_pause_session,
+    .close = vow_life_close_session,
 };

@@ -6,7 +6,9 @@
  * iteration. Here its callbacks become calls, and what rpc hands down becomes headers, messages and trailers.
  *
  *     session.c   a connection from its first byte to its last
- *     calls.c     streams to calls and back: headers, trailers, resets
+ *     output.c    what nghttp2 has to send
+ *     calls.c     the calls there are, and what rpc hands down to headers, trailers and resets
+ *     hearing.c   header blocks that came
  *     messages.c  the messages of a call, in both directions, and their flow control
  *     watch.c     what a peer may cost
  *     compress.c  one message, compressed and inflated
@@ -25,6 +27,7 @@
 #include "runtime/protocol/grpc/fields.h"
 #include "runtime/protocol/grpc/watch.h"
 #include "runtime/protocol/held.h"
+#include "runtime/protocol/life.h"
 #include "runtime/protocol/message.h"
 
 #include <nghttp2/nghttp2.h>
@@ -95,19 +98,11 @@ typedef struct vow_grpc_call {
     size_t            block_size; /* of this */
 } vow_grpc_call;
 
-typedef enum vow_grpc_state {
-    VOW_GRPC_PREFACE, /* nothing is known of the peer */
-    VOW_GRPC_OPEN,
-    VOW_GRPC_LOST,  /* `closed` was reported, or will be */
-    VOW_GRPC_CLOSED /* by rpc; what was queued still leaves */
-} vow_grpc_state;
-
-/* Why a session does not read; a bit each. */
-enum { VOW_GRPC_PAUSED_BY_OWNER = 1, VOW_GRPC_PAUSED_FOR_OUTPUT = 2, VOW_GRPC_PAUSED_FOR_CANCELS = 4 };
-
 struct vow_grpc {
-    vow_session      base; /* first */
-    vow_grpc_state   state;
+    union { /* first */
+        vow_session base;
+        vow_life    life; /* which begins with it */
+    };
     nghttp2_session *http; /* NULL: gone */
     vow_grpc_fields  fields;
     vow_list         calls;
@@ -125,19 +120,11 @@ struct vow_grpc {
     size_t     queued;        /* bytes of messages that wait for credit, or their turn */
 
     vow_grpc_watch watch;
-    unsigned       paused; /* VOW_GRPC_PAUSED_… */
 
-    vow_timer  timer;         /* for the preface; then for the last words */
-    vow_task   lost;          /* reports the loss */
-    vow_status why;           /* it was lost */
-    vow_task   end;           /* ends the stream of a session that was closed */
-    uint64_t   pings;         /* sent; the number of the last */
-    uint64_t   pings_waiting; /* of these, behind a goaway that has not left */
-    bool       goaway_waits;
-    vow_task   leave; /* tells that no stream ids are left */
-    unsigned   busy;
-    bool       sent_last; /* the second goaway */
-    bool       has_last_words;
+    uint64_t pings;         /* sent; the number of the last */
+    uint64_t pings_waiting; /* of these, behind a goaway that has not left */
+    bool     goaway_waits;
+    vow_task leave; /* tells that no stream ids are left */
 };
 
 static inline vow_grpc *vow_grpc_of(vow_session *session)
@@ -152,31 +139,22 @@ static inline vow_scheduler *vow_grpc_scheduler(const vow_grpc *grpc)
 
 static inline bool vow_grpc_is_alive(const vow_grpc *grpc)
 {
-    return grpc->state < VOW_GRPC_LOST;
+    return vow_life_is_alive(&grpc->life);
+}
+
+/* As vow_life_lose. */
+static inline void vow_grpc_lose(vow_grpc *grpc, vow_status why)
+{
+    vow_life_lose(&grpc->life, why);
 }
 
 /* session.c */
 
-/* What may cause events runs between these: the session is not freed meanwhile. */
-void vow_grpc_enter(vow_grpc *grpc);
-void vow_grpc_leave(vow_grpc *grpc);
-
-void vow_grpc_pause(vow_grpc *grpc, unsigned reason, bool paused);
-
 /* Tells the peer with a GOAWAY, and loses the session. */
 void vow_grpc_refuse(vow_grpc *grpc, vow_code code, uint32_t error, const char *format, ...) VOW_PRINTF(4, 5);
 
-/* Something is to be sent: it leaves when all that is ready has run. */
-void vow_grpc_flush_later(vow_grpc *grpc);
-
-/* Ends all calls and the session, which rpc hears of from the queue, with `why`, which is given. */
-void vow_grpc_lose(vow_grpc *grpc, vow_status why);
-
 /* No stream ids are left: rpc takes another connection. */
 void vow_grpc_ids_run_out(vow_grpc *grpc);
-
-/* Gives `size` more bytes of room at the end of what is being filled, or NULL: no memory. */
-uint8_t *vow_grpc_make_room(vow_grpc *grpc, size_t size);
 
 /* A goaway has left. */
 void vow_grpc_goaway_sent(vow_grpc *grpc, const nghttp2_goaway *goaway);
@@ -184,27 +162,59 @@ void vow_grpc_goaway_sent(vow_grpc *grpc, const nghttp2_goaway *goaway);
 /* What is said of a connection that nghttp2 has ended. */
 vow_code vow_grpc_code_of_http2(uint32_t error, const char **what);
 
-/* calls.c */
+/* nghttp2 gave up: what it still has to say (a GOAWAY) leaves first. */
+void vow_grpc_http_failed(vow_grpc *grpc, int error);
+
+/* output.c */
+
+/* Something is to be sent: it leaves when all that is ready has run; or now. */
+void vow_grpc_flush_later(vow_grpc *grpc);
+void vow_grpc_flush(vow_grpc *grpc);
+void vow_grpc_flush_task(vow_task *task);
+
+bool vow_grpc_is_flushed(const vow_session *session);
+
+/* Gives `size` more bytes of room at the end of what is being filled, or NULL: no memory. */
+uint8_t *vow_grpc_make_room(vow_grpc *grpc, size_t size);
+
+/* hearing.c */
 
 /* Callbacks of nghttp2. */
 int vow_grpc_on_begin_headers(nghttp2_session *http, const nghttp2_frame *frame, void *user);
 int vow_grpc_on_header(nghttp2_session *http, const nghttp2_frame *frame, const uint8_t *name,
                        size_t name_size, const uint8_t *value, size_t value_size, uint8_t flags, void *user);
-int vow_grpc_on_stream_close(nghttp2_session *http, int32_t id, uint32_t error, void *user);
-int vow_grpc_on_frame_sent(nghttp2_session *http, const nghttp2_frame *frame, void *user);
-int vow_grpc_before_frame(nghttp2_session *http, const nghttp2_frame *frame, void *user);
 
 /* A header block, or the data of a stream, is complete. */
 void vow_grpc_headers_came(vow_grpc *grpc, const nghttp2_frame *frame);
 void vow_grpc_stream_ended(vow_grpc_call *call);
 
+/* calls.c */
+
+/* Callbacks of nghttp2. */
+int vow_grpc_on_stream_close(nghttp2_session *http, int32_t id, uint32_t error, void *user);
+int vow_grpc_on_frame_sent(nghttp2_session *http, const nghttp2_frame *frame, void *user);
+int vow_grpc_before_frame(nghttp2_session *http, const nghttp2_frame *frame, void *user);
+
+/* NULL: no memory. */
+vow_grpc_call *vow_grpc_call_new(vow_grpc *grpc);
+
+/* NULL: there is none, or none any more. */
 vow_grpc_call *vow_grpc_find(vow_grpc *grpc, int32_t id);
+
+/* rpc and the session know the call by this wire. */
+void vow_grpc_attach(vow_grpc_call *call, vow_wire *wire, bool is_ours);
+
+/* Ends the stream of a call, once. */
+void vow_grpc_reset(vow_grpc_call *call, uint32_t error);
 
 /* Ends one call for a fault of the other side, at both ends. `status` is given. */
 void vow_grpc_fail(vow_grpc_call *call, vow_status status);
 
 /* Tells the caller how its call ended, behind what was sent. */
 void vow_grpc_tell_end(vow_grpc_call *call, const vow_ending *ending);
+
+/* A client that speaks HTTP and not gRPC is told so in HTTP. */
+void vow_grpc_tell_http(vow_grpc_call *call, const char *http_status);
 
 /* Begins a response, if it has not been. False: no memory. */
 bool vow_grpc_submit_headers(vow_grpc_call *call, const vow_metadata *metadata);

@@ -23,11 +23,6 @@ static uint64_t watch_now_ns(vow_grpc *grpc)
     return vow_scheduler_now_ns(vow_grpc_scheduler(grpc));
 }
 
-static const char *timeout_name(const vow_grpc *grpc)
-{
-    return grpc->base.options.is_server ? "hello_timeout_ms" : "connect_timeout_ms";
-}
-
 /* Frames */
 
 static bool watch_charge(vow_grpc *grpc, unsigned cost, const char *what)
@@ -122,25 +117,14 @@ bool vow_grpc_watch_bytes(vow_grpc *grpc, const uint8_t *data, size_t size)
     return true;
 }
 
-static bool watch_waits_for_us(vow_grpc *grpc, vow_timer *timer)
-{
-    vow_scheduler *scheduler = vow_grpc_scheduler(grpc);
-
-    if (!grpc->paused)
-        return false;
-    vow_timers_arm(&scheduler->timers, timer,
-                   vow_scheduler_after_ms(scheduler, grpc->base.options.message_timeout_ms));
-    return true;
-}
-
 static void frame_timed_out(vow_timer *timer)
 {
     vow_grpc *grpc = VOW_OWNER(timer, vow_grpc, watch.frame_timer);
 
-    if (!watch_waits_for_us(grpc, timer))
+    if (!vow_life_waits_for_us(&grpc->life, timer))
         vow_grpc_refuse(grpc, VOW_UNAVAILABLE, NGHTTP2_ENHANCE_YOUR_CALM,
                         "the connection is stuck: a frame had begun %lld ms ago and has not ended (%s)",
-                        (long long)grpc->base.options.message_timeout_ms, timeout_name(grpc));
+                        (long long)grpc->base.options.message_timeout_ms, vow_life_timeout_name(&grpc->life));
 }
 
 void vow_grpc_watch_rest(vow_grpc *grpc)
@@ -170,29 +154,12 @@ void vow_grpc_watch_ping(vow_grpc *grpc)
 
 /* Cancels */
 
-static void cancels_back(vow_timer *timer)
-{
-    vow_grpc_pause(VOW_OWNER(timer, vow_grpc, watch.cancels_back), VOW_GRPC_PAUSED_FOR_CANCELS, false);
-}
-
 void vow_grpc_watch_cancel(vow_grpc *grpc)
 {
-    vow_scheduler  *scheduler = vow_grpc_scheduler(grpc);
-    vow_grpc_watch *watch = &grpc->watch;
-    uint64_t        now = watch_now_ns(grpc);
-
-    if (!vow_grpc_is_alive(grpc) || vow_bucket_take(&watch->cancels, 1, now) ||
-        (grpc->paused & VOW_GRPC_PAUSED_FOR_CANCELS)) /* what had been read already */
-        return;
-    if (vow_bucket_stop(&watch->cancels, now)) {
+    if (!vow_life_cancelled(&grpc->life))
         vow_grpc_refuse(grpc, VOW_RESOURCE_EXHAUSTED, NGHTTP2_ENHANCE_YOUR_CALM,
                         "too many calls were cancelled, for the third time in %d s: calm down",
                         VOW_STOPS_WITHIN_S);
-        return;
-    }
-    vow_timers_arm(&scheduler->timers, &watch->cancels_back,
-                   vow_scheduler_after_ms(scheduler, VOW_CANCELS_STOP_MS));
-    vow_grpc_pause(grpc, VOW_GRPC_PAUSED_FOR_CANCELS, true);
 }
 
 /* Calls */
@@ -212,15 +179,15 @@ static void call_look(vow_grpc_call *call, uint64_t now)
 
     if (!call->wire || call->is_answered || !call->begun_ns)
         return;
-    if (call->held || grpc->paused)
+    if (call->held || grpc->life.paused)
         call->begun_ns = now;
     else if (now - call->begun_ns >= message_time_ns(call))
         vow_grpc_fail(call,
                       vow_status_make(VOW_UNAVAILABLE,
                                       "%zu bytes of a message of %zu have come in the time for all of it "
                                       "(%s, and a second for each %zu KiB)",
-                                      call->message.size, call->message_size, timeout_name(grpc),
-                                      SLOWEST_BYTES_PER_S >> 10));
+                                      call->message.size, call->message_size,
+                                      vow_life_timeout_name(&grpc->life), SLOWEST_BYTES_PER_S >> 10));
 }
 
 static void stall_look(vow_grpc *grpc, uint64_t now)
@@ -240,13 +207,13 @@ static void sweep(vow_timer *timer)
     vow_grpc *grpc = VOW_OWNER(timer, vow_grpc, watch.sweep_timer);
     uint64_t  now = watch_now_ns(grpc);
 
-    vow_grpc_enter(grpc);
+    vow_life_enter(&grpc->life);
     for (vow_link *link = grpc->calls.head.next; link != &grpc->calls.head && vow_grpc_is_alive(grpc);
          link = link->next) /* calls go only inside nghttp2 */
         call_look(VOW_OWNER(link, vow_grpc_call, link), now);
     stall_look(grpc, now);
     vow_grpc_watch_calls(grpc);
-    vow_grpc_leave(grpc);
+    vow_life_leave(&grpc->life);
 }
 
 void vow_grpc_watch_calls(vow_grpc *grpc)
@@ -268,10 +235,8 @@ void vow_grpc_watch_init(vow_grpc *grpc)
 
     *watch = (vow_grpc_watch){ .left = grpc->base.options.is_server ? NGHTTP2_CLIENT_MAGIC_LEN : 0 };
     vow_bucket_init(&watch->glitches, GLITCHES_MAX, GLITCHES_PER_S, now);
-    vow_bucket_init(&watch->cancels, VOW_CANCELS_MAX, VOW_CANCELS_PER_S, now);
     vow_timer_init(&watch->frame_timer, frame_timed_out);
     vow_timer_init(&watch->sweep_timer, sweep);
-    vow_timer_init(&watch->cancels_back, cancels_back);
     watch->moved_ns = now;
 }
 
@@ -281,5 +246,4 @@ void vow_grpc_watch_stop(vow_grpc *grpc)
 
     vow_timers_disarm(timers, &grpc->watch.frame_timer);
     vow_timers_disarm(timers, &grpc->watch.sweep_timer);
-    vow_timers_disarm(timers, &grpc->watch.cancels_back);
 }

@@ -37,11 +37,9 @@ typedef struct vow_grpc_watch {
     size_t      block_size;
     bool        has_sent_of_calls; /* since the peer's last ping */
     vow_bucket  glitches;
-    vow_bucket  cancels;
     vow_strikes strikes;
     vow_timer   frame_timer;
     vow_timer   sweep_timer;
-    vow_timer   cancels_back;
     uint64_t    moved_ns; /* when something of a call was sent last, or little waited */
 } vow_grpc_watch;
 

@@ -27,31 +27,13 @@ vow_wire *vow_calls_find(vow_native *native, uint64_t id)
     return node ? VOW_OWNER(node, vow_wire, node) : NULL;
 }
 
-void vow_calls_add(vow_native *native, vow_wire *wire, uint64_t id, bool is_ours)
-{
-    wire->node.key = id;
-    wire->session = &native->base;
-    wire->is_ours = is_ours;
-    native->base.our_calls += is_ours;
-    vow_map_insert(&native->base.calls, &wire->node);
-}
-
 /* The session forgets the wire. */
 static void calls_remove(vow_native *native, vow_wire *wire)
 {
     vow_input_free(native, wire);
     vow_output_forget(&native->output, wire);
     vow_flow_free(native, wire);
-    vow_map_remove(&native->base.calls, &wire->node);
-    native->base.our_calls -= wire->is_ours;
-    wire->session = NULL;
-}
-
-/* Tells rpc of a place that has become free for a call of ours. */
-static void calls_tell_place(vow_native *native)
-{
-    if (native->state == VOW_NATIVE_OPEN && !native->base.goes_away)
-        native->base.events->place(native->base.owner);
+    vow_life_remove_call(&native->life, wire);
 }
 
 void vow_calls_ghost_ends(vow_native *native, uint64_t id)
@@ -62,9 +44,7 @@ void vow_calls_ghost_ends(vow_native *native, uint64_t id)
         return;
     vow_map_remove(&native->ghosts, node);
     vow_free(VOW_OWNER(node, ghost, node));
-    native->base.our_calls--;
-    if (native->state == VOW_NATIVE_OPEN) /* also of a session that goes away: it may have been the last */
-        native->base.events->place(native->base.owner);
+    vow_life_ghost_ended(&native->life);
 }
 
 /* Ending calls */
@@ -100,12 +80,8 @@ void vow_calls_send_status(vow_native *native, vow_wire *wire, uint64_t id, cons
 
 void vow_calls_end(vow_native *native, vow_wire *wire, const vow_ending *ending)
 {
-    bool is_ours = wire->is_ours;
-
     calls_remove(native, wire);
-    native->base.events->ended(wire, ending);
-    if (is_ours)
-        calls_tell_place(native);
+    vow_life_call_ended(&native->life, wire, ending);
 }
 
 void vow_calls_fail(vow_native *native, vow_wire *wire, vow_status status)
@@ -192,7 +168,7 @@ vow_code vow_calls_begin(vow_session *session, vow_wire *wire, const vow_begin *
     size_t      size = begin->message ? vow_message_size(begin->message) : 0;
     vow_header  header = { .kind = VOW_FRAME_CALL, .call = native->next_call, .to_send = begin->metadata };
 
-    assert(native->state == VOW_NATIVE_OPEN);
+    assert(native->life.state == VOW_LIFE_OPEN);
     if (begin_check(native, size, status) != VOW_OK)
         return VOW_RESOURCE_EXHAUSTED;
     header.time_left_us = time_left_us(native, begin->deadline_ns);
@@ -205,7 +181,7 @@ vow_code vow_calls_begin(vow_session *session, vow_wire *wire, const vow_begin *
         return VOW_RESOURCE_EXHAUSTED;
     }
     native->next_call += 2;
-    vow_calls_add(native, wire, header.call, true);
+    vow_life_add_call(&native->life, wire, header.call, true);
     return VOW_OK;
 }
 
@@ -246,16 +222,16 @@ void vow_calls_answer(vow_wire *wire, const ProtobufCMessage *message, const vow
         vow_calls_send_status(native, ending->at_once ? NULL : wire, wire->node.key, ending);
         calls_remove(native, wire);
     }
-    vow_bucket_give(&native->cancels, VOW_CANCELS_PER_ANSWER);
+    vow_life_answered(&native->life);
     vow_native_check_output(native);
 }
 
-/* Towards others' servers, too, vow cancels no more than they allow; what is beyond runs on, and is not listened to. */
+/* A call that must not be cancelled runs on, and is not listened to. */
 static bool cancel_leaves_ghost(vow_native *native, uint64_t id, bool was_sent_whole)
 {
     ghost *ghost;
 
-    if (vow_bucket_take(&native->cancels, 1, vow_scheduler_now_ns(vow_native_scheduler(native))) || !was_sent_whole)
+    if (vow_life_may_cancel(&native->life) || !was_sent_whole)
         return false;
     ghost = vow_alloc(sizeof *ghost);
     if (!ghost)

@@ -146,7 +146,7 @@ static void hear_call(vow_native *native, const vow_header *header, vow_payload 
     if (!call_find_method(native, header, &of))
         return;
     native->last_peer_call = header->call;
-    if (native->sent_last)
+    if (native->life.sent_last)
         call_refuse_late(native, header);
     else
         wire = call_admit(native, header, &of, payload);
@@ -154,7 +154,7 @@ static void hear_call(vow_native *native, const vow_header *header, vow_payload 
         vow_input_skip(native, payload);
         return;
     }
-    vow_calls_add(native, wire, header->call, false);
+    vow_life_add_call(&native->life, wire, header->call, false);
     wire->has_spoken = true;
     if (header->streams)
         return;
@@ -444,31 +444,6 @@ static void hear_credit(vow_native *native, const vow_header *header, vow_payloa
 
 /* The caller of a call that we serve has gone */
 
-static void cancels_back(vow_timer *timer)
-{
-    vow_native *native = VOW_OWNER(timer, vow_native, cancels_back);
-
-    vow_native_pause(native, VOW_PAUSED_FOR_CANCELS, false);
-}
-
-static void cancels_stop(vow_native *native)
-{
-    vow_scheduler *scheduler = vow_native_scheduler(native);
-    uint64_t       now = vow_scheduler_now_ns(scheduler);
-
-    if (native->paused & VOW_PAUSED_FOR_CANCELS)
-        return; /* what had been read already */
-    if (vow_bucket_stop(&native->cancels, now)) {
-        vow_native_break(native, "too many calls were cancelled, for the third time in %d s: calm down",
-                         VOW_STOPS_WITHIN_S);
-        return;
-    }
-    vow_timer_init(&native->cancels_back, cancels_back);
-    vow_timers_arm(&scheduler->timers, &native->cancels_back,
-                   vow_scheduler_after_ms(scheduler, VOW_CANCELS_STOP_MS));
-    vow_native_pause(native, VOW_PAUSED_FOR_CANCELS, true);
-}
-
 static void hear_cancel(vow_native *native, const vow_header *header, vow_payload payload)
 {
     vow_wire *wire = vow_calls_find(native, header->call);
@@ -482,9 +457,9 @@ static void hear_cancel(vow_native *native, const vow_header *header, vow_payloa
     if (!wire)
         return; /* crossed with the answer */
     vow_calls_end(native, wire, VOW_ENDING(.status = vow_status_cancelled()));
-    if (vow_native_is_alive(native) &&
-        !vow_bucket_take(&native->cancels, 1, vow_scheduler_now_ns(vow_native_scheduler(native))))
-        cancels_stop(native);
+    if (!vow_life_cancelled(&native->life))
+        vow_native_break(native, "too many calls were cancelled, for the third time in %d s: calm down",
+                         VOW_STOPS_WITHIN_S);
 }
 
 /* Frames that concern no call */
@@ -543,7 +518,7 @@ static const struct {
 
 void vow_hearing_frame(vow_native *native, const vow_header *header, vow_payload payload)
 {
-    bool in_hello = native->state == VOW_NATIVE_HELLO;
+    bool in_hello = native->life.state == VOW_LIFE_HELLO;
 
     if (!(in_hello ? rules[header->kind].in_hello : rules[header->kind].in_open))
         vow_native_break(native, "%s is not allowed %s", vow_frame_kind_name(header->kind),

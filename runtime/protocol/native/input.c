@@ -48,18 +48,6 @@ void vow_input_free(vow_native *native, vow_wire *wire)
     vow_held_give(&native->base, assembly, assembly->block_size);
 }
 
-/* While this side does not read, what is missing is not the peer's fault: it gets its time again. */
-static bool timer_waits_for_us(vow_native *native, vow_timer *timer)
-{
-    vow_scheduler *scheduler = vow_native_scheduler(native);
-
-    if (!native->paused)
-        return false;
-    vow_timers_arm(&scheduler->timers, timer,
-                   vow_scheduler_after_ms(scheduler, native->base.options.message_timeout_ms));
-    return true;
-}
-
 /* All of a message must come in this time from now on. */
 static void assembly_arm(vow_assembly *assembly)
 {
@@ -80,7 +68,7 @@ static void assembly_timed_out(vow_timer *timer)
 {
     vow_assembly *assembly = VOW_OWNER(timer, vow_assembly, timer);
 
-    if (timer_waits_for_us(assembly->native, timer))
+    if (vow_life_waits_for_us(&assembly->native->life, timer))
         return;
     if (vow_flow_holds_back(assembly->wire)) {
         assembly_arm(assembly);
@@ -88,7 +76,7 @@ static void assembly_timed_out(vow_timer *timer)
     }
     vow_native_give_up(assembly->native, "%zu bytes of a message of %zu have come in the time for all of it "
                                          "(%s, and a second for each %zu KiB)",
-                       assembly->filled, assembly->size, vow_native_timeout_name(assembly->native),
+                       assembly->filled, assembly->size, vow_life_timeout_name(&assembly->native->life),
                        SLOWEST_BYTES_PER_S >> 10);
 }
 
@@ -316,7 +304,7 @@ static size_t input_take_preface(vow_native *native, const uint8_t *at, size_t s
     if (memcmp(at, vow_preface, compared) == 0) {
         if (size < VOW_PREFACE_SIZE)
             return 0;
-        native->state = VOW_NATIVE_HELLO;
+        native->life.state = VOW_LIFE_HELLO;
         return VOW_PREFACE_SIZE;
     }
     for (size_t i = 0, end = 0; i < compared; i++) {
@@ -341,7 +329,7 @@ static size_t input_take(vow_native *native, const uint8_t *at, size_t size)
         if (native->input.skip) {
             used = size - taken < native->input.skip ? size - taken : native->input.skip;
             native->input.skip -= used;
-        } else if (native->state == VOW_NATIVE_PREFACE) {
+        } else if (native->life.state == VOW_LIFE_PREFACE) {
             used = input_take_preface(native, at + taken, size - taken);
         } else {
             used = input_take_frame(native, at + taken, size - taken);
@@ -372,10 +360,10 @@ static void input_timed_out(vow_timer *timer)
 {
     vow_native *native = VOW_OWNER(timer, vow_native, input.timer);
 
-    if (timer_waits_for_us(native, timer))
+    if (vow_life_waits_for_us(&native->life, timer))
         return;
     vow_native_give_up(native, "a frame had begun %lld ms ago and has not ended (%s)",
-                       (long long)native->base.options.message_timeout_ms, vow_native_timeout_name(native));
+                       (long long)native->base.options.message_timeout_ms, vow_life_timeout_name(&native->life));
 }
 
 /* The beginning of a frame is small, and is kept also when memory for peers is short: a call can't be refused before

@@ -19,7 +19,7 @@ uint64_t vow_pings_send(vow_session *session)
     vow_native      *native = vow_native_of(session);
     const vow_header ping = { .kind = VOW_FRAME_PING, .ping = native->pings + 1 };
 
-    if (native->state != VOW_NATIVE_OPEN)
+    if (native->life.state != VOW_LIFE_OPEN)
         return 0;
     native->pings++;
     vow_native_send(native, &ping);
@@ -50,7 +50,7 @@ void vow_pings_hear_ping(vow_native *native, const vow_header *header)
     }
     vow_native_send(native, &pong);
     if (native->output.pongs >= PONGS_TO_STOP && vow_native_is_alive(native))
-        vow_native_pause(native, VOW_PAUSED_FOR_OUTPUT, true);
+        vow_life_pause(&native->life, VOW_PAUSED_FOR_OUTPUT, true);
 }
 
 void vow_pings_hear_pong(vow_native *native, const vow_header *header)

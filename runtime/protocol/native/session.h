@@ -17,7 +17,7 @@
 #ifndef VOW_PROTOCOL_NATIVE_SESSION_H
 #define VOW_PROTOCOL_NATIVE_SESSION_H
 
-#include "runtime/protocol/bucket.h"
+#include "runtime/protocol/life.h"
 #include "runtime/protocol/native/hello.h"
 #include "runtime/protocol/native/output.h"
 
@@ -102,20 +102,11 @@ typedef struct vow_flow {
     bool               is_answered; /* the wire waits for its last messages to leave */
 } vow_flow;
 
-typedef enum vow_native_state {
-    VOW_NATIVE_PREFACE, /* nothing is known of the peer */
-    VOW_NATIVE_HELLO,
-    VOW_NATIVE_OPEN,
-    VOW_NATIVE_LOST,   /* `closed` was reported */
-    VOW_NATIVE_CLOSED  /* by rpc; what was queued still leaves */
-} vow_native_state;
-
-/* Why a session does not read; a bit each. */
-enum { VOW_PAUSED_BY_OWNER = 1, VOW_PAUSED_FOR_OUTPUT = 2, VOW_PAUSED_FOR_CANCELS = 4 };
-
 typedef struct vow_native {
-    vow_session      base; /* first */
-    vow_native_state state;
+    union { /* first */
+        vow_session base;
+        vow_life    life; /* which begins with it */
+    };
     vow_output       output;
     vow_input        input;
     vow_methods      methods;
@@ -127,23 +118,13 @@ typedef struct vow_native {
     uint64_t         pongs;          /* heard */
     vow_strikes      strikes;        /* the peer's pings */
     vow_map          ghosts;         /* calls of ours that were forgotten and not cancelled: they hold their places */
-    vow_bucket       cancels;
     uint64_t         peer_stream_window; /* the credit that a stream to the peer begins with */
     uint64_t         stream_window;      /* what one of the peer's streams may have on its way */
     uint64_t         connection_window;  /* and all of them together */
     uint64_t         granted;            /* of that, what the peer has left */
     vow_gauge        gauge;
-    vow_timer        cancels_back;
-    vow_timer        hello_timer;    /* then: bounds the flush of a closed session */
-    vow_task         lost;           /* reports the loss */
-    vow_status       why;            /* it was lost */
-    vow_task         end;            /* ends the stream of a session that was closed */
-    unsigned         paused;         /* VOW_PAUSED_… */
-    unsigned         busy;
     bool             said_hello;
     bool             said_preface;
-    bool             sent_last;      /* the second goaway */
-    bool             has_last_words; /* closed by rpc, and keeps the loop alive until what was queued has left */
 } vow_native;
 
 static inline vow_native *vow_native_of(vow_session *session)
@@ -156,15 +137,15 @@ static inline vow_scheduler *vow_native_scheduler(const vow_native *native)
     return vow_scheduler_of(native->base.loop);
 }
 
-/* The option that message_timeout_ms was read from, for what the user is told. */
-static inline const char *vow_native_timeout_name(const vow_native *native)
-{
-    return native->base.options.is_server ? "hello_timeout_ms" : "connect_timeout_ms";
-}
-
 static inline bool vow_native_is_alive(const vow_native *native)
 {
-    return native->state < VOW_NATIVE_LOST;
+    return vow_life_is_alive(&native->life);
+}
+
+/* As vow_life_lose. */
+static inline void vow_native_lose(vow_native *native, vow_status why)
+{
+    vow_life_lose(&native->life, why);
 }
 
 /* session.c */
@@ -177,11 +158,6 @@ void vow_native_refuse(vow_native *native, vow_code code, const char *format, ..
 
 /* The same for what did not come in time, which may be the network's doing: the calls end as VOW_UNAVAILABLE. */
 void vow_native_give_up(vow_native *native, const char *format, ...) VOW_PRINTF(2, 3);
-
-/* Ends all calls and the session, which rpc hears of from the queue, with `why`, which is given. */
-void vow_native_lose(vow_native *native, vow_status why);
-
-void vow_native_pause(vow_native *native, unsigned reason, bool paused);
 
 /* A peer that does not take its answers is not read, until it does. */
 void vow_native_check_output(vow_native *native);
@@ -230,9 +206,6 @@ void vow_hearing_message(vow_native *native, vow_wire *wire, vow_packed *packed,
 
 /* NULL: there is none, or none any more. */
 vow_wire *vow_calls_find(vow_native *native, uint64_t id);
-
-/* The call has begun, here or there. */
-void vow_calls_add(vow_native *native, vow_wire *wire, uint64_t id, bool is_ours);
 
 /* The peer has ended a call that was forgotten: where that held a place still, the place is free. */
 void vow_calls_ghost_ends(vow_native *native, uint64_t id);

@@ -215,9 +215,14 @@ void vow_resolve(vow_promise *promise, void *value, vow_release_fn *release)
     vow_future_unbusy(&promise->future);
 }
 
-/* `status` is given. */
-static void promise_reject(vow_promise *promise, vow_status status)
+/* `details` is NULL where there are none. */
+static void promise_reject(vow_promise *promise, vow_code code, const ProtobufCMessage *const details[],
+                           const char *format, va_list arguments)
 {
+    vow_status status = vow_status_make_list(code, format, arguments);
+
+    if (details)
+        vow_status_add_details(&status, details);
     if (promise_keep(promise))
         vow_future_fail(&promise->future, status);
     else
@@ -227,8 +232,7 @@ static void promise_reject(vow_promise *promise, vow_status status)
 
 void vow_reject(vow_promise *promise, vow_code code, const char *format, ...)
 {
-    va_list    arguments;
-    vow_status status;
+    va_list arguments;
 
     if (!promise)
         return;
@@ -236,16 +240,14 @@ void vow_reject(vow_promise *promise, vow_code code, const char *format, ...)
     if (promise->is_kept)
         return;
     va_start(arguments, format);
-    status = vow_status_make_list(code, format, arguments);
+    promise_reject(promise, code, NULL, format, arguments);
     va_end(arguments);
-    promise_reject(promise, status);
 }
 
 void vow_reject_with(vow_promise *promise, vow_code code, const ProtobufCMessage *const details[],
                      const char *format, ...)
 {
-    va_list    arguments;
-    vow_status status;
+    va_list arguments;
 
     if (!promise)
         return;
@@ -253,8 +255,6 @@ void vow_reject_with(vow_promise *promise, vow_code code, const ProtobufCMessage
     if (promise->is_kept)
         return;
     va_start(arguments, format);
-    status = vow_status_make_list(code, format, arguments);
+    promise_reject(promise, code, details, format, arguments);
     va_end(arguments);
-    vow_status_add_details(&status, details);
-    promise_reject(promise, status);
 }

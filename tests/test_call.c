@@ -1,5 +1,6 @@
 /* Unary calls between a channel and a server, on each kind of transport. */
 #include "runtime/rpc/server.h"
+#include "tests/support/kinds.h"
 #include "tests/support/world.h"
 
 #include <setjmp.h>
@@ -582,12 +583,12 @@ int main(void)
         ON_ALL(closing_the_channel_cancels_its_calls),
         ON_ALL(a_handler_may_answer_later_and_answers_are_not_mixed_up),
         ON(tcp, a_target_that_makes_no_sense_fails_every_call_and_says_so),
-        ON(tcp, what_is_wrong_with_a_target_is_said_of_it_as_it_was_written),
+        ON(grpc, what_is_wrong_with_a_target_is_said_of_it_as_it_was_written),
         ON_ALL(a_refused_connection_names_the_target_and_the_cause),
         ON_ALL(what_is_attached_to_a_call_goes_with_its_memory_last_one_first),
         ON_ALL(a_drain_lets_running_calls_finish),
         ON_ALL(a_drain_whose_grace_is_over_cancels_the_rest),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return kinds_run_tests("calls", tests);
 }

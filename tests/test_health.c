@@ -1,4 +1,5 @@
 /* The standard services: what they tell, on which protocol they are asked. */
+#include "tests/support/kinds.h"
 #include "tests/support/world.h"
 
 #include <vow/grpc/file.pb-c.h>
@@ -346,5 +347,5 @@ int main(void)
         ON_EACH(what_is_not_there_is_said_and_the_stream_goes_on),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return kinds_run_tests("health and reflection", tests);
 }

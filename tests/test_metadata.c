@@ -1,6 +1,7 @@
 /* Metadata: an ordered multimap in both directions, initial and trailing, and its limits. */
 #include "runtime/protocol/metadata.h"
 #include "tests/support/failing.h"
+#include "tests/support/kinds.h"
 #include "tests/support/raw_peer.h"
 #include "tests/support/streams.h"
 
@@ -539,5 +540,5 @@ int main(void)
         cmocka_unit_test(metadata_that_finds_no_memory_fails_the_call_and_never_goes_missing),
     };
 
-    return cmocka_run_group_tests_name("metadata", tests, NULL, NULL);
+    return kinds_run_tests("metadata", tests);
 }

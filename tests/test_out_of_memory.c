@@ -5,6 +5,7 @@
 #include "calls.vow.h"
 #include "tests/support/certificates.h"
 #include "tests/support/failing.h"
+#include "tests/support/kinds.h"
 
 #include <vow/vow.h>
 
@@ -100,7 +101,7 @@ static bool life_open(life *life)
     life->loop = vow_loop_attach(&life->uv);
     if (!life->loop)
         return false;
-    life->server = vow_server_open(life->loop, VOW_SERVER(.tls = own));
+    life->server = vow_server_open(life->loop, VOW_SERVER(.tls = build_has_tls() ? own : NULL));
     calls_calls_serve(life->server, &service, NULL);
     if (vow_server_listen(life->server, "tcp://127.0.0.1:0", &error) == VOW_OK) {
         snprintf(life->target, sizeof life->target, "%s://127.0.0.1:%d", scheme, vow_server_port(life->server));
@@ -221,5 +222,5 @@ int main(void)
         OVER(grpcs, a_call_fails_in_good_order_when_memory_ends_for_good),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return kinds_run_tests("calls out of memory", tests);
 }

@@ -1,4 +1,5 @@
 /* Streams in every direction, on each kind of transport. */
+#include "tests/support/kinds.h"
 #include "tests/support/streams.h"
 
 #include <setjmp.h>
@@ -373,5 +374,5 @@ int main(void)
         ON_EACH(a_reader_that_stops_holds_its_sender_back),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return kinds_run_tests("streams", tests);
 }

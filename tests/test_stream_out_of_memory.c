@@ -3,6 +3,7 @@
  * settle, nothing is lost, and a fresh stream succeeds as soon as there is memory again.
  */
 #include "tests/support/failing.h"
+#include "tests/support/kinds.h"
 
 #include <vow/vow.h>
 
@@ -202,5 +203,5 @@ int main(void)
         OVER(grpc, a_stream_fails_in_good_order_when_memory_ends_for_good),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return kinds_run_tests("streams out of memory", tests);
 }

@@ -2,118 +2,68 @@
  * The benchmark's driver: runs every peer on every workload in turn, and reports what that comes to.
  *
  * The idea: server and client are processes of their own, pinned to a core each, started afresh for each
- * run; rounds are interleaved (rounds.h). A run that fails ends the benchmark with a word on why, for a
- * table with a hole invites to overlook it.
+ * run; rounds are interleaved (rounds.h). What was measured is reported in any case, after a failed run and
+ * after Ctrl-C as well; the exit status says that it is not all.
  */
+#include "check.h"
 #include "child.h"
-#include "measure/arguments.h"
+#include "compare.h"
+#include "json.h"
+#include "machine.h"
 #include "measure/fail.h"
-#include "report.h"
+#include "options.h"
+#include "page.h"
 #include "rounds.h"
+#include "table.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <libgen.h>
 #include <limits.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#define ROUNDS_DEFAULT 5
-#define ROUNDS_MOST 1000
-#define SECONDS_DEFAULT 1.5
+#define STATUS_FAILED 1
+#define STATUS_WORSE 3
 
-static void print_help_and_exit(void)
-{
-    printf(
-        "bench/run [--rounds N] [--seconds S] [--workload NAME] [--peer NAME] [--json FILE]\n\n"
-        "Measures vow beside bare libuv: calls and messages a second, latency, processor time and memory.\n\n"
-        "  --rounds N       rounds that are interleaved; %d\n"
-        "  --seconds S      of measuring in each run, after a fifth of it to warm up; %g\n"
-        "  --workload NAME  only this one of:",
-        ROUNDS_DEFAULT, SECONDS_DEFAULT);
-    for (size_t i = 0; i < bench_workload_count; i++)
-        printf(" %s", bench_workloads[i].name);
-    printf("\n  --peer NAME      only this one, beside the floor it is compared with, of:");
-    for (size_t i = 0; i < bench_peer_count; i++)
-        printf(" %s", bench_peers[i].name);
-    printf("\n  --json FILE      writes the medians, an object a line, to FILE as well\n");
-    exit(0);
-}
+#define ROUNDS 5
+#define SECONDS 1.0
+#define QUICK_ROUNDS 3
+#define QUICK_SECONDS 0.1
+#define QUICK_WEIGHED_SHARE 0.2
+#define QUICK_MOST_SECONDS 150
+#define AGAIN_ROUNDS_LEAST 5 /* of what seems to be worse */
 
-static const bench_peer *peer_find(const char *name)
-{
-    for (size_t i = 0; i < bench_peer_count; i++) {
-        if (strcmp(bench_peers[i].name, name) == 0)
-            return &bench_peers[i];
-    }
-    bench_fail_usage("there is no peer \"%s\"", name);
-}
+/* A file that is written at the end; opened before anything is measured, and emptied only when there is
+ * something to write. */
+struct output {
+    const char *path;
+    FILE       *file; /* NULL: not asked for */
+};
 
-static const bench_workload *workload_find(const char *name)
-{
-    for (size_t i = 0; i < bench_workload_count; i++) {
-        if (strcmp(bench_workloads[i].name, name) == 0)
-            return &bench_workloads[i];
-    }
-    bench_fail_usage("there is no workload \"%s\"", name);
-}
-
-static void options_read(int argc, char **argv, bench_setting *setting, bench_choice *choice,
-                         const char **json)
-{
-    static const struct option known[] = {
-        { "rounds", required_argument, NULL, 'r' },
-        { "seconds", required_argument, NULL, 's' },
-        { "workload", required_argument, NULL, 'w' },
-        { "peer", required_argument, NULL, 'p' },
-        { "json", required_argument, NULL, 'j' },
-        { "help", no_argument, NULL, 'h' },
-        { 0 },
-    };
-    int option;
-
-    opterr = 0; /* getopt's own messages would come without the name */
-    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (option) {
-        case 'r':
-            choice->rounds = bench_argument_count("rounds", optarg, 1, ROUNDS_MOST);
-            break;
-        case 's':
-            setting->seconds = bench_argument_seconds("seconds", optarg);
-            break;
-        case 'w':
-            choice->workload = workload_find(optarg);
-            break;
-        case 'p':
-            choice->peer = peer_find(optarg);
-            break;
-        case 'j':
-            *json = optarg;
-            break;
-        case 'h':
-            print_help_and_exit();
-            break;
-        default:
-            bench_argument_refuse(argv);
-        }
-    }
-    if (optind < argc)
-        bench_argument_refuse(argv + 1);
-    if (choice->workload && choice->peer && !bench_peer_runs(choice->peer, choice->workload))
-        bench_fail_usage("%s has no part in %s", choice->peer->name, choice->workload->name);
-}
+struct driver {
+    bench_options    options;
+    char             path[PATH_MAX];
+    bench_setting    setting;
+    bench_choice     choice;
+    bench_record     record;
+    struct output    json;
+    struct output    html;
+    bench_record     before; /* of --against */
+    bench_comparison comparison;
+};
 
 /* The programs lie beside this one. */
-static char *folder_find(char path[PATH_MAX])
+static void folder_find(struct driver *driver)
 {
-    ssize_t size = readlink("/proc/self/exe", path, PATH_MAX - 1);
+    ssize_t size = readlink("/proc/self/exe", driver->path, sizeof driver->path - 1);
 
     if (size < 0)
         bench_fail("cannot find this program's own folder: %m");
-    path[size] = '\0';
-    return dirname(path);
+    driver->path[size] = '\0';
+    driver->setting.folder = dirname(driver->path);
 }
 
 static bool program_is_built(const bench_setting *setting, const char *program)
@@ -124,99 +74,221 @@ static bool program_is_built(const bench_setting *setting, const char *program)
     return access(path, X_OK) == 0;
 }
 
-/* A peer is left out of a kind whose programs are not here; that is said before the first run. */
-static void programs_check(const bench_setting *setting, bench_choice *choice)
+static bool programs_are_built(const bench_setting *setting, const bench_peer *peer, bench_kind kind)
 {
-    choice->kinds = bench_alloc(bench_peer_count, sizeof *choice->kinds);
-    for (size_t i = 0; i < bench_peer_count; i++) {
-        const bench_peer *peer = &bench_peers[i];
-        size_t            missing = 0;
-        char              server[64], client[64];
+    char server[64], client[64];
 
-        for (bench_kind kind = 0; kind < BENCH_KINDS; kind++) {
-            if (!(peer->kinds & BENCH_HAS(kind)))
-                continue;
-            bench_peer_server(peer, kind, server, sizeof server);
-            bench_peer_client(peer, kind, client, sizeof client);
-            if (program_is_built(setting, server) && program_is_built(setting, client))
-                choice->kinds[i] |= BENCH_HAS(kind);
-            else
-                missing++;
-        }
-        if (choice->kinds[i] == 0 && (i == BENCH_FLOOR || choice->peer == peer))
-            bench_fail("%s's programs are not in %s; build them with ./dev build", peer->name,
-                       setting->folder);
-        if (missing && (!choice->peer || choice->peer == peer))
-            fprintf(stderr, "bench: %s is left out of %zu kinds of workload: its programs are not in %s\n",
-                    peer->name, missing, setting->folder);
-    }
+    bench_peer_server(peer, kind, server, sizeof server);
+    bench_peer_client(peer, kind, client, sizeof client);
+    return program_is_built(setting, server) && program_is_built(setting, client) &&
+           (kind != BENCH_CHAIN || program_is_built(setting, "bench_proxy"));
 }
 
-static void cores_choose(bench_setting *setting)
+/* What the options name and the tables have a part for. Programs that are not here leave a peer out; that is
+ * said before the first run. */
+static void choose_peer(struct driver *driver, const bench_peer *peer)
 {
-    int cores[2];
+    size_t missing = 0;
+    size_t wanted = 0;
 
-    setting->server_core = setting->client_core = -1;
+    for (size_t i = 0; i < bench_workload_count; i++) {
+        const bench_workload *workload = &bench_workloads[i];
+
+        if (!bench_names_match(&driver->options.workloads, workload->name) ||
+            !bench_peer_runs(peer, workload))
+            continue;
+        wanted++;
+        if (programs_are_built(&driver->setting, peer, workload->kind))
+            *bench_choice_has(&driver->choice, peer, workload) = true;
+        else
+            missing++;
+    }
+    if (missing > 0 && missing == wanted && bench_peer_is_ours(peer))
+        bench_fail("%s's programs are not in %s; build them with ./dev build", peer->name,
+                   driver->setting.folder);
+    if (missing)
+        fprintf(stderr, "bench: %s is left out of %zu of its %zu workloads: its programs are not in %s\n",
+                peer->name, missing, wanted, driver->setting.folder);
+}
+
+static void choose(struct driver *driver)
+{
+    bench_choice_init(&driver->choice);
+    for (size_t i = 0; i < bench_peer_count; i++) {
+        if (i == BENCH_FLOOR || bench_names_match(&driver->options.peers, bench_peers[i].name))
+            choose_peer(driver, &bench_peers[i]);
+    }
+    if (bench_choice_count(&driver->choice) == 0)
+        bench_fail_usage("none of these peers has a part in these workloads");
+}
+
+static void setting_choose(struct driver *driver)
+{
+    const bench_options *options = &driver->options;
+    bool                 is_quick = options->is_quick;
+    int                  cores[2];
+
+    driver->choice.rounds = options->rounds ? options->rounds : is_quick ? QUICK_ROUNDS : ROUNDS;
+    driver->choice.most_seconds = is_quick ? QUICK_MOST_SECONDS : 0;
+    driver->setting.seconds = options->seconds > 0 ? options->seconds : is_quick ? QUICK_SECONDS : SECONDS;
+    driver->setting.weighed_share = is_quick ? QUICK_WEIGHED_SHARE : 1;
+    driver->setting.server_core = driver->setting.client_core = -1;
     if (bench_cores_find(cores, 2) < 2) {
         fprintf(stderr,
                 "bench: fewer than 2 cores may be used here: server and client get in each other's way\n");
         return;
     }
-    setting->server_core = cores[0];
-    setting->client_core = cores[1];
+    driver->setting.server_core = cores[0];
+    driver->setting.client_core = cores[1];
 }
 
-/* Opened before anything is measured, and emptied only when there is something to write. */
-static FILE *json_open(const char *path)
+static void against_read(struct driver *driver)
 {
-    int   descriptor;
-    FILE *file;
+    const char *path = driver->options.against;
+    char        problem[256];
+
+    if (path && !bench_json_read(path, &driver->before, problem, sizeof problem))
+        bench_fail_usage("cannot compare with %s: %s", path, problem);
+    if (path && driver->before.seconds != driver->setting.seconds)
+        fprintf(stderr, "bench: %s was measured for %g s in each run, and this will be for %g s\n", path,
+                driver->before.seconds, driver->setting.seconds);
+}
+
+static void output_open(struct output *output, const char *path)
+{
+    int descriptor;
 
     if (!path)
-        return NULL;
+        return;
+    output->path = path;
     descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    file = descriptor < 0 ? NULL : fdopen(descriptor, "w");
-    if (!file)
+    output->file = descriptor < 0 ? NULL : fdopen(descriptor, "w");
+    if (!output->file)
         bench_fail("cannot write %s: %m", path);
-    return file;
 }
 
-static void json_write(FILE *file, const char *path, const bench_choice *choice, const bench_rounds *rounds)
+static void output_empty(const struct output *output)
 {
-    if (!file)
-        return;
     /* A pipe or a device can't be emptied, and need not be. */
-    if (ftruncate(fileno(file), 0) != 0 && errno != EINVAL)
-        bench_fail("cannot write %s: %m", path);
-    bench_report_json(file, choice, rounds);
-    if (ferror(file) || fclose(file) != 0)
-        bench_fail("cannot write %s: %m", path);
+    if (ftruncate(fileno(output->file), 0) != 0 && errno != EINVAL)
+        bench_fail("cannot write %s: %m", output->path);
+}
+
+static void output_close(struct output *output, bool is_written)
+{
+    if (fclose(output->file) != 0 || !is_written)
+        bench_fail("cannot write %s: %m", output->path);
+    output->file = NULL;
+}
+
+static void duration_say(const struct driver *driver)
+{
+    size_t rounds = driver->choice.rounds;
+    double minutes = bench_choice_seconds(&driver->choice, &driver->setting) * (double)rounds / 60;
+    double most = driver->choice.most_seconds / 60;
+
+    if (most > 0 && minutes > most)
+        minutes = most;
+    fprintf(stderr, "bench: %zu runs in each of %zu round%s, about %.*f minutes\n",
+            bench_choice_count(&driver->choice), rounds, rounds == 1 ? "" : "s", minutes < 10, minutes);
+}
+
+/* What seems to be worse is measured once more, beside the floor. */
+static bool again_choose(const struct driver *driver, bench_choice *again)
+{
+    *again = (bench_choice){
+        .rounds = driver->choice.rounds > AGAIN_ROUNDS_LEAST ? driver->choice.rounds : AGAIN_ROUNDS_LEAST,
+    };
+    bench_choice_init(again);
+    for (size_t i = 0; i < driver->comparison.count; i++) {
+        const bench_change   *change = &driver->comparison.changes[i];
+        const bench_workload *workload = bench_workload_find(change->cell->workload);
+
+        if (!change->is_worse || !change->is_ours)
+            continue;
+        *bench_choice_has(again, bench_peer_find(change->cell->peer), workload) = true;
+        *bench_choice_has(again, &bench_peers[BENCH_FLOOR], workload) =
+            *bench_choice_has(&driver->choice, &bench_peers[BENCH_FLOOR], workload);
+    }
+    return bench_choice_count(again) > 0;
+}
+
+/* False: something of vow's is worse, and was so when measured again. */
+static bool against_hold(struct driver *driver)
+{
+    bench_choice     again;
+    bench_record     record = { 0 };
+    bench_comparison comparison;
+    size_t           confirmed = 0;
+
+    driver->comparison = bench_compare(&driver->before, &driver->record);
+    if (again_choose(driver, &again) && !bench_signal_caught()) {
+        fprintf(stderr, "bench: something seems to be worse; measuring it again, %zu times\n", again.rounds);
+        bench_rounds_run(&driver->setting, &again, &record);
+        comparison = bench_compare(&driver->before, &record);
+        confirmed = bench_comparison_confirm(&driver->comparison, &comparison);
+        bench_comparison_done(&comparison);
+    }
+    bench_record_done(&record);
+    bench_choice_done(&again);
+    return confirmed == 0;
+}
+
+static void report(struct driver *driver)
+{
+    const char *against = driver->options.against;
+
+    bench_table_print(stdout, &driver->record);
+    if (against)
+        bench_table_print_changes(stdout, &driver->comparison, against);
+    if (fflush(stdout) != 0)
+        bench_fail("cannot print the table: %m");
+    if (driver->json.file) {
+        output_empty(&driver->json);
+        output_close(&driver->json, bench_json_write(driver->json.file, &driver->record));
+    }
+    if (driver->html.file) {
+        output_empty(&driver->html);
+        output_close(&driver->html, bench_page_write(driver->html.file, &driver->record,
+                                                     against ? &driver->comparison : NULL, against));
+        fprintf(stderr, "bench: %s has the plots\n", driver->html.path);
+    }
+}
+
+static void driver_done(struct driver *driver)
+{
+    bench_comparison_done(&driver->comparison);
+    bench_record_done(&driver->before);
+    bench_record_done(&driver->record);
+    bench_choice_done(&driver->choice);
 }
 
 int main(int argc, char **argv)
 {
-    char          path[PATH_MAX];
-    bench_setting setting = { .seconds = SECONDS_DEFAULT };
-    bench_choice  choice = { .rounds = ROUNDS_DEFAULT };
-    const char   *json_path = NULL;
-    FILE         *json;
-    bench_rounds *rounds;
+    static struct driver driver;
+    int                  status;
 
     program_invocation_short_name = "bench"; /* as messages call it */
-    options_read(argc, argv, &setting, &choice, &json_path);
-    setting.folder = folder_find(path);
-    programs_check(&setting, &choice);
-    json = json_open(json_path);
-    cores_choose(&setting);
+    driver.options = bench_options_read(argc, argv);
+    folder_find(&driver);
+    setting_choose(&driver);
     bench_signals_catch();
+    if (driver.options.is_check)
+        return bench_check_run(&driver.setting) ? 0 : STATUS_FAILED;
+    choose(&driver);
+    against_read(&driver);
+    output_open(&driver.json, driver.options.json);
+    output_open(&driver.html, driver.options.html);
 
-    rounds = bench_rounds_run(&setting, &choice);
-    if (!rounds)
-        return bench_signal_caught() ? 128 + bench_signal_caught() : 1;
-    bench_report_table(stdout, &setting, &choice, rounds);
-    if (fflush(stdout) != 0)
-        bench_fail("cannot print the table: %m");
-    json_write(json, json_path, &choice, rounds);
-    bench_rounds_free(rounds);
-    return 0;
+    bench_machine_tell(&driver.setting, &driver.choice, &driver.record);
+    bench_machine_tell_overhead(&driver.record);
+    duration_say(&driver);
+    status = bench_rounds_run(&driver.setting, &driver.choice, &driver.record) ? 0 : STATUS_FAILED;
+    if (driver.options.against && !against_hold(&driver))
+        status = STATUS_WORSE;
+    report(&driver);
+    if (bench_signal_caught())
+        status = 128 + bench_signal_caught();
+    driver_done(&driver);
+    return status;
 }

@@ -3,6 +3,7 @@
 #include "child.h"
 
 #include <limits.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -114,6 +115,14 @@ static bool pair_start_proxy(struct pair *pair)
            child_tells_address(&pair->proxy, pair->address, rest, sizeof rest);
 }
 
+/* Of what is weighed, fewer will do where time is short; of one, all. */
+static size_t pair_count(const struct pair *pair, size_t count)
+{
+    double share = bench_workload_is_weighed(pair->workload) ? pair->setting->weighed_share : 1;
+
+    return count > 1 ? (size_t)ceil((double)count * share) : count;
+}
+
 static bool pair_start_client(struct pair *pair, double rate)
 {
     const bench_workload *workload = pair->workload;
@@ -127,12 +136,12 @@ static bool pair_start_client(struct pair *pair, double rate)
     command_add(&command, "--server-pid");
     command_add(&command, "%d", (int)pair->server.pid);
     command_add(&command, "--outstanding");
-    command_add(&command, "%zu", workload->outstanding);
+    command_add(&command, "%zu", pair_count(pair, workload->outstanding));
     command_add(&command, "--size");
     command_add(&command, "%zu", workload->size);
     if (workload->connections > 1) {
         command_add(&command, "--connections");
-        command_add(&command, "%zu", workload->connections);
+        command_add(&command, "%zu", pair_count(pair, workload->connections));
     }
     if (!bench_workload_is_weighed(workload)) {
         command_add(&command, "--seconds");

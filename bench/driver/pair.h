@@ -13,7 +13,8 @@
 typedef struct bench_setting {
     const char *folder; /* of the peers' programs */
     double      seconds;
-    int         server_core; /* -1: any */
+    double      weighed_share; /* of the calls and connections that a workload weighs, so many are made */
+    int         server_core;   /* -1: any */
     int         client_core;
 } bench_setting;
 

@@ -1,50 +1,89 @@
 #include "rounds.h"
 
+#include "child.h"
 #include "measure/fail.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
+#include <uv.h>
 
-struct bench_rounds {
-    bench_choice   choice;
-    bench_outcome *outcomes; /* by round, workload and peer */
+/* What a run takes beside measuring, for the guess of how long all will take. */
+#define START_SECONDS 0.15
+#define WEIGH_SECONDS 1.5
+#define WARM_UP_SHARE 0.2
+
+/* Whose calls a second a share is taken of. */
+#define CAPACITY_WORKLOAD "unary-100"
+
+struct rounds {
+    const bench_setting *setting;
+    const bench_choice  *choice;
+    bench_record        *record;
+    uint64_t             began_ns;
+    size_t               runs;    /* so far */
+    size_t               planned; /* in all */
+    bool                 has_failed;
 };
 
-bool bench_choice_has(const bench_choice *choice, const bench_peer *peer, const bench_workload *workload)
+void bench_choice_init(bench_choice *choice)
 {
-    bool peer_is_chosen = !choice->peer || choice->peer == peer || peer == &bench_peers[BENCH_FLOOR];
-    bool workload_is_chosen = !choice->workload || choice->workload == workload;
-    bool is_built = choice->kinds[peer - bench_peers] & BENCH_HAS(workload->kind);
-
-    return peer_is_chosen && workload_is_chosen && is_built && bench_peer_runs(peer, workload);
+    choice->wanted = bench_alloc(bench_workload_count * bench_peer_count, sizeof *choice->wanted);
 }
 
-static bench_outcome *rounds_outcome(const bench_rounds *rounds, size_t round, const bench_peer *peer,
-                                     const bench_workload *workload)
+void bench_choice_done(bench_choice *choice)
 {
-    size_t workload_index = (size_t)(workload - bench_workloads);
-    size_t peer_index = (size_t)(peer - bench_peers);
-
-    return &rounds->outcomes[(round * bench_workload_count + workload_index) * bench_peer_count + peer_index];
+    free(choice->wanted);
 }
 
-static void results_compare(bench_results *results, const bench_results *floor)
+bool *bench_choice_has(const bench_choice *choice, const bench_peer *peer, const bench_workload *workload)
 {
-    const double *mine = results->figures;
-    const double *its = floor->figures;
+    return &choice->wanted[(size_t)(workload - bench_workloads) * bench_peer_count +
+                           (size_t)(peer - bench_peers)];
+}
 
-    results->figures[BENCH_CALLS_RATIO] = mine[BENCH_CALLS_PER_S] / its[BENCH_CALLS_PER_S];
-    results->figures[BENCH_CPU_RATIO] = (mine[BENCH_CLIENT_US_PER_CALL] + mine[BENCH_SERVER_US_PER_CALL]) /
-                                        (its[BENCH_CLIENT_US_PER_CALL] + its[BENCH_SERVER_US_PER_CALL]);
+size_t bench_choice_count(const bench_choice *choice)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < bench_workload_count * bench_peer_count; i++)
+        count += choice->wanted[i];
+    return count;
+}
+
+double bench_choice_seconds(const bench_choice *choice, const bench_setting *setting)
+{
+    double seconds = 0;
+
+    for (size_t w = 0; w < bench_workload_count; w++) {
+        bool   is_weighed = bench_workload_is_weighed(&bench_workloads[w]);
+        double takes = is_weighed ? WEIGH_SECONDS : setting->seconds * (1 + WARM_UP_SHARE) + START_SECONDS;
+
+        for (size_t p = 0; p < bench_peer_count; p++)
+            seconds += *bench_choice_has(choice, &bench_peers[p], &bench_workloads[w]) ? takes : 0;
+    }
+    return seconds;
+}
+
+static double rounds_seconds(const struct rounds *rounds)
+{
+    return (double)(uv_hrtime() - rounds->began_ns) / 1e9;
 }
 
 /* Where a person looks on; it leaves nothing behind. */
-static void progress_show(const bench_choice *choice, size_t round, const char *peer, const char *workload)
+static void progress_show(const struct rounds *rounds, size_t round, const bench_cell *cell)
 {
+    double left_s =
+        rounds->runs
+            ? rounds_seconds(rounds) / (double)rounds->runs * (double)(rounds->planned - rounds->runs)
+            : bench_choice_seconds(rounds->choice, rounds->setting) * (double)rounds->choice->rounds;
+
     if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\rround %zu of %zu: %s, %s\033[K", round + 1, choice->rounds, peer, workload);
+        fprintf(stderr, "\rround %zu of %zu, run %zu of %zu, %.0f:%02.0f left: %s, %s\033[K", round + 1,
+                rounds->choice->rounds, rounds->runs + 1, rounds->planned, floor(left_s / 60),
+                floor(fmod(left_s, 60)), cell->workload, cell->peer);
 }
 
 static void progress_clear(void)
@@ -53,86 +92,126 @@ static void progress_clear(void)
         fputs("\r\033[K", stderr);
 }
 
-/* All peers on one workload, the floor first: each is compared with the floor's run just before. */
-static bool rounds_run_workload(bench_rounds *rounds, const bench_setting *setting, size_t round,
-                                const bench_workload *workload)
+static double ratio(const bench_results *mine, const bench_results *floor, bench_figure figure)
 {
-    const bench_outcome *floor = rounds_outcome(rounds, round, &bench_peers[BENCH_FLOOR], workload);
+    return mine->figures[figure] / floor->figures[figure];
+}
 
-    for (size_t i = 0; i < bench_peer_count; i++) {
-        const bench_peer *peer = &bench_peers[i];
-        bench_outcome    *outcome = rounds_outcome(rounds, round, peer, workload);
+static void results_add_sides(bench_results *results)
+{
+    results->figures[BENCH_CPU_US_PER_CALL] =
+        results->figures[BENCH_CLIENT_US_PER_CALL] + results->figures[BENCH_SERVER_US_PER_CALL];
+}
 
-        if (!bench_choice_has(&rounds->choice, peer, workload))
-            continue;
-        progress_show(&rounds->choice, round, peer->name, workload->name);
-        if (!bench_pair_run(setting, peer, workload, workload->rate, outcome))
+static void results_compare(bench_results *results, const bench_results *floor)
+{
+    results->figures[BENCH_CALLS_RATIO] = ratio(results, floor, BENCH_CALLS_PER_S);
+    results->figures[BENCH_CPU_RATIO] = ratio(results, floor, BENCH_CPU_US_PER_CALL);
+    results->figures[BENCH_P50_RATIO] = ratio(results, floor, BENCH_P50_US);
+    results->figures[BENCH_P99_RATIO] = ratio(results, floor, BENCH_P99_US);
+}
+
+/* The rate of the open loop: the workload's, or its share of what the peer did in the closed loop of this
+ * round, which is run for that if it was not chosen. False: that failed. */
+static bool rate_choose(struct rounds *rounds, const bench_peer *peer, const bench_workload *workload,
+                        size_t round, double *rate)
+{
+    const bench_cell *cell;
+    bench_outcome     outcome;
+
+    *rate = workload->rate;
+    if (workload->rate_of <= 0)
+        return true;
+    cell = bench_record_find(rounds->record, CAPACITY_WORKLOAD, peer->name);
+    if (cell && cell->count > round) {
+        outcome.results = cell->rounds[round];
+    } else {
+        const bench_workload *full = bench_workload_find(CAPACITY_WORKLOAD);
+
+        if (!bench_pair_run(rounds->setting, peer, full, 0, &outcome))
             return false;
-        if (bench_choice_has(&rounds->choice, &bench_peers[BENCH_FLOOR], workload))
-            results_compare(&outcome->results, &floor->results);
     }
+    *rate = workload->rate_of * outcome.results.figures[BENCH_CALLS_PER_S];
     return true;
 }
 
-bench_rounds *bench_rounds_run(const bench_setting *setting, const bench_choice *choice)
+static void rounds_run_pair(struct rounds *rounds, size_t round, const bench_peer *peer,
+                            const bench_workload *workload)
 {
-    bench_rounds *rounds = bench_alloc(1, sizeof *rounds);
-    bool          done = true;
+    bench_cell       *cell = bench_record_find(rounds->record, workload->name, peer->name);
+    const bench_cell *floor =
+        bench_record_find(rounds->record, workload->name, bench_peers[BENCH_FLOOR].name);
+    bench_outcome outcome = { .results = bench_results_unknown() };
+    double        rate;
 
-    rounds->choice = *choice;
-    rounds->outcomes =
-        bench_alloc(choice->rounds * bench_workload_count * bench_peer_count, sizeof *rounds->outcomes);
-    for (size_t round = 0; done && round < choice->rounds; round++) {
-        for (size_t i = 0; done && i < bench_workload_count; i++)
-            done = rounds_run_workload(rounds, setting, round, &bench_workloads[i]);
+    if (cell->has_failed)
+        return;
+    progress_show(rounds, round, cell);
+    if (!rate_choose(rounds, peer, workload, round, &rate) ||
+        !bench_pair_run(rounds->setting, peer, workload, rate, &outcome)) {
+        cell->has_failed = !bench_signal_caught();
+        rounds->has_failed = true;
+        return;
+    }
+    results_add_sides(&outcome.results);
+    if (floor && (floor == cell || floor->count > round))
+        results_compare(&outcome.results, floor == cell ? &outcome.results : &floor->rounds[round]);
+    snprintf(cell->raised, sizeof cell->raised, "%s", outcome.raised);
+    bench_cell_add(cell, &outcome.results);
+}
+
+/* All peers on one workload, the floor first: each is compared with the floor's run just before. */
+static void rounds_run_round(struct rounds *rounds, size_t round)
+{
+    for (size_t w = 0; w < bench_workload_count; w++) {
+        for (size_t p = 0; p < bench_peer_count; p++) {
+            if (!*bench_choice_has(rounds->choice, &bench_peers[p], &bench_workloads[w]))
+                continue;
+            if (bench_signal_caught())
+                return;
+            rounds_run_pair(rounds, round, &bench_peers[p], &bench_workloads[w]);
+            rounds->runs++;
+        }
+    }
+}
+
+static void rounds_add_cells(const struct rounds *rounds)
+{
+    for (size_t w = 0; w < bench_workload_count; w++) {
+        for (size_t p = 0; p < bench_peer_count; p++) {
+            if (*bench_choice_has(rounds->choice, &bench_peers[p], &bench_workloads[w]))
+                bench_record_add(rounds->record, bench_workloads[w].name, bench_peers[p].name);
+        }
+    }
+}
+
+/* Would another round, as long as those before, end in time? */
+static bool rounds_have_time(const struct rounds *rounds, size_t done)
+{
+    double most_seconds = rounds->choice->most_seconds;
+
+    if (most_seconds <= 0 || done == 0)
+        return true;
+    return rounds_seconds(rounds) * (double)(done + 1) / (double)done < most_seconds;
+}
+
+bool bench_rounds_run(const bench_setting *setting, const bench_choice *choice, bench_record *record)
+{
+    struct rounds rounds = {
+        .setting = setting,
+        .choice = choice,
+        .record = record,
+        .began_ns = uv_hrtime(),
+        .planned = bench_choice_count(choice) * choice->rounds,
+    };
+
+    record->seconds = setting->seconds;
+    rounds_add_cells(&rounds);
+    for (size_t round = 0; round < choice->rounds && !bench_signal_caught(); round++) {
+        if (!rounds_have_time(&rounds, round))
+            break;
+        rounds_run_round(&rounds, round);
     }
     progress_clear();
-    if (done)
-        return rounds;
-    bench_rounds_free(rounds);
-    return NULL;
-}
-
-void bench_rounds_free(bench_rounds *rounds)
-{
-    if (!rounds)
-        return;
-    free(rounds->outcomes);
-    free(rounds);
-}
-
-static int compare_doubles(const void *left, const void *right)
-{
-    double a = *(const double *)left;
-    double b = *(const double *)right;
-
-    return (a > b) - (a < b);
-}
-
-static double median(double *values, size_t count)
-{
-    qsort(values, count, sizeof *values, compare_doubles);
-    return (values[(count - 1) / 2] + values[count / 2]) / 2;
-}
-
-bench_results bench_rounds_median(const bench_rounds *rounds, const bench_peer *peer,
-                                  const bench_workload *workload)
-{
-    size_t        count = rounds->choice.rounds;
-    double       *values = bench_alloc(count, sizeof *values);
-    bench_results results;
-
-    for (size_t figure = 0; figure < BENCH_FIGURES; figure++) {
-        for (size_t round = 0; round < count; round++)
-            values[round] = rounds_outcome(rounds, round, peer, workload)->results.figures[figure];
-        results.figures[figure] = median(values, count);
-    }
-    free(values);
-    return results;
-}
-
-const char *bench_rounds_raised(const bench_rounds *rounds, const bench_peer *peer,
-                                const bench_workload *workload)
-{
-    return rounds_outcome(rounds, 0, peer, workload)->raised;
+    return !rounds.has_failed && !bench_signal_caught();
 }

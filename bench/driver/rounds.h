@@ -1,40 +1,41 @@
 /*
- * The rounds of a benchmark, and what they come to: medians, and ratios to the floor.
+ * The rounds of a benchmark.
  *
  * The idea: every round runs every peer on every workload, so that what disturbs the machine for a
- * while disturbs all of them. A ratio is taken within a round, between runs that were neighbours in
- * time, and its median over the rounds comes last.
+ * while disturbs all of them. A ratio to the floor is taken within a round, between runs that were neighbours
+ * in time; medians come last (record.h).
+ *
+ * A run that fails has been told of; that peer is not run on that workload again, and all others are: what
+ * they find is as good as before.
  */
 #ifndef BENCH_DRIVER_ROUNDS_H
 #define BENCH_DRIVER_ROUNDS_H
 
 #include "pair.h"
+#include "record.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* What is run of the tables. */
 typedef struct bench_choice {
-    size_t                rounds;
-    const bench_peer     *peer;     /* beside the floor; NULL: all */
-    const bench_workload *workload; /* NULL: all */
-    unsigned             *kinds;    /* of each peer, those whose programs are here: BENCH_HAS */
+    size_t rounds;
+    double most_seconds; /* no further round begins that would end after so many; 0: all are run */
+    bool  *wanted;       /* by workload and peer: see bench_choice_has */
 } bench_choice;
 
-typedef struct bench_rounds bench_rounds;
+/* Nothing is wanted yet. */
+void bench_choice_init(bench_choice *choice);
+void bench_choice_done(bench_choice *choice);
 
-/* Runs them all. NULL: one run failed, and why has been said; none is left running. */
-bench_rounds *bench_rounds_run(const bench_setting *setting, const bench_choice *choice);
-void          bench_rounds_free(bench_rounds *rounds);
+/* Is this peer wanted on this workload? May be set. */
+bool *bench_choice_has(const bench_choice *choice, const bench_peer *peer, const bench_workload *workload);
 
-/* Is this peer's part of this workload among what was chosen? */
-bool bench_choice_has(const bench_choice *choice, const bench_peer *peer, const bench_workload *workload);
+/* Runs in each round, and about how long a round takes. */
+size_t bench_choice_count(const bench_choice *choice);
+double bench_choice_seconds(const bench_choice *choice, const bench_setting *setting);
 
-/* The median of each figure by itself. */
-bench_results bench_rounds_median(const bench_rounds *rounds, const bench_peer *peer,
-                                  const bench_workload *workload);
-
-/* The limits that this peer's server raised for this workload; "": none. Lent by `rounds`. */
-const char *bench_rounds_raised(const bench_rounds *rounds, const bench_peer *peer,
-                                const bench_workload *workload);
+/* Adds all runs to `record`, as many as come to their end. False: a run failed, or a signal came. */
+bool bench_rounds_run(const bench_setting *setting, const bench_choice *choice, bench_record *record);
 
 #endif

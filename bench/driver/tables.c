@@ -1,6 +1,8 @@
 #include "tables.h"
 
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #define COUNT_OF(array) (sizeof(array) / sizeof *(array))
 
@@ -82,24 +84,45 @@ const size_t bench_workload_count = COUNT_OF(bench_workloads);
 
 /* What a kind's client is called, after the peer; and what is to be said of it. */
 static const struct {
-    const char *client;
-    const char *server; /* whose it is; NULL: the peer's own */
-    bool        is_weighed;
-    bool        is_silent;
+    const char  *client;
+    const char  *what;
+    bench_figure weight; /* what is weighed at the client; 0: nothing is */
+    bool         is_silent;
+    const char  *server; /* whose it is; NULL: the peer's own */
 } kinds[BENCH_KINDS] = {
-    [BENCH_ECHO] = { "client" },
-    [BENCH_STREAM] = { "sender" },
-    [BENCH_TALK] = { "talk" },
-    [BENCH_CHAIN] = { "chain" },
-    [BENCH_TO_GRPC_CPP] = { "client", .server = "grpc_cpp" },
-    [BENCH_TO_VOW] = { "client", .server = "vow" },
-    [BENCH_H2LOAD] = { NULL },
-    [BENCH_BESIDE] = { "beside" },
-    [BENCH_CALLS] = { "weigh", .is_weighed = true, .is_silent = true },
-    [BENCH_CONNECTIONS] = { "weigh", .is_weighed = true },
-    [BENCH_IDLE] = { "idle", .is_weighed = true, .is_silent = true },
-    [BENCH_STALLED] = { "stalled", .is_weighed = true, .is_silent = true },
+    [BENCH_ECHO] = { "client", "calls" },
+    [BENCH_STREAM] = { "sender", "messages one way on a stream" },
+    [BENCH_TALK] = { "talk", "messages there and back on a stream" },
+    [BENCH_CHAIN] = { "chain", "8 calls, each after the one before, on a link of 5 ms," },
+    [BENCH_TO_GRPC_CPP] = { "client", "calls to gRPC C++'s server", .server = "grpc_cpp" },
+    [BENCH_TO_VOW] = { "client", "calls to vow's server", .server = "vow" },
+    [BENCH_H2LOAD] = { NULL, "requests under h2load" },
+    [BENCH_BESIDE] = { "beside", "calls, alone and beside a stream of 4 MiB messages," },
+    [BENCH_CALLS] = { "weigh", "memory for a call in flight", BENCH_BYTES_PER_CALL, .is_silent = true },
+    [BENCH_CONNECTIONS] = { "weigh", "memory for an idle connection, messages", BENCH_BYTES_PER_CONNECTION },
+    [BENCH_IDLE] = { "idle", "memory for an idle stream, messages", BENCH_BYTES_PER_STREAM,
+                     .is_silent = true },
+    [BENCH_STALLED] = { "stalled", "memory for a stream that is not read, messages", BENCH_BYTES_PER_STREAM,
+                        .is_silent = true },
 };
+
+const bench_peer *bench_peer_find(const char *name)
+{
+    for (size_t i = 0; i < bench_peer_count; i++) {
+        if (strcmp(bench_peers[i].name, name) == 0)
+            return &bench_peers[i];
+    }
+    return NULL;
+}
+
+const bench_workload *bench_workload_find(const char *name)
+{
+    for (size_t i = 0; i < bench_workload_count; i++) {
+        if (strcmp(bench_workloads[i].name, name) == 0)
+            return &bench_workloads[i];
+    }
+    return NULL;
+}
 
 bool bench_peer_runs(const bench_peer *peer, const bench_workload *workload)
 {
@@ -108,6 +131,11 @@ bool bench_peer_runs(const bench_peer *peer, const bench_workload *workload)
     return (peer->kinds & BENCH_HAS(workload->kind)) && workload->threads <= threads &&
            (!workload->over_unix || peer->has_unix) && (!peer->size || workload->size <= peer->size) &&
            (!peer->has_no_rate || (workload->rate == 0 && workload->rate_of == 0));
+}
+
+bool bench_peer_is_ours(const bench_peer *peer)
+{
+    return peer && !peer->package && peer != &bench_peers[BENCH_FLOOR];
 }
 
 void bench_peer_server(const bench_peer *peer, bench_kind kind, char *name, size_t size)
@@ -128,7 +156,63 @@ void bench_peer_client(const bench_peer *peer, bench_kind kind, char *name, size
 
 bool bench_workload_is_weighed(const bench_workload *workload)
 {
-    return kinds[workload->kind].is_weighed;
+    return kinds[workload->kind].weight != 0;
+}
+
+bench_figure bench_kind_weight(bench_kind kind)
+{
+    return kinds[kind].weight;
+}
+
+bool bench_workload_is_latency(const bench_workload *workload)
+{
+    return workload->rate > 0 || workload->rate_of > 0 || workload->outstanding == 1;
+}
+
+/* Appends to `text`, of which `used` bytes are; what does not fit is cut. */
+static void append(char *text, size_t size, size_t *used, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void append(char *text, size_t size, size_t *used, const char *format, ...)
+{
+    va_list values;
+
+    va_start(values, format);
+    vsnprintf(text + *used, size - *used, format, values);
+    va_end(values);
+    *used += strlen(text + *used);
+}
+
+static void append_size(char *text, size_t size, size_t *used, size_t bytes)
+{
+    if (bytes && bytes % (1 << 20) == 0)
+        append(text, size, used, " of %zu MiB", bytes >> 20);
+    else if (bytes && bytes % (1 << 10) == 0)
+        append(text, size, used, " of %zu KiB", bytes >> 10);
+    else
+        append(text, size, used, " of %zu bytes", bytes);
+}
+
+void bench_workload_describe(const bench_workload *workload, char *text, size_t size)
+{
+    bool   is_weighed = bench_workload_is_weighed(workload);
+    size_t used = 0;
+
+    append(text, size, &used, "%s", kinds[workload->kind].what);
+    append_size(text, size, &used, workload->size);
+    if (workload->outstanding > 0)
+        append(text, size, &used, ", %zu %s", workload->outstanding, is_weighed ? "in all" : "at once");
+    if (workload->rate > 0)
+        append(text, size, &used, " at most, %.0f a second (open loop)", workload->rate);
+    if (workload->rate_of > 0)
+        append(text, size, &used, " at most, at %.0f %% of unary-100's rate (open loop)",
+               workload->rate_of * 100);
+    if (workload->connections > 1)
+        append(text, size, &used, ", %zu connections", workload->connections);
+    if (workload->threads > 1)
+        append(text, size, &used, ", server on %zu threads", workload->threads);
+    if (workload->over_unix)
+        append(text, size, &used, ", Unix socket");
 }
 
 bool bench_workload_is_silent(const bench_workload *workload)

@@ -9,6 +9,8 @@
 #ifndef BENCH_DRIVER_TABLES_H
 #define BENCH_DRIVER_TABLES_H
 
+#include "measure/results.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -64,6 +66,10 @@ extern const size_t         bench_workload_count;
 
 #define BENCH_FLOOR 0 /* index of the peer that the ratios compare with */
 
+/* NULL: there is none of this name. */
+const bench_peer     *bench_peer_find(const char *name);
+const bench_workload *bench_workload_find(const char *name);
+
 /* Has this peer a part in this workload? */
 bool bench_peer_runs(const bench_peer *peer, const bench_workload *workload);
 
@@ -71,8 +77,20 @@ bool bench_peer_runs(const bench_peer *peer, const bench_workload *workload);
 void bench_peer_server(const bench_peer *peer, bench_kind kind, char *name, size_t size);
 void bench_peer_client(const bench_peer *peer, bench_kind kind, char *name, size_t size);
 
+/* Is it a part of vow, and not something that vow is compared with? NULL is not. */
+bool bench_peer_is_ours(const bench_peer *peer);
+
 /* Is it memory that is measured, and not time? */
 bool bench_workload_is_weighed(const bench_workload *workload);
+
+/* Of a kind that is weighed, the figure of the client; the server's is the one after it. */
+bench_figure bench_kind_weight(bench_kind kind);
+
+/* Is it about how long a call takes, and not about how many can be made? */
+bool bench_workload_is_latency(const bench_workload *workload);
+
+/* "100 calls of 32 bytes at once over 10 connections" */
+void bench_workload_describe(const bench_workload *workload, char *text, size_t size);
 
 /* Does the server leave calls unanswered? */
 bool bench_workload_is_silent(const bench_workload *workload);

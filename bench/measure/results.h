@@ -27,8 +27,11 @@ typedef enum bench_figure {
     BENCH_RATE_PER_S,         /* that was asked for; what came of it is calls_per_s */
     BENCH_CLIENT_US_PER_CALL, /* of processor time: user and system, all threads */
     BENCH_SERVER_US_PER_CALL,
-    BENCH_CALLS_RATIO,    /* calls or messages a second, to the floor's */
-    BENCH_CPU_RATIO,      /* processor time a call, both sides added, to the floor's */
+    BENCH_CPU_US_PER_CALL, /* both sides added */
+    BENCH_CALLS_RATIO,     /* calls or messages a second, to the floor's */
+    BENCH_CPU_RATIO,       /* processor time a call, both sides added, to the floor's */
+    BENCH_P50_RATIO,
+    BENCH_P99_RATIO,
     BENCH_BYTES_PER_CALL, /* of anonymous memory, at the client */
     BENCH_SERVER_BYTES_PER_CALL,
     BENCH_BYTES_PER_STREAM,

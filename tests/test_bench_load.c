@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -108,6 +109,29 @@ static void moments_are_whole_nanoseconds_apart_so_that_a_timer_keeps_in_step(vo
         assert_true(bench_load_call(load, bench_load_due_ns(load), &start_ns));
     }
     free(load);
+}
+
+/* What a timer on the system's clock is set to. */
+static uint64_t timer_interval_ns(double rate)
+{
+    bench_client_options options = options_of(1, rate);
+    bench_load          *load = load_begin(&options);
+    int                  timer = bench_load_timer_open(load);
+    struct itimerspec    set;
+
+    assert_int_equal(timerfd_gettime(timer, &set), 0);
+    close(timer);
+    free(load);
+    return (uint64_t)set.it_interval.tv_sec * 1000000000u + (uint64_t)set.it_interval.tv_nsec;
+}
+
+static void the_timer_fires_at_each_moment_or_where_these_are_near_at_some_of_them(void **state)
+{
+    (void)state;
+    assert_int_equal(timer_interval_ns(5000), 200000);
+    assert_int_equal(timer_interval_ns(20000), 50000);
+    assert_int_equal(timer_interval_ns(25000), 80000); /* every second one */
+    assert_int_equal(timer_interval_ns(1e6), 50000);
 }
 
 static void calls_are_shared_out_evenly_the_first_getting_the_rest(void **state)
@@ -257,6 +281,7 @@ int main(void)
         cmocka_unit_test(in_the_open_loop_the_first_call_begins_at_once_and_the_next_at_its_moment),
         cmocka_unit_test(a_client_that_was_late_makes_all_that_is_due_each_counted_from_its_own_moment),
         cmocka_unit_test(moments_are_whole_nanoseconds_apart_so_that_a_timer_keeps_in_step),
+        cmocka_unit_test(the_timer_fires_at_each_moment_or_where_these_are_near_at_some_of_them),
         cmocka_unit_test(calls_are_shared_out_evenly_the_first_getting_the_rest),
         cmocka_unit_test(a_server_that_delays_is_reported_with_its_delay),
         cmocka_unit_test(a_stalled_server_shows_in_the_open_loop),

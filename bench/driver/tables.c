@@ -98,12 +98,14 @@ static const struct {
     [BENCH_TO_VOW] = { "client", "calls to vow's server", .server = "vow" },
     [BENCH_H2LOAD] = { NULL, "requests under h2load" },
     [BENCH_BESIDE] = { "beside", "calls, alone and beside a stream of 4 MiB messages," },
-    [BENCH_CALLS] = { "weigh", "memory for a call in flight", BENCH_BYTES_PER_CALL, .is_silent = true },
-    [BENCH_CONNECTIONS] = { "weigh", "memory for an idle connection, messages", BENCH_BYTES_PER_CONNECTION },
-    [BENCH_IDLE] = { "idle", "memory for an idle stream, messages", BENCH_BYTES_PER_STREAM,
+    [BENCH_CALLS] = { "weigh", "memory for a call in flight, with messages", BENCH_BYTES_PER_CALL,
+                      .is_silent = true },
+    [BENCH_CONNECTIONS] = { "weigh", "memory for an idle connection, with messages",
+                            BENCH_BYTES_PER_CONNECTION },
+    [BENCH_IDLE] = { "idle", "memory for an idle stream, with messages", BENCH_BYTES_PER_STREAM,
                      .is_silent = true },
-    [BENCH_STALLED] = { "stalled", "memory for a stream that is not read, messages", BENCH_BYTES_PER_STREAM,
-                        .is_silent = true },
+    [BENCH_STALLED] = { "stalled", "memory for a stream that is not read, with messages",
+                        BENCH_BYTES_PER_STREAM, .is_silent = true },
 };
 
 const bench_peer *bench_peer_find(const char *name)

@@ -11,6 +11,7 @@
 
 #define WARM_UP_SHARE 0.2
 #define NS_PER_S 1000000000
+#define TICK_LEAST_NS 50000
 
 static const struct {
     bench_figure figure;
@@ -90,16 +91,22 @@ static struct timespec time_of_ns(uint64_t ns)
     return (struct timespec){ .tv_sec = (time_t)(ns / NS_PER_S), .tv_nsec = (long)(ns % NS_PER_S) };
 }
 
+/* A client that was woken for each of half a million calls a second would do nothing else. */
+static uint64_t load_tick_ns(const bench_load *load)
+{
+    uint64_t moments = (TICK_LEAST_NS + load->interval_ns - 1) / load->interval_ns;
+
+    return moments * load->interval_ns;
+}
+
 int bench_load_timer_open(const bench_load *load)
 {
-    struct itimerspec moments = {
-        .it_value = time_of_ns(load->opened_ns),
-        .it_interval = time_of_ns(load->interval_ns),
-    };
-    int timer;
+    struct itimerspec moments = { .it_value = time_of_ns(load->opened_ns) };
+    int               timer;
 
     if (!load->interval_ns)
         return -1;
+    moments.it_interval = time_of_ns(load_tick_ns(load));
     timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
     if (timer < 0 || timerfd_settime(timer, TFD_TIMER_ABSTIME, &moments, NULL) != 0)
         bench_fail("cannot set a timer: %m");

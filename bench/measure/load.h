@@ -83,8 +83,8 @@ static inline void bench_load_answered(bench_load *load, uint64_t start_ns, uint
 }
 
 /* Gives a descriptor that can be read at each intended moment (a timerfd, exact to the clock; timeouts in
- * milliseconds would be counted as the server's); -1 in the closed loop, which needs none. The process keeps
- * it. */
+ * milliseconds would be counted as the server's), but not more often than every 50 us, when all that is due
+ * then begins together; -1 in the closed loop, which needs none. The process keeps it. */
 int bench_load_timer_open(const bench_load *load);
 
 /* The descriptor could be read: it no longer can until the next intended moment. */

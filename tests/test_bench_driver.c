@@ -1,0 +1,419 @@
+/*
+ * The benchmark's driver, run as a user runs it: on scripts that play the peers' programs, and at the end,
+ * held against servers that delay and stall, on the real ones.
+ */
+#include "bench/driver/json.h"
+#include "bench/driver/record.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define OUTPUT_SIZE (256 << 10)
+#define PATH_SIZE 512
+
+/* A folder with a driver, beside which it finds the programs. */
+struct stage {
+    char folder[PATH_SIZE - 64];
+    char output[OUTPUT_SIZE];
+};
+
+static void stage_path(const struct stage *stage, const char *name, char path[PATH_SIZE])
+{
+    snprintf(path, PATH_SIZE, "%s/%s", stage->folder, name);
+}
+
+static void stage_write(const struct stage *stage, const char *name, const char *script)
+{
+    char  path[PATH_SIZE];
+    FILE *file;
+
+    stage_path(stage, name, path);
+    unlink(path); /* one that runs can't be written to */
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file, "#!/bin/sh\n%s", script);
+    assert_int_equal(fclose(file), 0);
+    assert_int_equal(chmod(path, 0755), 0);
+}
+
+static void stage_remove(const struct stage *stage, const char *name)
+{
+    char path[PATH_SIZE];
+
+    stage_path(stage, name, path);
+    assert_int_equal(unlink(path), 0);
+}
+
+/* Says what a client of so many calls a second would. */
+#define CLIENT(calls)                                                                                        \
+    "echo calls_per_s=" calls " p50_us=10 p99_us=20 client_us_per_call=1 server_us_per_call=1\n"
+
+/* A client's arguments are --target URL --server-pid PID --outstanding N, and more. */
+#define SERVER_PID "$4"
+#define OUTSTANDING "$6"
+
+static int stage_setup(void **state)
+{
+    static const char *const servers[] = { "bench_floor_server", "bench_vow_server",
+                                           "bench_grpc_cpp_server" };
+    struct stage            *stage = calloc(1, sizeof *stage);
+    char                     driver[PATH_SIZE], path[PATH_SIZE];
+
+    assert_non_null(stage);
+    snprintf(stage->folder, sizeof stage->folder, "%s/bench-XXXXXX", getenv("VOW_BUILD"));
+    assert_non_null(mkdtemp(stage->folder));
+    snprintf(driver, sizeof driver, "%s/bench_driver", getenv("VOW_BIN"));
+    stage_path(stage, "bench_driver", path);
+    assert_int_equal(link(driver, path), 0);
+    for (size_t i = 0; i < sizeof servers / sizeof *servers; i++)
+        stage_write(stage, servers[i], "echo tcp://127.0.0.1:1 limit=8\nexec sleep 600\n");
+    stage_write(stage, "bench_floor_client", CLIENT("1000"));
+    stage_write(stage, "bench_vow_client", CLIENT("500"));
+    stage_write(stage, "bench_grpc_cpp_client", CLIENT("100"));
+    *state = stage;
+    return 0;
+}
+
+static int stage_teardown(void **state)
+{
+    struct stage *stage = *state;
+    char          command[PATH_SIZE + 16];
+
+    snprintf(command, sizeof command, "rm -r '%s'", stage->folder);
+    assert_int_equal(system(command), 0);
+    free(stage);
+    return 0;
+}
+
+/* Runs a driver, keeps what it says on both outputs, and gives its exit status. */
+static int run(struct stage *stage, const char *driver, const char *arguments)
+{
+    char   command[PATH_SIZE * 3];
+    FILE  *output;
+    size_t used = 0, got;
+    int    status;
+
+    snprintf(command, sizeof command, "exec '%s' %s 2>&1", driver, arguments);
+    output = popen(command, "r");
+    assert_non_null(output);
+    while ((got = fread(stage->output + used, 1, OUTPUT_SIZE - 1 - used, output)) > 0)
+        used += got;
+    stage->output[used] = '\0';
+    status = pclose(output);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* In three short rounds on vow and the floor, with figures in x.json. */
+static int stage_run(struct stage *stage, const char *arguments)
+{
+    char driver[PATH_SIZE], all[PATH_SIZE * 2];
+
+    stage_path(stage, "bench_driver", driver);
+    snprintf(all, sizeof all, "--rounds 3 --seconds 0.01 --json '%s/x.json' %s", stage->folder, arguments);
+    return run(stage, driver, all);
+}
+
+static void assert_says(const struct stage *stage, const char *wanted)
+{
+    if (!strstr(stage->output, wanted))
+        fail_msg("\"%s\" is not in: %s", wanted, stage->output);
+}
+
+static void assert_does_not_say(const struct stage *stage, const char *unwanted)
+{
+    if (strstr(stage->output, unwanted))
+        fail_msg("\"%s\" is in: %s", unwanted, stage->output);
+}
+
+static void stage_read(const struct stage *stage, bench_record *record)
+{
+    char path[PATH_SIZE], problem[256];
+
+    *record = (bench_record){ 0 };
+    stage_path(stage, "x.json", path);
+    if (!bench_json_read(path, record, problem, sizeof problem))
+        fail_msg("%s", problem);
+}
+
+/* --- What is measured --------------------------------------------------------------------------- */
+
+static void each_round_of_a_peer_is_compared_with_the_floor(void **state)
+{
+    struct stage     *stage = *state;
+    bench_record      record;
+    const bench_cell *cell;
+
+    assert_int_equal(stage_run(stage, "--workload unary-100 --peer vow"), 0);
+    assert_says(stage, "bench: 2 runs in each of 3 rounds");
+    assert_says(stage, "unary-100: calls of 32 bytes, 100 at once\n");
+    assert_says(stage, "vow                     500      -     10.0     20.0        -      1.00      1.00    "
+                       "0.500   1.00\n");
+
+    stage_read(stage, &record);
+    assert_int_equal(record.cell_count, 2);
+    cell = bench_record_find(&record, "unary-100", "vow");
+    assert_int_equal(cell->count, 3);
+    assert_string_equal(cell->raised, "limit=8");
+    assert_true(bench_cell_median(cell, BENCH_CALLS_RATIO) == 0.5);
+    assert_true(bench_cell_median(cell, BENCH_CPU_RATIO) == 1);
+    assert_true(bench_cell_median(cell, BENCH_CPU_US_PER_CALL) == 2);
+    assert_true(bench_cell_median(cell, BENCH_P99_RATIO) == 1);
+    assert_string_not_equal(bench_record_fact(&record, "kernel"), "");
+    assert_string_not_equal(bench_record_fact(&record, "counting a call"), "");
+    bench_record_done(&record);
+}
+
+static void a_share_of_the_rate_is_one_of_what_the_peer_did_in_the_closed_loop(void **state)
+{
+    static const char *const workloads[] = { "--workload rate-half",
+                                             "--workload rate-half --workload unary-100" };
+    struct stage            *stage = *state;
+
+    stage_write(stage, "bench_vow_client",
+                "while [ $# -gt 0 ]; do [ \"$1\" = --rate ] && rate=$2; shift; done\n"
+                "echo calls_per_s=500 rate_per_s=${rate:-7}\n");
+    for (size_t i = 0; i < 2; i++) {
+        bench_record record;
+        char         arguments[128];
+
+        snprintf(arguments, sizeof arguments, "--peer vow %s", workloads[i]);
+        assert_int_equal(stage_run(stage, arguments), 0);
+        stage_read(stage, &record);
+        assert_true(bench_cell_median(bench_record_find(&record, "rate-half", "vow"), BENCH_RATE_PER_S) ==
+                    250);
+        bench_record_done(&record);
+    }
+}
+
+static void the_page_has_its_plots_in_itself(void **state)
+{
+    struct stage *stage = *state;
+    char          command[PATH_SIZE * 2];
+
+    snprintf(command, sizeof command, "--workload 'unary-*' --peer vow --html '%s/x.html'", stage->folder);
+    assert_int_equal(stage_run(stage, command), 0);
+    assert_says(stage, "/x.html has the plots");
+    snprintf(command, sizeof command, "grep -q 'Calls a second, by calls outstanding' '%s/x.html'",
+             stage->folder);
+    assert_int_equal(system(command), 0);
+    snprintf(command, sizeof command, "! grep -E 'src=|href=|<script' '%s/x.html'", stage->folder);
+    assert_int_equal(system(command), 0);
+}
+
+/* --- What goes wrong ---------------------------------------------------------------------------- */
+
+static void a_server_that_dies_in_mid_run_is_told_of_and_the_rest_is_reported(void **state)
+{
+    struct stage     *stage = *state;
+    bench_record      record;
+    const bench_cell *cell;
+
+    stage_write(stage, "bench_vow_client",
+                "[ " OUTSTANDING " = 10 ] && kill -9 " SERVER_PID
+                " && echo the server has gone >&2 && exit 1\n" CLIENT("500"));
+    assert_int_equal(stage_run(stage, "--peer vow --workload 'unary-10' --workload unary-100"), 1);
+    assert_says(stage, "bench: vow's client (unary-10) ended with status 1\n");
+    assert_says(stage, "bench: vow's server (unary-10) was killed by signal 9 (Killed)\n");
+    assert_says(stage, "vow               failed\n");
+
+    stage_read(stage, &record);
+    cell = bench_record_find(&record, "unary-10", "vow");
+    assert_true(cell->has_failed);
+    assert_int_equal(cell->count, 0);
+    cell = bench_record_find(&record, "unary-100", "vow");
+    assert_false(cell->has_failed);
+    assert_int_equal(cell->count, 3);
+    bench_record_done(&record);
+}
+
+static void what_was_measured_before_ctrl_c_is_reported(void **state)
+{
+    struct stage     *stage = *state;
+    bench_record      record;
+    const bench_cell *cell;
+
+    stage_write(stage, "bench_vow_client",
+                "[ " OUTSTANDING " = 100 ] && kill -INT $PPID && exec sleep 600\n" CLIENT("500"));
+    assert_int_equal(stage_run(stage, "--peer vow --workload unary-10 --workload unary-100"), 130);
+    assert_says(stage, "vow                     500 ");
+    assert_says(stage, "vow               not measured\n");
+
+    stage_read(stage, &record);
+    assert_int_equal(bench_record_find(&record, "unary-10", "vow")->count, 1);
+    cell = bench_record_find(&record, "unary-100", "vow");
+    assert_int_equal(cell->count, 0);
+    assert_false(cell->has_failed);
+    bench_record_done(&record);
+}
+
+static void a_peer_whose_programs_are_missing_is_left_out_and_that_is_said(void **state)
+{
+    struct stage *stage = *state;
+
+    stage_remove(stage, "bench_grpc_cpp_client");
+    assert_int_equal(stage_run(stage, "--peer vow --peer grpc-cpp --workload unary-10"), 0);
+    assert_says(stage, "bench: grpc-cpp is left out of 1 of its 1 workloads: its programs are not in ");
+    assert_says(stage, "vow                     500 ");
+}
+
+static void without_vows_own_programs_or_the_floors_nothing_is_run(void **state)
+{
+    struct stage *stage = *state;
+
+    stage_remove(stage, "bench_vow_client");
+    assert_int_equal(stage_run(stage, "--peer vow --workload unary-10"), 1);
+    assert_says(stage, "bench: vow's programs are not in ");
+    assert_says(stage, "; build them with ./dev build\n");
+}
+
+static void a_client_that_says_something_else_is_quoted(void **state)
+{
+    struct stage *stage = *state;
+
+    stage_write(stage, "bench_vow_client", "echo all is well\n");
+    assert_int_equal(stage_run(stage, "--peer vow --workload unary-10"), 1);
+    assert_says(stage, "bench: vow's client (unary-10) prints what is no line of results: all is well\n");
+}
+
+static void a_command_line_that_makes_no_sense_is_refused_in_words(void **state)
+{
+    static const struct {
+        const char *arguments;
+        const char *words;
+    } cases[] = {
+        { "--rounds 0", "bench: --rounds wants a whole number from 1 to 100, not \"0\"" },
+        { "--rounds 101", "bench: --rounds wants a whole number from 1 to 100, not \"101\"" },
+        { "--seconds 0", "bench: --seconds wants seconds, more than 0 and at most 3600, not \"0\"" },
+        { "--peer nobody", "bench: there is no peer \"nobody\"" },
+        { "--workload 'nothing*'", "bench: there is no workload \"nothing*\"" },
+        { "--peer redis --workload memory", "bench: none of these peers has a part in these workloads" },
+        { "--fast", "bench: \"--fast\" is no option, or lacks its value" },
+        { "--against", "bench: \"--against\" is no option, or lacks its value" },
+        { "unary-1", "bench: \"unary-1\" is no option, or lacks its value" },
+        { "--peer vow --workload unary-1 --against /nonexistent",
+          "bench: cannot compare with /nonexistent: unable to open /nonexistent: No such file or directory" },
+        { "--peer vow --workload unary-1 --against /dev/null",
+          "bench: cannot compare with /dev/null: line 1: '[' or '{' expected near end of file" },
+    };
+    struct stage *stage = *state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        if (stage_run(stage, cases[i].arguments) != 2)
+            fail_msg("%s: %s", cases[i].arguments, stage->output);
+        assert_says(stage, cases[i].words);
+        assert_does_not_say(stage, "runs in each of");
+    }
+}
+
+/* --- What changed since ------------------------------------------------------------------------- */
+
+/* A first run of all three peers, kept as y.json; then another one with vow's client as given. */
+static int run_against_earlier(struct stage *stage, const char *peer, const char *client)
+{
+    char from[PATH_SIZE], to[PATH_SIZE], arguments[PATH_SIZE * 2];
+
+    assert_int_equal(stage_run(stage, "--peer vow --peer grpc-cpp --workload unary-100"), 0);
+    stage_path(stage, "x.json", from);
+    stage_path(stage, "y.json", to);
+    assert_int_equal(rename(from, to), 0);
+    stage_write(stage, peer, client);
+    snprintf(arguments, sizeof arguments, "--peer vow --peer grpc-cpp --workload unary-100 --against '%s'",
+             to);
+    return stage_run(stage, arguments);
+}
+
+static void that_nothing_changed_is_no_failure(void **state)
+{
+    struct stage *stage = *state;
+
+    assert_int_equal(run_against_earlier(stage, "bench_vow_client", CLIENT("490")), 0);
+    assert_says(stage, "0 of 4 figures changed beyond the noise\n");
+}
+
+static void what_is_worse_twice_has_a_status_of_its_own(void **state)
+{
+    struct stage *stage = *state;
+
+    assert_int_equal(run_against_earlier(stage, "bench_vow_client", CLIENT("400")), 3);
+    assert_says(stage, "bench: something seems to be worse; measuring it again, 5 times\n");
+    assert_says(
+        stage,
+        "vow is worse:\n  calls_ratio of vow on unary-100: 0.4, was 0.5 (-20 %, surely between -20 % and "
+        "-20 %)\n");
+}
+
+static void what_is_worse_once_is_said_and_no_failure(void **state)
+{
+    struct stage *stage = *state;
+
+    assert_int_equal(run_against_earlier(stage, "bench_vow_client",
+                                         "echo >>\"$0.runs\"\n"
+                                         "if [ $(wc -l <\"$0.runs\") -le 3 ]; then\n" CLIENT(
+                                             "400") "else\n" CLIENT("500") "fi\n"),
+                     0);
+    assert_says(stage, "-20 %); not so when measured again\n");
+}
+
+static void what_is_better_is_said(void **state)
+{
+    struct stage *stage = *state;
+
+    assert_int_equal(run_against_earlier(stage, "bench_vow_client", CLIENT("600")), 0);
+    assert_says(stage, "vow is better:\n  calls_ratio of vow on unary-100: 0.6, was 0.5 (+20 %");
+}
+
+static void that_another_library_is_worse_is_said_and_no_failure(void **state)
+{
+    struct stage *stage = *state;
+
+    assert_int_equal(run_against_earlier(stage, "bench_grpc_cpp_client", CLIENT("50")), 0);
+    assert_says(stage, "Others are worse:\n  calls_ratio of grpc-cpp on unary-100: 0.05, was 0.1 (-50 %");
+    assert_does_not_say(stage, "measuring it again");
+}
+
+/* --- On real sockets ---------------------------------------------------------------------------- */
+
+static void a_delay_and_a_stall_are_reported_as_they_are(void **state)
+{
+    struct stage *stage = *state;
+    char          driver[PATH_SIZE];
+
+    snprintf(driver, sizeof driver, "%s/bench_driver", getenv("VOW_BIN"));
+    if (run(stage, driver, "--check") != 0)
+        fail_msg("%s", stage->output);
+    assert_says(stage, "\nall as it should be\n");
+}
+
+#define STAGE_TEST(claim) cmocka_unit_test_setup_teardown(claim, stage_setup, stage_teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STAGE_TEST(each_round_of_a_peer_is_compared_with_the_floor),
+        STAGE_TEST(a_share_of_the_rate_is_one_of_what_the_peer_did_in_the_closed_loop),
+        STAGE_TEST(the_page_has_its_plots_in_itself),
+        STAGE_TEST(a_server_that_dies_in_mid_run_is_told_of_and_the_rest_is_reported),
+        STAGE_TEST(what_was_measured_before_ctrl_c_is_reported),
+        STAGE_TEST(a_peer_whose_programs_are_missing_is_left_out_and_that_is_said),
+        STAGE_TEST(without_vows_own_programs_or_the_floors_nothing_is_run),
+        STAGE_TEST(a_client_that_says_something_else_is_quoted),
+        STAGE_TEST(a_command_line_that_makes_no_sense_is_refused_in_words),
+        STAGE_TEST(that_nothing_changed_is_no_failure),
+        STAGE_TEST(what_is_worse_twice_has_a_status_of_its_own),
+        STAGE_TEST(what_is_worse_once_is_said_and_no_failure),
+        STAGE_TEST(what_is_better_is_said),
+        STAGE_TEST(that_another_library_is_worse_is_said_and_no_failure),
+        STAGE_TEST(a_delay_and_a_stall_are_reported_as_they_are),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

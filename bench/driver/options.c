@@ -27,7 +27,7 @@ static void print_help_and_exit(void)
         char text[128];
 
         bench_workload_describe(&bench_workloads[i], text, sizeof text);
-        printf("                     %-13s%s\n", bench_workloads[i].name, text);
+        printf("                     %-16s%s\n", bench_workloads[i].name, text);
     }
     printf("  --peer NAME      only this one, beside the floor it is compared with; as above; of:\n"
            "                    ");

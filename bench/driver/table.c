@@ -83,6 +83,18 @@ static void alone_print(FILE *file, const bench_cell *cell)
                 bench_cell_median(cell, BENCH_ALONE_P50_US), bench_cell_median(cell, BENCH_ALONE_P99_US));
 }
 
+static void server_memory_print(FILE *file, const bench_cell *cell)
+{
+    double idle = bench_cell_median(cell, BENCH_SERVER_IDLE_BYTES);
+    char   idle_kib[REPORT_NUMBER_SIZE], added_kib[REPORT_NUMBER_SIZE];
+
+    if (isnan(idle))
+        return;
+    fprintf(file, "%-16s  server: %s KiB resident when idle, %s KiB of anonymous memory added\n", "",
+            report_number(idle_kib, idle / 1024, 0),
+            report_number(added_kib, bench_cell_median(cell, BENCH_SERVER_ADDED_BYTES) / 1024, 0));
+}
+
 static void cell_print(FILE *file, const bench_cell *cell)
 {
     const bench_workload *workload = bench_workload_find(cell->workload);
@@ -97,6 +109,7 @@ static void cell_print(FILE *file, const bench_cell *cell)
     else
         figures_print(file, cell);
     alone_print(file, cell);
+    server_memory_print(file, cell);
     if (cell->has_failed)
         fprintf(file, "%-16s  failed after %zu round%s\n", "", cell->count, cell->count == 1 ? "" : "s");
 }

@@ -69,7 +69,7 @@ void vow_caller_fail(vow_call *call, vow_status status)
 {
     caller_end(call);
     status = vow_intercept_end(call, status);
-    vow_streaming_over(call, &status, true);
+    vow_streaming_over(call, status, true);
     caller_settle(call, status);
     vow_call_cancel_children(call);
     caller_let_go(call);
@@ -87,7 +87,7 @@ static void caller_cancel(vow_future *future)
     caller_end(call);
     status = vow_intercept_end(call, vow_status_share(&future->status));
     vow_status_done(&status); /* the future has settled: an interceptor changes nothing */
-    vow_streaming_over(call, &future->status, true);
+    vow_streaming_over(call, future->status, true);
     vow_call_cancel_children(call);
     caller_let_go(call);
 }
@@ -272,13 +272,12 @@ static bool caller_inherit(vow_call *call, vow_call_options *options)
     return true;
 }
 
-static vow_call_options options_read(const vow_call_options *given)
+/* Filled where it is used: copying what has only just been cleared holds the processor up. */
+static void options_read(vow_call_options *options, const vow_call_options *given)
 {
-    vow_call_options options = { .size = sizeof options };
-
+    *options = (vow_call_options){ .size = sizeof *options };
     if (given)
-        memcpy(&options, given, given->size < sizeof options ? given->size : sizeof options);
-    return options;
+        memcpy(options, given, given->size < sizeof *options ? given->size : sizeof *options);
 }
 
 static bool method_name_is_allowed(const char *name)
@@ -351,11 +350,12 @@ vow_future *vow_call_unary(vow_channel *channel, const vow_method *method, const
                            const vow_call_options *given)
 {
     vow_scheduler   *scheduler = vow_scheduler_of(channel->anchor.loop);
-    vow_call_options options = options_read(given);
+    vow_call_options options;
     vow_error        error;
     vow_call        *call;
 
     VOW_RULE_THREAD(scheduler);
+    options_read(&options, given);
     if (channel->anchor.is_missing)
         return vow_future_no_memory(scheduler);
     if (channel->fault.code != VOW_OK)
@@ -427,10 +427,11 @@ static void caller_prepare(vow_call *call, vow_call_options *options)
 vow_call *vow_call_start(vow_channel *channel, const vow_method *method, const vow_call_options *given)
 {
     vow_scheduler   *scheduler = vow_scheduler_of(channel->anchor.loop);
-    vow_call_options options = options_read(given);
+    vow_call_options options;
     vow_call        *call = NULL;
 
     VOW_RULE_THREAD(scheduler);
+    options_read(&options, given);
     if (!channel->anchor.is_missing)
         call = caller_new(channel, method, &options);
     if (!call)
@@ -554,7 +555,7 @@ void vow_caller_ended(vow_wire *wire, const vow_ending *ending)
         status = vow_call_no_room_for_metadata(call);
     caller_end(call);
     status = vow_intercept_end(call, status);
-    vow_streaming_over(call, &status, false);
+    vow_streaming_over(call, status, false);
     caller_settle(call, status);
     vow_call_cancel_children(call);
     caller_let_go(call);

@@ -94,7 +94,7 @@ static void handling_answered(vow_call *call)
     call->state = VOW_CALL_ENDED;
     vow_timers_disarm(&vow_call_scheduler(call)->timers, &call->timer);
     handling->lent++;
-    vow_streaming_over(call, &(vow_status){ VOW_OK, NULL }, true);
+    vow_streaming_over(call, VOW_STATUS_OK, true);
     handling_tell_closed(call, VOW_OK, NULL);
     handling_drop_answer(call);
     handling->lent--;
@@ -344,7 +344,7 @@ static void handling_end_streaming(vow_call *call, vow_code code, const char *wh
     if (!call->streaming)
         return;
     status = vow_status_make(code, "%s", why);
-    vow_streaming_over(call, &status, true);
+    vow_streaming_over(call, status, true);
     vow_status_done(&status);
 }
 

@@ -362,14 +362,14 @@ void vow_streaming_done(vow_call *call)
     call->streaming = NULL;
 }
 
-void vow_streaming_over(vow_call *call, const vow_status *why, bool at_once)
+void vow_streaming_over_now(vow_call *call, vow_status why, bool at_once)
 {
     vow_streaming *streaming = call->streaming;
 
-    if (!streaming || streaming->is_over)
+    if (streaming->is_over)
         return;
     streaming->is_over = true;
-    streaming->why = vow_status_share(why);
+    streaming->why = vow_status_share(&why);
     parcels_free(&streaming->unsent, &streaming->unsent_bytes);
     if (at_once) {
         parcels_free(&streaming->arrived, &streaming->arrived_bytes);

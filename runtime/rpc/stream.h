@@ -77,8 +77,14 @@ void vow_streaming_pass_unsent(vow_call *call);
 /* Sends what was sent before there was a connection. */
 void vow_streaming_connected(vow_call *call);
 
-/* The call is over. `at_once`: what was not read is dropped; else reading goes on to its end. */
-void vow_streaming_over(vow_call *call, const vow_status *why, bool at_once);
+/* The call is over. `at_once`: what was not read is dropped; else reading goes on to its end. `why` is lent. */
+void vow_streaming_over_now(vow_call *call, vow_status why, bool at_once);
+
+static inline void vow_streaming_over(vow_call *call, vow_status why, bool at_once)
+{
+    if (call->streaming)
+        vow_streaming_over_now(call, why, at_once);
+}
 
 /* Is there room for a message? */
 bool vow_streaming_has_room(const vow_streaming *streaming);

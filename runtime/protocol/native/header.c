@@ -175,6 +175,10 @@ static inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, 
 {
     uint64_t sum = 0;
 
+    if (at < end && *at < 0x80) { /* as most are */
+        *value = *at;
+        return at + 1;
+    }
     for (unsigned shift = 0; at < end && shift < 70; shift += 7) {
         sum |= (uint64_t)(*at & 0x7f) << (shift & 63);
         if (!(*at++ & 0x80)) {
@@ -200,7 +204,7 @@ static const char *header_set_bytes(vow_header *header, uint32_t number, vow_byt
     return NULL;
 }
 
-static void header_set_number(vow_header *header, uint32_t number, uint64_t value)
+static inline void header_set_number(vow_header *header, uint32_t number, uint64_t value)
 {
     switch (number) {
     case 1: header->kind = value < VOW_FRAME_KINDS ? (vow_frame_kind)value : 0; break;
@@ -292,30 +296,41 @@ static const uint8_t *header_read_field(vow_header *header, const uint8_t *at, c
     return element.end;
 }
 
+/* Takes a number that is expected next. Gives where to go on: at the same place where it is absent, or
+ * malformed. */
+static inline const uint8_t *take_number(const uint8_t *at, const uint8_t *end, unsigned number,
+                                         uint64_t *value)
+{
+    const uint8_t *next = at < end && *at == TAG(number, VARINT) ? read_varint(at + 1, end, value) : NULL;
+
+    return next ? next : at;
+}
+
+/* Nearly all headers have these and no others, in this order. */
+static const uint8_t *header_read_plain(vow_header *header, const uint8_t *at, const uint8_t *end)
+{
+    uint64_t kind = 0;
+    uint64_t method = 0;
+
+    at = take_number(at, end, 1, &kind);
+    at = take_number(at, end, 2, &header->call);
+    at = take_number(at, end, 3, &method);
+    at = take_number(at, end, 6, &header->time_left_us);
+    header_set_number(header, 1, kind);
+    header_set_number(header, 3, method);
+    return at;
+}
+
 const char *vow_header_read(vow_header *header, const uint8_t *data, size_t size)
 {
-    const uint8_t *at = data;
     const uint8_t *end = data + size;
+    const uint8_t *at;
     const char    *wrong = NULL;
 
     *header = (vow_header){ .kind = 0 };
-    while (at < end && !wrong) {
-        uint64_t       value;
-        const uint8_t *next;
-
-        /* The short way: numbers 1 to 6 are all that a call without metadata has, mostly in a byte each. */
-        if ((*at & 0x87) != VARINT || *at < TAG(1, VARINT) || *at > TAG(6, VARINT)) {
-            at = header_read_field(header, at, end, &wrong);
-        } else if (end - at > 1 && at[1] < 0x80) {
-            header_set_number(header, *at >> 3, at[1]);
-            at += 2;
-        } else if ((next = read_varint(at + 1, end, &value))) {
-            header_set_number(header, *at >> 3, value);
-            at = next;
-        } else {
-            wrong = "has a number that does not end";
-        }
-    }
+    at = header_read_plain(header, data, end);
+    while (at < end && !wrong)
+        at = header_read_field(header, at, end, &wrong);
     if (!wrong && header->kind == 0)
         wrong = "is of no known kind";
     return wrong;

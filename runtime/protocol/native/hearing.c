@@ -63,13 +63,13 @@ static vow_status message_too_large(const vow_native *native, uint64_t size)
                            (unsigned long long)size, native->base.options.max_message_size);
 }
 
-static uint64_t frame_message_size(const vow_header *header, vow_payload payload)
+static uint64_t frame_message_size(const vow_header *header, const vow_payload *payload)
 {
-    return header->more ? header->message_size : payload.whole;
+    return header->more ? header->message_size : payload->whole;
 }
 
 /* What keeps a call from beginning, before rpc is asked; OK: nothing. */
-static vow_status call_check(const vow_native *native, const vow_header *header, vow_payload payload)
+static vow_status call_check(const vow_native *native, const vow_header *header, const vow_payload *payload)
 {
     size_t theirs = native->base.calls.count - (native->base.our_calls - native->ghosts.count);
 
@@ -92,7 +92,7 @@ static uint64_t call_deadline(vow_native *native, const vow_header *header)
 
 /* Asks rpc for a wire. NULL: refused, and the caller is told. */
 static vow_wire *call_admit(vow_native *native, const vow_header *header, const arrival_of *of,
-                            vow_payload payload)
+                            const vow_payload *payload)
 {
     vow_arrival   arrival = { .handler = of->heard.handler,
                               .method = of->heard.name,
@@ -128,7 +128,7 @@ static void call_refuse_late(vow_native *native, const vow_header *header)
     vow_status_done(&why);
 }
 
-static void hear_call(vow_native *native, const vow_header *header, vow_payload payload)
+static void hear_call(vow_native *native, const vow_header *header, const vow_payload *payload)
 {
     arrival_of of;
     vow_wire  *wire = NULL;
@@ -138,9 +138,9 @@ static void hear_call(vow_native *native, const vow_header *header, vow_payload 
                          (unsigned long long)header->call, (unsigned long long)native->last_peer_call);
         return;
     }
-    if (header->streams && payload.whole > 0) {
+    if (header->streams && payload->whole > 0) {
         vow_native_break(native, "CALL %llu streams, and has %zu bytes of payload",
-                         (unsigned long long)header->call, payload.whole);
+                         (unsigned long long)header->call, payload->whole);
         return;
     }
     if (!call_find_method(native, header, &of))
@@ -228,7 +228,7 @@ static bool reply_keep_trailing(vow_wire *wire, vow_metadata *trailing, size_t b
     return true;
 }
 
-static void reply_take(vow_native *native, vow_wire *wire, const vow_header *header, vow_payload payload)
+static void reply_take(vow_native *native, vow_wire *wire, const vow_header *header, const vow_payload *payload)
 {
     vow_metadata *trailing = NULL;
     size_t        block_size = 0;
@@ -239,8 +239,8 @@ static void reply_take(vow_native *native, vow_wire *wire, const vow_header *hea
         return;
     }
     wire->has_ended = true;
-    if (!header->more && payload.size == payload.whole) {
-        vow_hearing_message(native, wire, &(vow_packed){ .data = payload.data, .size = payload.size }, trailing);
+    if (!header->more && payload->size == payload->whole) {
+        vow_hearing_message(native, wire, &(vow_packed){ .data = payload->data, .size = payload->size }, trailing);
         vow_entries_free(native, trailing, block_size);
         return;
     }
@@ -249,7 +249,7 @@ static void reply_take(vow_native *native, vow_wire *wire, const vow_header *hea
         vow_entries_free(native, trailing, block_size);
 }
 
-static void hear_reply(vow_native *native, const vow_header *header, vow_payload payload)
+static void hear_reply(vow_native *native, const vow_header *header, const vow_payload *payload)
 {
     vow_wire *wire = find_ours(native, header);
 
@@ -272,7 +272,7 @@ static void hear_reply(vow_native *native, const vow_header *header, vow_payload
     reply_take(native, wire, header, payload);
 }
 
-static void hear_message(vow_native *native, const vow_header *header, vow_payload payload)
+static void hear_message(vow_native *native, const vow_header *header, const vow_payload *payload)
 {
     vow_wire *wire = vow_calls_find(native, header->call);
 
@@ -328,7 +328,7 @@ static void hear_failure(vow_native *native, vow_wire *wire, const vow_header *h
     vow_status_done(&status);
 }
 
-static void hear_status(vow_native *native, const vow_header *header, vow_payload payload)
+static void hear_status(vow_native *native, const vow_header *header, const vow_payload *payload)
 {
     vow_wire     *wire = find_ours(native, header);
     vow_metadata *trailing = NULL;
@@ -380,7 +380,7 @@ static bool was_answered(const vow_wire *wire)
 
 /* May the message begin? False: the call has ended. */
 static bool stream_begin_message(vow_native *native, vow_wire *wire, const vow_header *header,
-                                 vow_payload payload)
+                                 const vow_payload *payload)
 {
     if (frame_message_size(header, payload) <= native->base.options.max_message_size)
         return take_metadata(native, wire, header);
@@ -388,7 +388,7 @@ static bool stream_begin_message(vow_native *native, vow_wire *wire, const vow_h
     return false;
 }
 
-static void hear_stream(vow_native *native, const vow_header *header, vow_payload payload)
+static void hear_stream(vow_native *native, const vow_header *header, const vow_payload *payload)
 {
     vow_wire *wire = vow_calls_find(native, header->call);
 
@@ -401,7 +401,7 @@ static void hear_stream(vow_native *native, const vow_header *header, vow_payloa
         vow_calls_fail(native, wire, vow_status_no_memory());
         wire = NULL;
     }
-    if (!vow_flow_receive(native, wire, header, payload.whole))
+    if (!vow_flow_receive(native, wire, header, payload->whole))
         return;
     if (wire && !was_answered(wire) &&
         (wire->incoming || stream_begin_message(native, wire, header, payload)))
@@ -410,7 +410,7 @@ static void hear_stream(vow_native *native, const vow_header *header, vow_payloa
         vow_input_skip(native, payload);
 }
 
-static void hear_end(vow_native *native, const vow_header *header, vow_payload payload)
+static void hear_end(vow_native *native, const vow_header *header, const vow_payload *payload)
 {
     vow_wire *wire = vow_calls_find(native, header->call);
 
@@ -428,7 +428,7 @@ static void hear_end(vow_native *native, const vow_header *header, vow_payload p
     }
 }
 
-static void hear_credit(vow_native *native, const vow_header *header, vow_payload payload)
+static void hear_credit(vow_native *native, const vow_header *header, const vow_payload *payload)
 {
     vow_wire *wire = header->call ? vow_calls_find(native, header->call) : NULL;
 
@@ -444,7 +444,7 @@ static void hear_credit(vow_native *native, const vow_header *header, vow_payloa
 
 /* The caller of a call that we serve has gone */
 
-static void hear_cancel(vow_native *native, const vow_header *header, vow_payload payload)
+static void hear_cancel(vow_native *native, const vow_header *header, const vow_payload *payload)
 {
     vow_wire *wire = vow_calls_find(native, header->call);
 
@@ -464,31 +464,31 @@ static void hear_cancel(vow_native *native, const vow_header *header, vow_payloa
 
 /* Frames that concern no call */
 
-static void hear_ping(vow_native *native, const vow_header *header, vow_payload payload)
+static void hear_ping(vow_native *native, const vow_header *header, const vow_payload *payload)
 {
     (void)payload;
     vow_pings_hear_ping(native, header);
 }
 
-static void hear_pong(vow_native *native, const vow_header *header, vow_payload payload)
+static void hear_pong(vow_native *native, const vow_header *header, const vow_payload *payload)
 {
     (void)payload;
     vow_pings_hear_pong(native, header);
 }
 
-static void hear_goaway(vow_native *native, const vow_header *header, vow_payload payload)
+static void hear_goaway(vow_native *native, const vow_header *header, const vow_payload *payload)
 {
     (void)payload;
     vow_native_hear_goaway(native, header);
 }
 
-static void hear_hello(vow_native *native, const vow_header *header, vow_payload payload)
+static void hear_hello(vow_native *native, const vow_header *header, const vow_payload *payload)
 {
     (void)header;
-    vow_native_greet(native, (vow_bytes){ payload.data, payload.size });
+    vow_native_greet(native, (vow_bytes){ payload->data, payload->size });
 }
 
-static void hear_method(vow_native *native, const vow_header *header, vow_payload payload)
+static void hear_method(vow_native *native, const vow_header *header, const vow_payload *payload)
 {
     (void)payload;
     vow_methods_hear(native, header);
@@ -499,7 +499,7 @@ static const struct {
     bool in_hello;
     bool in_open;
     bool has_payload;
-    void (*hear)(vow_native *native, const vow_header *header, vow_payload payload);
+    void (*hear)(vow_native *native, const vow_header *header, const vow_payload *payload);
 } rules[VOW_FRAME_KINDS] = {
     [VOW_FRAME_CALL] = { false, true, true, hear_call },
     [VOW_FRAME_MESSAGE] = { false, true, true, hear_message },
@@ -516,16 +516,16 @@ static const struct {
     [VOW_FRAME_END] = { false, true, false, hear_end },
 };
 
-void vow_hearing_frame(vow_native *native, const vow_header *header, vow_payload payload)
+void vow_hearing_frame(vow_native *native, const vow_header *header, const vow_payload *payload)
 {
     bool in_hello = native->life.state == VOW_LIFE_HELLO;
 
     if (!(in_hello ? rules[header->kind].in_hello : rules[header->kind].in_open))
         vow_native_break(native, "%s is not allowed %s", vow_frame_kind_name(header->kind),
                          in_hello ? "before the hello" : "here");
-    else if (payload.whole > 0 && !rules[header->kind].has_payload)
+    else if (payload->whole > 0 && !rules[header->kind].has_payload)
         vow_native_break(native, "%s has %zu bytes of payload, and takes none",
-                         vow_frame_kind_name(header->kind), payload.whole);
+                         vow_frame_kind_name(header->kind), payload->whole);
     else
         rules[header->kind].hear(native, header, payload);
 }

@@ -154,7 +154,7 @@ static void assembly_check(vow_native *native, vow_assembly *assembly, bool more
         assembly_complete(native, assembly);
 }
 
-static bool assembly_fails(vow_native *native, vow_wire *wire, vow_payload payload)
+static bool assembly_fails(vow_native *native, vow_wire *wire, const vow_payload *payload)
 {
     const vow_account *account = native->base.options.account;
 
@@ -168,46 +168,46 @@ static bool assembly_fails(vow_native *native, vow_wire *wire, vow_payload paylo
     return false;
 }
 
-static bool assembly_append(vow_native *native, vow_wire *wire, bool more, vow_payload payload)
+static bool assembly_append(vow_native *native, vow_wire *wire, bool more, const vow_payload *payload)
 {
     vow_assembly *assembly = wire->incoming;
 
-    if (payload.whole > assembly->size - assembly->filled) {
+    if (payload->whole > assembly->size - assembly->filled) {
         vow_native_break(native, "a message goes on beyond its %zu bytes", assembly->size);
         return false;
     }
-    assembly = assembly_grow(native, assembly, payload.whole);
+    assembly = assembly_grow(native, assembly, payload->whole);
     if (!assembly)
         return assembly_fails(native, wire, payload);
-    if (payload.size)
-        memcpy(assembly->bytes + assembly->filled, payload.data, payload.size);
-    assembly->filled += payload.size;
-    if (payload.size == payload.whole) {
+    if (payload->size)
+        memcpy(assembly->bytes + assembly->filled, payload->data, payload->size);
+    assembly->filled += payload->size;
+    if (payload->size == payload->whole) {
         assembly_check(native, assembly, more);
         return true;
     }
     native->input.direct = assembly;
-    native->input.direct_left = payload.whole - payload.size;
+    native->input.direct_left = payload->whole - payload->size;
     native->input.direct_more = more;
     return true;
 }
 
-bool vow_input_assemble(vow_native *native, vow_wire *wire, const vow_header *header, vow_payload payload)
+bool vow_input_assemble(vow_native *native, vow_wire *wire, const vow_header *header, const vow_payload *payload)
 {
     bool is_first = !wire->incoming;
 
-    if (is_first && !header->more && payload.size == payload.whole) {
-        vow_hearing_message(native, wire, &(vow_packed){ .data = payload.data, .size = payload.size }, NULL);
+    if (is_first && !header->more && payload->size == payload->whole) {
+        vow_hearing_message(native, wire, &(vow_packed){ .data = payload->data, .size = payload->size }, NULL);
         return true;
     }
-    if (is_first && !assembly_new(native, wire, header->more ? (size_t)header->message_size : payload.whole))
+    if (is_first && !assembly_new(native, wire, header->more ? (size_t)header->message_size : payload->whole))
         return assembly_fails(native, wire, payload);
     return assembly_append(native, wire, header->more, payload);
 }
 
-void vow_input_skip(vow_native *native, vow_payload payload)
+void vow_input_skip(vow_native *native, const vow_payload *payload)
 {
-    native->input.skip += payload.whole - payload.size;
+    native->input.skip += payload->whole - payload->size;
 }
 
 /* Frames */
@@ -291,7 +291,7 @@ static size_t input_take_frame(vow_native *native, const uint8_t *at, size_t siz
     if (size - used < whole && (whole < LARGE_PAYLOAD || !is_payload_carrier(header->kind)))
         return 0;
     size = size - used < whole ? size - used : whole;
-    vow_hearing_frame(native, header, (vow_payload){ at + used, size, whole });
+    vow_hearing_frame(native, header, &(vow_payload){ at + used, size, whole });
     return used + size;
 }
 

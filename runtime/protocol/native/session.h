@@ -185,9 +185,9 @@ typedef struct vow_payload {
 } vow_payload;
 
 /* False: the session was broken, or there was no memory and the call has ended. */
-bool vow_input_assemble(vow_native *native, vow_wire *wire, const vow_header *header, vow_payload payload);
+bool vow_input_assemble(vow_native *native, vow_wire *wire, const vow_header *header, const vow_payload *payload);
 
-void vow_input_skip(vow_native *native, vow_payload payload);
+void vow_input_skip(vow_native *native, const vow_payload *payload);
 
 /* This side has held a message back, and does so no longer: the time for what is missing begins anew. */
 void vow_input_go_on(vow_wire *wire);
@@ -197,7 +197,7 @@ void vow_input_free(vow_native *native, vow_wire *wire);
 /* hearing.c */
 
 /* A whole frame, or one whose payload has begun. */
-void vow_hearing_frame(vow_native *native, const vow_header *header, vow_payload payload);
+void vow_hearing_frame(vow_native *native, const vow_header *header, const vow_payload *payload);
 
 /* The message of a wire is complete. */
 void vow_hearing_message(vow_native *native, vow_wire *wire, vow_packed *packed, const vow_metadata *trailing);

@@ -8,6 +8,7 @@
 #include "frames.h"
 #include "measure/arguments.h"
 #include "measure/fail.h"
+#include "measure/process.h"
 #include "socket.h"
 
 #include <signal.h>
@@ -107,6 +108,7 @@ int main(int argc, char **argv)
 
     if (options.silent)
         bench_fail_usage("the bare echo keeps nothing for a call, so it has no --silent");
+    bench_process_raise_files(0);
     signal(SIGPIPE, SIG_IGN); /* libuv writes without MSG_NOSIGNAL */
     for (size_t i = 0; i < options.threads; i++)
         bench_must(uv_loop_init(&loops[i]), "make a loop");

@@ -5,6 +5,7 @@
  * All options are at their defaults but the largest message: each call has a deadline, each reply passes the
  * guard. A connection is a channel of its own.
  */
+#include "measure/chain.h"
 #include "measure/fail.h"
 #include "measure/load.h"
 #include "peer.h"
@@ -30,7 +31,8 @@ struct client {
 struct slot {
     struct client *client;
     vow_channel   *channel;
-    struct slot   *next; /* of the free ones */
+    struct slot   *next;    /* of the free ones */
+    unsigned       answers; /* of its chain */
     uint64_t       start_ns;
 };
 
@@ -73,6 +75,11 @@ static void client_check(const struct client *client, const vow_future *reply)
 
 static void slot_answered(vow_future *reply, void *arg);
 
+static void slot_call(struct slot *slot)
+{
+    vow_done(bench_echo_call(slot->channel, &slot->client->request, NULL), slot_answered, slot);
+}
+
 /* Makes the calls that are due. */
 static void client_call(struct client *client)
 {
@@ -80,7 +87,8 @@ static void client_call(struct client *client)
 
     while (slot && bench_load_call(&client->load, client_now_ns(client), &slot->start_ns)) {
         client->free = slot->next;
-        vow_done(bench_echo_call(slot->channel, &client->request, NULL), slot_answered, slot);
+        slot->answers = 0;
+        slot_call(slot);
         slot = client->free;
     }
 }
@@ -93,6 +101,10 @@ static void slot_answered(vow_future *reply, void *arg)
     if (client->over)
         return;
     client_check(client, reply);
+    if (++slot->answers < BENCH_CHAIN_CALLS) {
+        slot_call(slot);
+        return;
+    }
     if (!bench_load_goes_on(&client->load, client_now_ns(client))) {
         client_stop(client);
         return;

@@ -1,9 +1,9 @@
 /*
  * vow's echo, serving: as a program would that knows nothing of benchmarks.
  *
- * Limits are at their defaults, but that of the largest message. A silent server raises two more, both of
- * them counts: it is sent more calls than a server keeps by default, and leaves them unanswered, to let them
- * be weighed.
+ * Limits are at their defaults, but that of the largest message. A silent server raises those of calls and of
+ * memory: it is sent more calls than a server keeps by default, and leaves them unanswered, to let them be
+ * weighed.
  *
  *     --listen tcp:// | tls:// | grpc:// | grpcs://127.0.0.1:0, or unix:///PATH
  *
@@ -12,6 +12,7 @@
  * and prints it when SIGTERM ends it.
  */
 #include "measure/fail.h"
+#include "measure/process.h"
 #include "peer.h"
 
 #include <inttypes.h>
@@ -23,6 +24,7 @@
 #include <uv.h>
 
 #define SILENT_CALLS 10000000
+#define SILENT_MEMORY (2u << 30) /* for both sides together this is what a million calls may take */
 #define THREADS_MOST 256
 #define ADDRESS_SIZE 256
 
@@ -143,8 +145,10 @@ static vow_server *server_open(vow_loop *loop, const bench_server_options *optio
     vow_server_options limits = *VOW_SERVER(.max_message_size = BENCH_PEER_MESSAGE_MOST);
     vow_server        *server;
 
-    if (options->silent)
+    if (options->silent) {
         limits.max_calls = limits.max_calls_per_connection = SILENT_CALLS;
+        limits.max_memory = SILENT_MEMORY;
+    }
     if (bench_peer_has_tls(options->listen))
         limits.tls = &tls;
     server = vow_server_open(loop, &limits);
@@ -176,7 +180,8 @@ static void print_address(const vow_server *server, const char *listen, bool sil
     else
         fputs(listen, stdout);
     if (silent)
-        printf(" max_calls=%d max_calls_per_connection=%d", SILENT_CALLS, SILENT_CALLS);
+        printf(" max_calls=%d max_calls_per_connection=%d max_memory=%u", SILENT_CALLS, SILENT_CALLS,
+               SILENT_MEMORY);
     putchar('\n');
     if (fflush(stdout) != 0)
         bench_fail("cannot tell the address: %m");
@@ -233,6 +238,7 @@ int main(int argc, char **argv)
     bench_server_options options = bench_server_options_read(argc, argv);
     uv_signal_t          signal;
 
+    bench_process_raise_files(0);
     bench_must(uv_signal_init(uv_default_loop(), &signal), "make a handle");
     bench_must(uv_signal_start(&signal, stop, SIGTERM), "wait for SIGTERM");
     if (options.threads > 1)

@@ -1,11 +1,13 @@
 /*
  * What a call of vow's takes while nobody answers it: request packed and sent, deadline armed, future held.
+ * And where no calls are asked for, what a connection takes that is idle.
  *
- * The idea: the growth of anonymous memory from the first thousand calls to all of them, divided by
- * their number, at the client and at the server. What a process and a connection take by themselves is
- * there before the first thousand are counted, and falls out.
+ * The idea: the growth of anonymous memory from the first thousand to all of them, divided by their number,
+ * at the client and at the server. What a process takes by itself is there before the first thousand are
+ * counted, and falls out.
  */
 #include "measure/fail.h"
+#include "measure/process.h"
 #include "measure/weight.h"
 #include "peer.h"
 
@@ -13,9 +15,10 @@
 #include <string.h>
 #include <uv.h>
 
-#define FIRST_CALLS 1000
+#define FIRST_ONES 1000
 #define BATCH_CALLS 1000   /* made before they are flushed, so that no large output queue is weighed too */
 #define TIMEOUT_MS 3600000 /* armed, and far off */
+#define SPARE_FILES 100    /* beside the connections */
 
 /* Calls number `from` to `to`, not included; their futures are put into `replies`. */
 static void call_without_answer(vow_channel *channel, const Bench__Block *request, vow_future **replies,
@@ -32,9 +35,10 @@ static void call_without_answer(vow_channel *channel, const Bench__Block *reques
     }
 }
 
-static void measure(vow_channel *channel, const bench_client_options *options)
+static void weigh_calls(vow_loop *loop, const bench_client_options *options)
 {
     size_t       calls = options->outstanding;
+    vow_channel *channel = bench_peer_channel(loop, options->target);
     vow_future **replies = bench_alloc(calls, sizeof(vow_future *));
     Bench__Block request = bench_peer_block(options->size);
     bench_weight before;
@@ -42,24 +46,38 @@ static void measure(vow_channel *channel, const bench_client_options *options)
     /* These pages are the benchmark's own: they are made resident before anything is weighed. */
     memset(replies, 0xff, calls * sizeof(vow_future *));
 
-    call_without_answer(channel, &request, replies, 0, FIRST_CALLS);
+    call_without_answer(channel, &request, replies, 0, FIRST_ONES);
     before = bench_weight_now(options->server_pid);
-    call_without_answer(channel, &request, replies, FIRST_CALLS, calls);
-    bench_weight_print(&before, options->server_pid, calls - FIRST_CALLS, BENCH_BYTES_PER_CALL);
-    for (size_t i = 0; i < calls; i++)
-        vow_drop(replies[i]);
-    free(replies);
+    call_without_answer(channel, &request, replies, FIRST_ONES, calls);
+    bench_weight_print(&before, options->server_pid, calls - FIRST_ONES, BENCH_BYTES_PER_CALL);
+}
+
+static void weigh_connections(vow_loop *loop, const bench_client_options *options)
+{
+    bench_weight before = { 0 };
+
+    for (size_t i = 0; i < options->connections; i++) {
+        bench_peer_wait_for_arrival(bench_peer_channel(loop, options->target));
+        if (i + 1 == FIRST_ONES)
+            before = bench_weight_now(options->server_pid);
+    }
+    bench_weight_print(&before, options->server_pid, options->connections - FIRST_ONES,
+                       BENCH_BYTES_PER_CONNECTION);
 }
 
 int main(int argc, char **argv)
 {
     bench_client_options options = bench_client_options_read(argc, argv);
-    bench_peer_link      link = bench_peer_open(&options);
+    vow_loop            *loop = vow_loop_attach(uv_default_loop());
 
-    if (options.outstanding <= FIRST_CALLS)
-        bench_fail_usage("--outstanding must be more than the %d calls that come before the first look",
-                         FIRST_CALLS);
-    measure(link.channel, &options);
-    bench_peer_close(&link);
-    return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
+    if (options.outstanding <= FIRST_ONES && (options.outstanding > 0 || options.connections <= FIRST_ONES))
+        bench_fail_usage("more than the %d that come before the first look are to be weighed", FIRST_ONES);
+    if (!loop)
+        bench_fail("cannot attach to the loop: out of memory or file descriptors");
+    bench_process_raise_files(options.connections + SPARE_FILES);
+    if (options.outstanding > 0)
+        weigh_calls(loop, &options);
+    else
+        weigh_connections(loop, &options);
+    return 0; /* calls and connections go with the process */
 }

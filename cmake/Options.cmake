@@ -4,6 +4,7 @@ option(VOW_BUILD_EXAMPLES "Build the examples" ${PROJECT_IS_TOP_LEVEL})
 option(VOW_BUILD_INTEROP "Build gRPC's interoperability programs" ${PROJECT_IS_TOP_LEVEL})
 option(VOW_BUILD_BENCH "Build the benchmark" ${PROJECT_IS_TOP_LEVEL})
 option(VOW_BENCH_PEERS "Build the benchmark's programs on other libraries, which ./dev bench installs" OFF)
+option(VOW_BUILD_LOAD "Build vow-load, the load generator" ${PROJECT_IS_TOP_LEVEL})
 option(VOW_BUILD_TESTS "Build the tests" ${PROJECT_IS_TOP_LEVEL})
 option(VOW_GRPC "Speak gRPC, with libnghttp2" ON)
 option(VOW_TLS "Have TLS, with OpenSSL" ON)
@@ -25,7 +26,8 @@ endif()
 # Code that we wrote, as against what protoc-c made.
 function(vow_own_code target)
     target_compile_definitions(${target} PRIVATE _GNU_SOURCE $<$<CONFIG:Debug>:VOW_DEBUG=1>)
-    target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion -Wstrict-prototypes
+    target_compile_options(${target} PRIVATE -Wall -Wextra -Wconversion
+        $<$<COMPILE_LANGUAGE:C>:-Wstrict-prototypes>
         $<$<C_COMPILER_ID:GNU>:-Wshadow=local>)
     if(VOW_WERROR)
         target_compile_options(${target} PRIVATE -Werror)

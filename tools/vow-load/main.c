@@ -1,0 +1,193 @@
+/*
+ * vow-load: calls a method again and again, and says how long the answers took.
+ *
+ * The story: the options make a plan; a scout finds the schema, makes the requests ready and tries one call;
+ * a run, or a search of several, makes the result; the result is shown and comes to an exit status.
+ */
+#include "tools/vow-load/options.h"
+#include "tools/vow-load/scout.h"
+#include "tools/vow-load/search.h"
+#include "tools/vow-load/show.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+/* The line on the terminal is renewed no oftener. */
+#define LIVE_EACH_S 0.45
+
+typedef struct program {
+    load_options  options;
+    load_requests requests;
+    load_schema  *schema;
+    vow_method    method;
+    load_plan     plan;
+    double        first_call_s;
+    double        live_s; /* since the line was renewed */
+    bool          is_live;
+} program;
+
+static int complain(load_status status, const char *text)
+{
+    fprintf(stderr, "vow-load: %s\n", text);
+    return status;
+}
+
+static void program_plan(program *program)
+{
+    const load_options *options = &program->options;
+    load_problem        problem;
+
+    program->method = (vow_method){
+        .size = sizeof program->method,
+        .name = options->method,
+        .request = &vow_raw_descriptor,
+        .reply = &vow_raw_descriptor,
+    };
+    program->plan = (load_plan){
+        .target = options->target,
+        .tls = &options->tls,
+        .method = &program->method,
+        .metadata = options->metadata,
+        .requests = &program->requests,
+        .first_request = options->has_no_trial ? 0 : 1,
+        .timeout_ms = options->timeout_ms,
+        .connect_ns = options->connect_ns,
+        .give_up_ns = options->give_up_ns,
+        .outstanding = (size_t)options->outstanding,
+        .connections = (size_t)options->connections,
+        .threads = (size_t)options->threads,
+    };
+    load_options_schedule(options, &program->plan.schedule, &problem); /* the options have been checked */
+    program->first_call_s = NAN;
+}
+
+static load_status program_scout(program *program, load_problem *problem)
+{
+    load_scout *scout = load_scout_open(&program->plan);
+    load_status status;
+
+    if (!scout) {
+        load_problem_set(problem, "no memory or file descriptors for a loop");
+        return LOAD_NOTHING;
+    }
+    status = load_scout_requests(scout, &program->options, &program->requests, &program->schema, problem);
+    if (status == LOAD_WELL && !program->options.has_no_trial) {
+        status = load_scout_call(scout, &program->first_call_s, problem);
+        if (status == LOAD_WELL && *problem->text)
+            fprintf(stderr, "vow-load: the first call failed, and others may not: %s\n", problem->text);
+    }
+    load_scout_close(scout);
+    return status;
+}
+
+static void program_watch(const load_moment *moment, void *arg)
+{
+    program *program = arg;
+
+    program->live_s += moment->length;
+    if (!program->is_live || program->live_s < LIVE_EACH_S)
+        return;
+    program->live_s = 0;
+    load_show_moment(stderr, moment);
+}
+
+static void program_clear_line(const program *program)
+{
+    if (program->is_live)
+        fputs("\r\033[K", stderr);
+}
+
+/* --- What came of it
+ * -------------------------------------------------------------------------------------------- */
+
+static load_status program_show(program *program, load_findings *findings)
+{
+    const load_options *options = &program->options;
+    load_verdict        verdict;
+    load_problem        problem;
+    load_status         status;
+
+    load_verdict_of(&verdict, findings->plan, findings->result, options->expectations,
+                    options->expectation_count);
+    if (options->finds_capacity && findings->capacity == 0 && verdict.status == LOAD_WELL)
+        verdict.status = LOAD_MISSED;
+    status = verdict.status;
+    findings->options = options;
+    findings->verdict = &verdict;
+    findings->first_call_s = program->first_call_s;
+    program_clear_line(program);
+    if (findings->result->begun > 0)
+        load_show_text(stdout, findings);
+    else
+        complain(status, verdict.words);
+    if (options->json_out && !load_show_json(options->json_out, findings, &problem))
+        status = (load_status)complain(LOAD_USAGE, problem.text);
+    if (options->html_out && !load_show_html(options->html_out, findings, &problem))
+        status = (load_status)complain(LOAD_USAGE, problem.text);
+    return status;
+}
+
+static load_status program_run(program *program)
+{
+    load_result  *result = load_run(&program->plan, program_watch, program);
+    load_findings findings = { .plan = &program->plan, .result = result };
+    load_status   status = program_show(program, &findings);
+
+    load_result_free(result, &program->plan);
+    return status;
+}
+
+static load_status program_search(program *program)
+{
+    load_search  *search = load_search_run(&program->plan, &program->options, program_watch, program);
+    load_findings findings = {
+        .plan = &search->plan,
+        .result = search->result,
+        .trials = search->trials,
+        .trial_count = search->trial_count,
+        .capacity = search->capacity,
+    };
+    load_status status = program_show(program, &findings);
+
+    load_search_free(search);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    static program program;
+    load_problem   problem;
+    load_status    status;
+    char           words[300];
+
+    if (!load_options_parse(&program.options, argc, argv, &problem)) {
+        complain(LOAD_USAGE, problem.text);
+        fputs("vow-load --help says more.\n", stderr);
+        return LOAD_USAGE;
+    }
+    if (program.options.wants_help || program.options.wants_version) {
+        if (program.options.wants_help)
+            fputs(load_help, stdout);
+        else
+            printf("vow-load %s\n", vow_version());
+        return LOAD_WELL;
+    }
+    program_plan(&program);
+    program.is_live = isatty(STDERR_FILENO) && !program.options.is_quiet;
+    status = program_scout(&program, &problem);
+    if (status == LOAD_WELL) {
+        load_show_plan(words, sizeof words, &program.plan);
+        printf("%s %s\n%s\n\n", program.plan.target, program.method.name,
+               program.options.finds_capacity ? "search for the capacity" : words);
+        fflush(stdout);
+        status = program.options.finds_capacity ? program_search(&program) : program_run(&program);
+    } else {
+        complain(status, problem.text);
+    }
+    load_requests_done(&program.requests);
+    load_schema_free(program.schema);
+    load_options_done(&program.options);
+    return status;
+}

@@ -1,0 +1,36 @@
+#include "tools/vow-load/tally.h"
+
+#include <stdio.h>
+#include <string.h>
+
+uint64_t load_tally_failed(const load_tally *tally)
+{
+    uint64_t failed = 0;
+
+    for (size_t i = 0; i < LOAD_CODES; i++)
+        failed += tally->failed[i];
+    return failed;
+}
+
+void load_tally_fail(load_tally *tally, unsigned code, const char *words)
+{
+    if (tally->failed[code]++ == 0)
+        snprintf(tally->example[code], LOAD_EXAMPLE_SIZE, "%s", words);
+}
+
+void load_tally_merge(load_tally *tally, const load_tally *other)
+{
+    tally->begun += other->begun;
+    tally->answered += other->answered;
+    tally->unfinished += other->unfinished;
+    tally->completed += other->completed;
+    tally->request_bytes += other->request_bytes;
+    tally->reply_bytes += other->reply_bytes;
+    for (size_t i = 0; i < LOAD_CODES; i++) {
+        if (tally->failed[i] == 0)
+            memcpy(tally->example[i], other->example[i], LOAD_EXAMPLE_SIZE);
+        tally->failed[i] += other->failed[i];
+    }
+    stats_histogram_merge(&tally->latency, &other->latency);
+    stats_histogram_merge(&tally->lag, &other->lag);
+}

@@ -209,6 +209,36 @@ static void the_page_has_its_plots_in_itself(void **state)
     assert_int_equal(system(command), 0);
 }
 
+static void a_quick_run_is_without_what_is_for_a_full_one_unless_it_is_named(void **state)
+{
+    struct stage *stage = *state;
+    bench_record  record;
+
+    assert_int_equal(stage_run(stage, "--quick --rounds 1 --peer vow"), 0);
+    stage_read(stage, &record);
+    assert_non_null(bench_record_find(&record, "unary-100", "vow"));
+    assert_null(bench_record_find(&record, "bytes-0", "vow"));
+    bench_record_done(&record);
+
+    assert_int_equal(stage_run(stage, "--quick --rounds 1 --peer vow --workload bytes-0"), 0);
+    stage_read(stage, &record);
+    assert_non_null(bench_record_find(&record, "bytes-0", "vow"));
+    bench_record_done(&record);
+}
+
+static void in_a_quick_run_another_library_that_takes_more_than_a_second_is_run_once(void **state)
+{
+    struct stage *stage = *state;
+    bench_record  record;
+
+    stage_write(stage, "bench_grpc_cpp_client", "sleep 1.1\n" CLIENT("100"));
+    assert_int_equal(stage_run(stage, "--quick --peer grpc-cpp --workload unary-100"), 0);
+    stage_read(stage, &record);
+    assert_int_equal(bench_record_find(&record, "unary-100", "grpc-cpp")->count, 1);
+    assert_int_equal(bench_record_find(&record, "unary-100", "floor")->count, 3);
+    bench_record_done(&record);
+}
+
 /* --- What goes wrong ---------------------------------------------------------------------------- */
 
 static void a_server_that_dies_in_mid_run_is_told_of_and_the_rest_is_reported(void **state)
@@ -401,6 +431,8 @@ int main(void)
         STAGE_TEST(each_round_of_a_peer_is_compared_with_the_floor),
         STAGE_TEST(a_share_of_the_rate_is_one_of_what_the_peer_did_in_the_closed_loop),
         STAGE_TEST(the_page_has_its_plots_in_itself),
+        STAGE_TEST(a_quick_run_is_without_what_is_for_a_full_one_unless_it_is_named),
+        STAGE_TEST(in_a_quick_run_another_library_that_takes_more_than_a_second_is_run_once),
         STAGE_TEST(a_server_that_dies_in_mid_run_is_told_of_and_the_rest_is_reported),
         STAGE_TEST(what_was_measured_before_ctrl_c_is_reported),
         STAGE_TEST(a_peer_whose_programs_are_missing_is_left_out_and_that_is_said),

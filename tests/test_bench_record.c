@@ -224,7 +224,7 @@ static void a_change_says_from_what_to_what_and_how_sure_that_is(void **state)
     (void)state;
     bench_change_describe(&comparison.changes[0], text, sizeof text);
     assert_string_equal(
-        text, "calls_ratio of vow on unary-100: 0.6, was 0.8 (-25 %, surely between -27 % and -23 %)");
+        text, "calls_ratio of vow on unary-100: 0.6, was 0.8 (-25 %, surely between -29 % and -21 %)");
     bench_comparison_done(&comparison);
     bench_record_done(&before);
     bench_record_done(&after);

@@ -91,6 +91,18 @@ static void twice_as_much_has_an_interval_around_two(void **state)
     assert_true(interval.high > 2 && interval.high < 2.1);
 }
 
+static void of_few_rounds_that_happen_to_be_alike_little_is_known(void **state)
+{
+    const double   before[] = { 100, 101, 99 };
+    const double   after[] = { 110, 111, 109 };
+    bench_interval two = bench_ratio_interval(before, 2, after, 2);
+    bench_interval three = bench_ratio_interval(before, 3, after, 3);
+
+    (void)state;
+    assert_true(two.low < 1 && two.high > 1.2);
+    assert_true(three.low > 1 && three.low < 1.05 && three.high > 1.15);
+}
+
 static void rounds_that_overlap_have_an_interval_around_one(void **state)
 {
     const double   before[] = { 100, 120, 90, 110, 105 };
@@ -111,6 +123,7 @@ int main(void)
         cmocka_unit_test(the_same_rounds_always_have_the_same_interval),
         cmocka_unit_test(of_one_round_nothing_is_known),
         cmocka_unit_test(twice_as_much_has_an_interval_around_two),
+        cmocka_unit_test(of_few_rounds_that_happen_to_be_alike_little_is_known),
         cmocka_unit_test(rounds_that_overlap_have_an_interval_around_one),
     };
 

@@ -182,13 +182,13 @@ bool bench_child_finish(bench_child *child, int timeout_ms)
     return child_collect(child);
 }
 
-bool bench_child_runs(bench_child *child)
+bool bench_child_runs(bench_child *child, int patience_ms)
 {
     struct pollfd ended = { .fd = child->pidfd, .events = POLLIN };
 
     if (child->pid == 0)
         return false;
-    if (poll(&ended, 1, 0) == 0)
+    if (poll(&ended, 1, patience_ms) == 0)
         return true;
     if (child_collect(child))
         fprintf(stderr, "bench: %s left before it was told to\n", child->title);

@@ -37,8 +37,9 @@ bool bench_child_read_line(bench_child *child, char *line, size_t size, int time
 /* Waits for its end. False: it did not end well, or not within `timeout_ms`, and that has been said. */
 bool bench_child_finish(bench_child *child, int timeout_ms);
 
-/* Is it still there? False: it has ended, which it should not have, and how has been said. */
-bool bench_child_runs(bench_child *child);
+/* Is it still there, after `patience_ms`? False: it has ended, which it should not have, and how has been
+ * said. */
+bool bench_child_runs(bench_child *child, int patience_ms);
 
 /* Ends it, by force if need be. On one that is not running: does nothing. */
 void bench_child_stop(bench_child *child);

@@ -33,7 +33,7 @@
 #define QUICK_ROUNDS 3
 #define QUICK_SECONDS 0.1
 #define QUICK_WEIGHED_SHARE 0.2
-#define QUICK_MOST_SECONDS 150
+#define QUICK_MOST_SECONDS 165
 #define AGAIN_ROUNDS_LEAST 5 /* of what seems to be worse */
 
 /* A file that is written at the end; opened before anything is measured, and emptied only when there is
@@ -84,6 +84,14 @@ static bool programs_are_built(const bench_setting *setting, const bench_peer *p
            (kind != BENCH_CHAIN || program_is_built(setting, "bench_proxy"));
 }
 
+static bool is_chosen(const struct driver *driver, const bench_names *names, const char *name,
+                      bool is_for_full)
+{
+    bool is_left_out = driver->options.is_quick && is_for_full && names->count == 0;
+
+    return !is_left_out && bench_names_match(names, name);
+}
+
 /* What the options name and the tables have a part for. Programs that are not here leave a peer out; that is
  * said before the first run. */
 static void choose_peer(struct driver *driver, const bench_peer *peer)
@@ -115,8 +123,10 @@ static void choose(struct driver *driver)
 {
     bench_choice_init(&driver->choice);
     for (size_t i = 0; i < bench_peer_count; i++) {
-        if (i == BENCH_FLOOR || bench_names_match(&driver->options.peers, bench_peers[i].name))
-            choose_peer(driver, &bench_peers[i]);
+        const bench_peer *peer = &bench_peers[i];
+
+        if (i == BENCH_FLOOR || is_chosen(driver, &driver->options.peers, peer->name, peer->is_for_full))
+            choose_peer(driver, peer);
     }
     if (bench_choice_count(&driver->choice) == 0)
         bench_fail_usage("none of these peers has a part in these workloads");
@@ -184,13 +194,15 @@ static void output_close(struct output *output, bool is_written)
 static void duration_say(const struct driver *driver)
 {
     size_t rounds = driver->choice.rounds;
-    double minutes = bench_choice_seconds(&driver->choice, &driver->setting) * (double)rounds / 60;
-    double most = driver->choice.most_seconds / 60;
+    double seconds = bench_choice_seconds(&driver->choice, &driver->setting) * (double)rounds;
+    double most = driver->choice.most_seconds;
 
-    if (most > 0 && minutes > most)
-        minutes = most;
-    fprintf(stderr, "bench: %zu runs in each of %zu round%s, about %.*f minutes\n",
-            bench_choice_count(&driver->choice), rounds, rounds == 1 ? "" : "s", minutes < 10, minutes);
+    if (most > 0 && seconds > most)
+        seconds = most;
+    fprintf(stderr, "bench: %zu runs in each of %zu round%s, about %.*f %s\n",
+            bench_choice_count(&driver->choice), rounds, rounds == 1 ? "" : "s",
+            seconds < 600 && seconds >= 120, seconds < 120 ? seconds : seconds / 60,
+            seconds < 120 ? "s" : "minutes");
 }
 
 /* What seems to be worse is measured once more, beside the floor. */

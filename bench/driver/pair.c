@@ -12,6 +12,7 @@
 #define START_TIMEOUT_MS 10000
 #define FINISH_TIMEOUT_MS 5000
 #define EXTRA_TIMEOUT_MS 30000 /* beyond the seconds of measuring: to connect, and to warm up */
+#define DEATH_PATIENCE_MS 500
 #define LINE_SIZE 1024
 #define ARGUMENTS_MOST 24
 
@@ -195,8 +196,10 @@ bool bench_pair_run(const bench_setting *setting, const bench_peer *peer, const 
     pair_name(&pair);
     done = pair_start_server(&pair, outcome) && pair_start_proxy(&pair) && pair_start_client(&pair, rate) &&
            pair_read_results(&pair, outcome) && bench_child_finish(&pair.client, FINISH_TIMEOUT_MS);
-    /* A client can fail because its server has: both are told of. */
-    if (pair.server.pid && !bench_child_runs(&pair.server))
+    /* A client can fail because its server has, which the system may be still about to end: both are told of.
+     */
+    if (pair.server.pid &&
+        !bench_child_runs(&pair.server, done || bench_signal_caught() ? 0 : DEATH_PATIENCE_MS))
         done = false;
     pair_stop(&pair);
     return done;

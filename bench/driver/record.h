@@ -27,6 +27,7 @@ typedef struct bench_cell {
     char peer[BENCH_NAME_SIZE];
     char raised[BENCH_RAISED_SIZE]; /* the limits that the server has raised, as it says; "": none */
     bool has_failed;                /* a run of it has, and it was not run again */
+    bool is_slow;                   /* was not run again, as time was short and it takes long */
     bench_results *rounds;
     size_t         count; /* of rounds */
 } bench_cell;

@@ -15,6 +15,9 @@
 #define WEIGH_SECONDS 1.5
 #define WARM_UP_SHARE 0.2
 
+/* Where time is short, what takes longer is run once, but for vow's. */
+#define SLOW_SECONDS 1
+
 /* Whose calls a second a share is taken of. */
 #define CAPACITY_WORKLOAD "unary-100"
 
@@ -23,8 +26,9 @@ struct rounds {
     const bench_choice  *choice;
     bench_record        *record;
     uint64_t             began_ns;
-    size_t               runs;    /* so far */
-    size_t               planned; /* in all */
+    double               last_round_s; /* how long the last one took */
+    size_t               runs;         /* so far */
+    size_t               planned;      /* in all */
     bool                 has_failed;
 };
 
@@ -142,9 +146,10 @@ static void rounds_run_pair(struct rounds *rounds, size_t round, const bench_pee
     const bench_cell *floor =
         bench_record_find(rounds->record, workload->name, bench_peers[BENCH_FLOOR].name);
     bench_outcome outcome = { .results = bench_results_unknown() };
+    double        began_s = rounds_seconds(rounds);
     double        rate;
 
-    if (cell->has_failed)
+    if (cell->has_failed || cell->is_slow)
         return;
     progress_show(rounds, round, cell);
     if (!rate_choose(rounds, peer, workload, round, &rate) ||
@@ -158,6 +163,8 @@ static void rounds_run_pair(struct rounds *rounds, size_t round, const bench_pee
         results_compare(&outcome.results, floor == cell ? &outcome.results : &floor->rounds[round]);
     snprintf(cell->raised, sizeof cell->raised, "%s", outcome.raised);
     bench_cell_add(cell, &outcome.results);
+    cell->is_slow = rounds->choice->most_seconds > 0 && !bench_peer_is_ours(peer) &&
+                    rounds_seconds(rounds) - began_s > SLOW_SECONDS;
 }
 
 /* All peers on one workload, the floor first: each is compared with the floor's run just before. */
@@ -185,14 +192,12 @@ static void rounds_add_cells(const struct rounds *rounds)
     }
 }
 
-/* Would another round, as long as those before, end in time? */
-static bool rounds_have_time(const struct rounds *rounds, size_t done)
+/* Would another round, as long as the last one, end in time? */
+static bool rounds_have_time(const struct rounds *rounds)
 {
     double most_seconds = rounds->choice->most_seconds;
 
-    if (most_seconds <= 0 || done == 0)
-        return true;
-    return rounds_seconds(rounds) * (double)(done + 1) / (double)done < most_seconds;
+    return most_seconds <= 0 || rounds_seconds(rounds) + rounds->last_round_s < most_seconds;
 }
 
 bool bench_rounds_run(const bench_setting *setting, const bench_choice *choice, bench_record *record)
@@ -208,9 +213,12 @@ bool bench_rounds_run(const bench_setting *setting, const bench_choice *choice, 
     record->seconds = setting->seconds;
     rounds_add_cells(&rounds);
     for (size_t round = 0; round < choice->rounds && !bench_signal_caught(); round++) {
-        if (!rounds_have_time(&rounds, round))
+        double before_s = rounds_seconds(&rounds);
+
+        if (!rounds_have_time(&rounds))
             break;
         rounds_run_round(&rounds, round);
+        rounds.last_round_s = rounds_seconds(&rounds) - before_s;
     }
     progress_clear();
     return !rounds.has_failed && !bench_signal_caught();

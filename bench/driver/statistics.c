@@ -9,6 +9,10 @@
 #define SEED UINT64_C(0x9e3779b97f4a7c15)
 #define MEDIAN_CONFIDENCE 0.95
 #define RATIO_CONFIDENCE 0.99
+#define NORMAL_99 2.576
+
+/* Student's t at 99 %, for 1, 2, … degrees of freedom; beyond the last, the last. */
+static const double student_99[] = { 63.66, 9.92, 5.84, 4.60, 4.03, 3.71, 3.50, 3.36, 3.25, 3.17 };
 
 static int compare_doubles(const void *left, const void *right)
 {
@@ -73,6 +77,19 @@ bench_interval bench_median_interval(const double *values, size_t count)
     return middle(medians, DRAWS, MEDIAN_CONFIDENCE);
 }
 
+/* Two or three rounds may be alike by chance, and draws of them then are, too: the interval is widened,
+ * around the ratio itself, as Student's t is wider than the normal distribution. */
+static bench_interval widen(bench_interval interval, double ratio, size_t count)
+{
+    size_t most = sizeof student_99 / sizeof *student_99;
+    double times = student_99[count - 1 < most ? count - 2 : most - 1] / NORMAL_99;
+
+    return (bench_interval){
+        .low = ratio * pow(interval.low / ratio, times),
+        .high = ratio * pow(interval.high / ratio, times),
+    };
+}
+
 bench_interval bench_ratio_interval(const double *before, size_t before_count, const double *after,
                                     size_t after_count)
 {
@@ -83,5 +100,7 @@ bench_interval bench_ratio_interval(const double *before, size_t before_count, c
         return (bench_interval){ .low = NAN, .high = NAN };
     for (size_t i = 0; i < DRAWS; i++)
         ratios[i] = median_of_draw(after, after_count, &state) / median_of_draw(before, before_count, &state);
-    return middle(ratios, DRAWS, RATIO_CONFIDENCE);
+    return widen(middle(ratios, DRAWS, RATIO_CONFIDENCE),
+                 bench_median(after, after_count) / bench_median(before, before_count),
+                 before_count < after_count ? before_count : after_count);
 }

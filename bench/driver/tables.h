@@ -44,6 +44,7 @@ typedef struct bench_peer {
     size_t      size;        /* the most bytes that it takes in a message; 0: any of the workloads' */
     const char *receiver;    /* its server of BENCH_STREAM, where that is another program than "server" */
     bool        has_no_rate; /* its client knows a closed loop only */
+    bool        is_for_full; /* a quick run is without it, unless it is named */
     const char *package;     /* Debian's, whose version is reported; NULL: it is part of this tree */
 } bench_peer;
 
@@ -55,8 +56,9 @@ typedef struct bench_workload {
     size_t      connections; /* 0: 1 */
     size_t      threads;     /* of the server; 0: 1 */
     bool        over_unix;
-    double      rate;    /* calls a second, open loop; 0: closed loop */
-    double      rate_of; /* or this share of what the peer reached in unary-100 of the same round */
+    bool        is_for_full; /* as of peers */
+    double      rate;        /* calls a second, open loop; 0: closed loop */
+    double      rate_of;     /* or this share of what the peer reached in unary-100 of the same round */
 } bench_workload;
 
 extern const bench_peer     bench_peers[];

@@ -212,28 +212,12 @@ static void a_slot_is_found_by_its_key_and_keeps_its_size(void **state)
     vow_drop(reply);
 }
 
-static const ProtobufCMessage *send_marked(spy *spy, vow_call *call, const ProtobufCMessage *message)
-{
-    char text[100];
-
-    snprintf(text, sizeof text, "%s>%s", streams_text(message), spy->name);
-    return spy_text(call, text);
-}
-
-static ProtobufCMessage *receive_marked(spy *spy, vow_call *call, ProtobufCMessage *message)
-{
-    char text[100];
-
-    snprintf(text, sizeof text, "%s<%s", streams_text(message), spy->name);
-    return spy_text(call, text);
-}
-
 static void messages_are_replaced_in_both_directions(void **state)
 {
     world *world = *state;
-    spy    spies[] = { { .name = "a", .on_send = send_marked, .on_receive = receive_marked },
-                       { .name = "b", .on_send = send_marked, .on_receive = receive_marked },
-                       { .name = "c", .on_send = send_marked, .on_receive = receive_marked } };
+    spy    spies[] = { { .name = "a", .on_send = spy_marks_sent, .on_receive = spy_marks_received },
+                       { .name = "b", .on_send = spy_marks_sent, .on_receive = spy_marks_received },
+                       { .name = "c", .on_send = spy_marks_sent, .on_receive = spy_marks_received } };
 
     spy_on_channel(world, &spies[0]);
     spy_on_channel(world, &spies[1]);
@@ -384,7 +368,7 @@ static void a_channel_s_interceptor_answers_without_calling_on(void **state)
 {
     world *world = *state;
     char   log[SPY_LOG_SIZE] = "";
-    spy    spies[] = { { .name = "a", .log = log, .on_receive = receive_marked },
+    spy    spies[] = { { .name = "a", .log = log, .on_receive = spy_marks_received },
                        { .name = "b", .log = log, .on_begin = begin_with_answer },
                        { .name = "c", .log = log } };
     spy    there = { .name = "there" };
@@ -401,7 +385,7 @@ static void a_server_s_interceptor_answers_without_calling_on(void **state)
 {
     world *world = *state;
     char   log[SPY_LOG_SIZE] = "";
-    spy    spies[] = { { .name = "a", .log = log, .on_send = send_marked },
+    spy    spies[] = { { .name = "a", .log = log, .on_send = spy_marks_sent },
                        { .name = "b", .log = log, .on_begin = begin_with_answer },
                        { .name = "c", .log = log } };
 
@@ -533,10 +517,7 @@ static void a_dropped_future_ends_a_call_once_on_both_sides(void **state)
     spy         here = { .on_end = end_as_gone }, there = { .name = "there" };
     vow_future *reply;
 
-    spy_on_channel(world, &here);
-    spy_on_server(world, &there);
-    reply = world_hold(world, "", NULL);
-    world_wait_for_held(world, 1);
+    reply = spies_on_held_call(world, &here, &there);
     vow_drop(reply);
     assert_int_equal(here.ended, 1);
     assert_int_equal(here.result.code, VOW_CANCELLED);
@@ -550,10 +531,7 @@ static void a_closed_channel_ends_calls_once_on_both_sides(void **state)
     spy         here = { .name = "here" }, there = { .name = "there" };
     vow_future *reply;
 
-    spy_on_channel(world, &here);
-    spy_on_server(world, &there);
-    reply = world_hold(world, "", NULL);
-    world_wait_for_held(world, 1);
+    reply = spies_on_held_call(world, &here, &there);
     vow_channel_close(world->channel);
     world->channel = NULL;
     assert_int_equal(here.ended, 1);
@@ -568,10 +546,7 @@ static void a_closed_server_ends_calls_once_on_both_sides(void **state)
     spy         here = { .name = "here" }, there = { .name = "there" };
     vow_future *reply;
 
-    spy_on_channel(world, &here);
-    spy_on_server(world, &there);
-    reply = world_hold(world, "", NULL);
-    world_wait_for_held(world, 1);
+    reply = spies_on_held_call(world, &here, &there);
     vow_server_close(world->server);
     world->server = NULL;
     assert_int_equal(there.ended, 1);

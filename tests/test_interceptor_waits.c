@@ -38,23 +38,18 @@ static void spy_saw_one_end(const spy *spy, size_t withdrawn, vow_code code)
     assert_null(spy->promise);
 }
 
+/* Asks a server whose spy does something in `begin`, which it has been asked. */
+static vow_future *ask_spied_server(world *world, spy *spy)
+{
+    vow_future *reply;
+
+    spy_on_server(world, spy);
+    reply = world_hold(world, "", NULL);
+    spy_wait_for_begun(world, spy, 1);
+    return reply;
+}
+
 /* --- Going on ------------------------------------------------------------------------------------- */
-
-static const ProtobufCMessage *send_marked(spy *spy, vow_call *call, const ProtobufCMessage *message)
-{
-    char text[100];
-
-    snprintf(text, sizeof text, "%s>%s", streams_text(message), spy->name);
-    return spy_text(call, text);
-}
-
-static ProtobufCMessage *receive_marked(spy *spy, vow_call *call, ProtobufCMessage *message)
-{
-    char text[100];
-
-    snprintf(text, sizeof text, "%s<%s", streams_text(message), spy->name);
-    return spy_text(call, text);
-}
 
 static void a_channel_packs_the_request_before_it_returns(void **state)
 {
@@ -77,8 +72,8 @@ static void messages_are_sent_through_the_chain_once_all_have_begun(void **state
 {
     world      *world = *state;
     char        log[SPY_LOG_SIZE] = "";
-    spy         first = { .name = "a", .log = log, .on_begin = spy_waits, .on_send = send_marked };
-    spy         second = { .name = "b", .log = log, .on_begin = spy_waits, .on_send = send_marked };
+    spy         first = { .name = "a", .log = log, .on_begin = spy_waits, .on_send = spy_marks_sent };
+    spy         second = { .name = "b", .log = log, .on_begin = spy_waits, .on_send = spy_marks_sent };
     vow_future *reply;
 
     spy_on_channel(world, &first);
@@ -96,7 +91,7 @@ static void messages_are_sent_through_the_chain_once_all_have_begun(void **state
 static void a_server_s_handler_sees_the_request_afterwards(void **state)
 {
     world      *world = *state;
-    spy         spy = { .name = "s", .on_begin = spy_waits, .on_receive = receive_marked };
+    spy         spy = { .name = "s", .on_begin = spy_waits, .on_receive = spy_marks_received };
     vow_future *held, *echoed;
 
     spy_on_server(world, &spy);
@@ -254,9 +249,7 @@ static void a_lost_connection_ends_what_a_server_s_interceptors_hold_back(void *
     spy         spy = { .on_begin = spy_waits };
     vow_future *reply;
 
-    spy_on_server(world, &spy);
-    reply = world_hold(world, "", NULL);
-    spy_wait_for_begun(world, &spy, 1);
+    reply = ask_spied_server(world, &spy);
     vow_channel_close(world->channel);
     world->channel = NULL;
     spy_wait_for_ended(world, &spy, 1);
@@ -270,9 +263,7 @@ static void a_closed_server_ends_what_its_interceptors_hold_back(void **state)
     spy         spy = { .on_begin = spy_waits };
     vow_future *reply;
 
-    spy_on_server(world, &spy);
-    reply = world_hold(world, "", NULL);
-    spy_wait_for_begun(world, &spy, 1);
+    reply = ask_spied_server(world, &spy);
     vow_server_close(world->server);
     world->server = NULL;
     spy_saw_one_end(&spy, 1, VOW_UNAVAILABLE);
@@ -341,8 +332,8 @@ static const char *next_text(world *world, vow_call *call)
 static void each_message_of_a_stream_passes_the_chain(void **state)
 {
     world    *world = *state;
-    spy       here = { .name = "h", .on_send = send_marked, .on_receive = receive_marked };
-    spy       there = { .name = "t", .on_send = send_marked, .on_receive = receive_marked };
+    spy       here = { .name = "h", .on_send = spy_marks_sent, .on_receive = spy_marks_received };
+    spy       there = { .name = "t", .on_send = spy_marks_sent, .on_receive = spy_marks_received };
     vow_call *call;
 
     spy_on_channel(world, &here);
@@ -367,7 +358,7 @@ static void each_message_of_a_stream_passes_the_chain(void **state)
 static void a_stream_waits_for_a_channel_s_interceptor_and_keeps_its_order(void **state)
 {
     world    *world = *state;
-    spy       spy = { .name = "s", .on_begin = spy_waits, .on_send = send_marked };
+    spy       spy = { .name = "s", .on_begin = spy_waits, .on_send = spy_marks_sent };
     vow_call *call;
 
     spy_on_channel(world, &spy);

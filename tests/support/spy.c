@@ -107,6 +107,17 @@ void spy_lets_go_on(spy *spy)
     spy->promise = NULL;
 }
 
+vow_future *spies_on_held_call(world *world, spy *here, spy *there)
+{
+    vow_future *reply;
+
+    spy_on_channel(world, here);
+    spy_on_server(world, there);
+    reply = world_hold(world, "", NULL);
+    world_wait_for_held(world, 1);
+    return reply;
+}
+
 struct counted {
     const size_t *counter;
     size_t        count;
@@ -141,4 +152,20 @@ ProtobufCMessage *spy_text(vow_call *call, const char *text)
     calls__text__init(message);
     message->text = strcpy(copy, text);
     return &message->base;
+}
+
+const ProtobufCMessage *spy_marks_sent(spy *spy, vow_call *call, const ProtobufCMessage *message)
+{
+    char text[100];
+
+    snprintf(text, sizeof text, "%s>%s", streams_text(message), spy->name);
+    return spy_text(call, text);
+}
+
+ProtobufCMessage *spy_marks_received(spy *spy, vow_call *call, ProtobufCMessage *message)
+{
+    char text[100];
+
+    snprintf(text, sizeof text, "%s<%s", streams_text(message), spy->name);
+    return spy_text(call, text);
 }

@@ -47,6 +47,13 @@ vow_future *spy_waits(spy *spy, vow_call *call);
 /* Lets the call go on that waits. */
 void spy_lets_go_on(spy *spy);
 
+/* For on_send and on_receive: another text, which ends with ">name" or "<name". */
+const ProtobufCMessage *spy_marks_sent(spy *spy, vow_call *call, const ProtobufCMessage *message);
+ProtobufCMessage       *spy_marks_received(spy *spy, vow_call *call, ProtobufCMessage *message);
+
+/* A call with spies on both sides, which the server's handler has, and holds. */
+vow_future *spies_on_held_call(world *world, spy *here, spy *there);
+
 /* Waits until the spy was asked, and until it has seen the end of, so many calls. */
 void spy_wait_for_begun(world *world, spy *spy, size_t count);
 void spy_wait_for_ended(world *world, spy *spy, size_t count);

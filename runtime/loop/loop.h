@@ -49,6 +49,7 @@ struct vow_loop {
     vow_scheduler scheduler; /* first: vow_scheduler_of depends on it */
     vow_list      closers;   /* servers, channels, listeners: in the order in which they were opened */
     size_t        objects;   /* of the layers above that are not freed yet and keep the loop's memory */
+    size_t        refusals;  /* connections that are refused, and listened to for a while; see protocol/greeting.c */
     vow_anchor    missing;   /* { this loop, true } */
     vow_list      memory_listeners; /* of memory:// names; see runtime/transport */
     uint8_t      *read_block; /* VOW_READ_BLOCK bytes that all connections read into in turn; NULL: not yet */

@@ -3,10 +3,20 @@
 #include "runtime/base/memory.h"
 #include "runtime/protocol/life.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* No protocol needs more to be told from the others. */
 #define FIRST_BYTES_MAX 24
+
+/* Who is refused is listened to for so long, to be told why in its own protocol; and so many of them at once
+ * on a loop. A client that says nothing in this time, and those beyond, are told in vow's. */
+#define REFUSAL_MS 1000
+#define REFUSALS_MAX 256
+
+/* Of a reason in HTTP/1.1, and of the whole answer. */
+#define REASON_MAX 512
+#define ANSWER_MAX (REASON_MAX + 256)
 
 static const vow_protocol *const protocols[] = { &vow_protocol_native, &vow_protocol_grpc };
 
@@ -14,11 +24,12 @@ typedef struct greeting {
     vow_session base; /* first */
     vow_timer   timer;
     vow_task    step;
-    vow_status  why; /* it was lost */
+    vow_status  why; /* it was lost, or is refused */
     uint8_t     first[FIRST_BYTES_MAX];
     size_t      size;
     bool        is_secure; /* the stream has TLS */
     bool        is_lost;
+    bool        is_refused; /* rpc has closed it */
 } greeting;
 
 /* Life */
@@ -40,10 +51,15 @@ static void greeting_free(greeting *greeting)
     vow_timers_disarm(&vow_scheduler_of(loop)->timers, &greeting->timer);
     vow_task_cancel(&greeting->step);
     vow_status_done(&greeting->why);
+    if (greeting->is_refused) {
+        loop->refusals--;
+        vow_scheduler_release(vow_scheduler_of(loop));
+    }
     vow_free(greeting);
     vow_loop_object_gone(loop);
 }
 
+/* `why` is given. Of a refused one nobody wants to know. */
 static void greeting_lose(greeting *greeting, vow_status why)
 {
     vow_stream *stream = greeting->base.stream;
@@ -51,6 +67,11 @@ static void greeting_lose(greeting *greeting, vow_status why)
     greeting->base.stream = NULL;
     if (stream)
         vow_stream_close(stream);
+    if (greeting->is_refused) {
+        vow_status_done(&why);
+        greeting_free(greeting);
+        return;
+    }
     vow_status_done(&greeting->why);
     greeting->why = why;
     greeting->is_lost = true;
@@ -71,56 +92,76 @@ static void greeting_timed_out(vow_timer *timer)
 
 static const vow_stream_events stream_events;
 
+/* Reads on, unless what has come has still to be looked at, or rpc wants nothing to be read. */
+static void greeting_listen(greeting *greeting)
+{
+    if (greeting->base.stream && !greeting->base.is_paused && !vow_task_queued(&greeting->step))
+        vow_stream_resume(greeting->base.stream);
+}
+
 static vow_tls_context *greeting_tls(const greeting *greeting)
 {
     return greeting->base.options.tls ? *greeting->base.options.tls : NULL;
 }
 
-/* Who came without TLS, and must have it, is told so in its own protocol. */
-static void greeting_refuse_insecure(greeting *greeting, const vow_protocol *protocol)
+/* Hands the stream on, with what was read of it. NULL: no memory; it is closed. */
+static vow_stream *greeting_give_stream(greeting *greeting)
 {
-    vow_status   why = vow_status_make(VOW_PERMISSION_DENIED,
-                                       "this port takes TLS only (tls.is_required): call tls:// or grpcs://");
-    vow_session *session = protocol->open(greeting->base.stream, &greeting->base.options,
-                                          greeting->base.events, greeting->base.owner);
+    vow_stream *stream = greeting->base.stream;
 
     greeting->base.stream = NULL;
+    if (greeting->size > 0 && vow_stream_unread(stream, greeting->first, greeting->size) != VOW_OK) {
+        vow_stream_close(stream);
+        return NULL;
+    }
+    vow_stream_resume(stream);
+    return stream;
+}
+
+/* Ends the connection with a reason, in the protocol's own words. */
+static void greeting_refuse_in(greeting *greeting, const vow_protocol *protocol, const vow_status *why)
+{
+    vow_stream  *stream = greeting_give_stream(greeting);
+    vow_session *session = NULL;
+
+    if (stream)
+        session =
+            protocol->open(stream, &greeting->base.options, greeting->base.events, greeting->base.owner);
     if (session)
-        protocol->close(session, &why);
-    greeting_lose(greeting, why);
+        protocol->close(session, why);
 }
 
 static void greeting_hand_over(greeting *greeting, const vow_protocol *protocol)
 {
     const vow_session_events *events = greeting->base.events;
     void                     *owner = greeting->base.owner;
-    vow_stream               *stream = greeting->base.stream;
     const vow_tls_context    *tls = greeting_tls(greeting);
+    vow_stream               *stream;
 
-    if (tls && !greeting->is_secure && vow_tls_context_is_required(tls)) {
-        greeting_refuse_insecure(greeting, protocol);
-        return;
-    }
-    if (greeting->size > 0 && vow_stream_unread(stream, greeting->first, greeting->size) != VOW_OK) {
+    if (greeting->is_refused) {
+        greeting_refuse_in(greeting, protocol, &greeting->why);
+        greeting_free(greeting);
+    } else if (tls && !greeting->is_secure && vow_tls_context_is_required(tls)) {
+        vow_status why = vow_status_make(
+            VOW_PERMISSION_DENIED, "this port takes TLS only (tls.is_required): call tls:// or grpcs://");
+
+        greeting_refuse_in(greeting, protocol, &why);
+        greeting_lose(greeting, why);
+    } else if (!(stream = greeting_give_stream(greeting))) {
         greeting_lose(greeting, vow_status_no_memory());
-        return;
+    } else {
+        greeting_free(greeting);
+        events->recognised(owner, protocol, stream);
     }
-    greeting_free(greeting);
-    vow_stream_resume(stream);
-    events->recognised(owner, protocol, stream);
 }
 
 /* The bytes that were read are the handshake's. */
 static void greeting_secure(greeting *greeting)
 {
-    vow_stream *stream = greeting->base.stream;
+    vow_stream *stream = greeting_give_stream(greeting);
 
-    if (vow_stream_unread(stream, greeting->first, greeting->size) != VOW_OK) {
-        greeting_lose(greeting, vow_status_no_memory());
-        return;
-    }
-    vow_stream_resume(stream);
-    greeting->base.stream = vow_tls_accepted(greeting_tls(greeting), stream);
+    if (stream)
+        greeting->base.stream = vow_tls_accepted(greeting_tls(greeting), stream);
     if (!greeting->base.stream) {
         greeting_lose(greeting, vow_status_no_memory());
         return;
@@ -141,7 +182,7 @@ static void greeting_hear_alpn(greeting *greeting)
             return;
         }
     }
-    vow_stream_resume(greeting->base.stream);
+    greeting_listen(greeting);
 }
 
 static bool is_http1(const greeting *greeting)
@@ -171,10 +212,11 @@ static void greeting_answer(greeting *greeting, const void *data, size_t size, v
     greeting_lose(greeting, why);
 }
 
-/* RFC 8446, section 6.2: an alert that no version of TLS is spoken here. */
+/* RFC 8446, section 6.2: no version of TLS is spoken here; or, of one that is refused, whom a handshake would
+ * cost more than it gains: internal_error, which says nothing of the client. */
 static void greeting_refuse_tls(greeting *greeting)
 {
-    static const uint8_t alert[] = { 21, 3, 1, 0, 2, 2, 70 };
+    const uint8_t alert[] = { 21, 3, 1, 0, 2, 2, greeting->is_refused ? 80 : 70 };
 
     greeting_answer(greeting, alert, sizeof alert,
                     vow_status_make(VOW_UNAVAILABLE, "%s: the peer speaks TLS, and this server does not",
@@ -183,16 +225,23 @@ static void greeting_refuse_tls(greeting *greeting)
 
 static void greeting_refuse_http1(greeting *greeting)
 {
-    static const char answer[] = "HTTP/1.1 426 Upgrade Required\r\n"
-                                 "Upgrade: h2c\r\n"
-                                 "Connection: close\r\n"
-                                 "Content-Type: text/plain; charset=utf-8\r\n"
-                                 "Content-Length: 63\r\n"
-                                 "\r\n"
-                                 "This port speaks gRPC (HTTP/2 with prior knowledge) and vow/1.\n";
+    bool        is_refused = greeting->is_refused;
+    const char *text = is_refused ? vow_status_message(&greeting->why)
+                                  : "This port speaks gRPC (HTTP/2 with prior knowledge) and vow/1.";
+    size_t      size = strnlen(text, REASON_MAX);
+    char        answer[ANSWER_MAX];
 
+    snprintf(answer, sizeof answer,
+             "HTTP/1.1 %s\r\n"
+             "Connection: close\r\n"
+             "Content-Type: text/plain; charset=utf-8\r\n"
+             "Content-Length: %zu\r\n"
+             "\r\n"
+             "%.*s\n",
+             is_refused ? "503 Service Unavailable" : "426 Upgrade Required\r\nUpgrade: h2c", size + 1,
+             (int)size, text);
     greeting_answer(
-        greeting, answer, sizeof answer - 1,
+        greeting, answer, strlen(answer),
         vow_status_make(VOW_UNAVAILABLE, "%s: the peer speaks HTTP/1.1", greeting->base.options.target));
 }
 
@@ -211,7 +260,7 @@ static void greeting_look(greeting *greeting)
         any_needs_more |= needs_more;
     }
     if (any_needs_more)
-        vow_stream_resume(greeting->base.stream);
+        greeting_listen(greeting);
     else if (is_http1(greeting))
         greeting_refuse_http1(greeting);
     else
@@ -309,25 +358,57 @@ static bool greeting_is_flushed(const vow_session *session)
 
 static void greeting_pause(vow_session *session, bool paused)
 {
+    session->is_paused = paused;
     if (session->stream && paused)
         vow_stream_pause(session->stream);
-    else if (session->stream)
-        vow_stream_resume(session->stream);
+    greeting_listen(greeting_of(session));
 }
 
-/* A reason is told in vow's own protocol, whose clients say hello at once. */
+/* Refusing */
+
+static void refusal_is_late(vow_timer *timer)
+{
+    greeting *greeting = VOW_OWNER(timer, struct greeting, timer);
+
+    if (greeting->is_secure) /* in the middle of its handshake, perhaps */
+        vow_stream_close(greeting->base.stream);
+    else
+        greeting_refuse_in(greeting, &vow_protocol_native, &greeting->why);
+    greeting_free(greeting);
+}
+
+/* What it speaks is still not known: goes on listening, for a while, without rpc. */
+static void greeting_refuse(greeting *greeting, const vow_status *why)
+{
+    vow_scheduler *scheduler = greeting_scheduler(greeting);
+
+    greeting->is_refused = true;
+    greeting->base.loop->refusals++;
+    vow_scheduler_hold(scheduler);
+    greeting->why = vow_status_share(why);
+    greeting->base.owner = NULL;
+    greeting->base.options.target = "a connection that is refused";
+    greeting->base.options.account = NULL;
+    greeting->base.options.tls = NULL; /* which the server may take with it */
+    greeting->base.is_paused = false;
+    vow_timers_disarm(&scheduler->timers, &greeting->timer);
+    vow_timer_init(&greeting->timer, refusal_is_late);
+    vow_timers_arm(&scheduler->timers, &greeting->timer, vow_scheduler_after_ms(scheduler, REFUSAL_MS));
+    greeting_listen(greeting);
+}
+
 static void greeting_close(vow_session *session, const vow_status *why)
 {
-    greeting    *greeting = greeting_of(session);
-    vow_stream  *stream = session->stream;
-    vow_session *native = NULL;
+    greeting *greeting = greeting_of(session);
 
-    if (stream && why)
-        native = vow_protocol_native.open(stream, &session->options, session->events, session->owner);
-    else if (stream)
-        vow_stream_close(stream);
-    if (native)
-        vow_protocol_native.close(native, why);
+    if (session->stream && why && session->loop->refusals < REFUSALS_MAX) {
+        greeting_refuse(greeting, why);
+        return;
+    }
+    if (session->stream && why)
+        greeting_refuse_in(greeting, &vow_protocol_native, why);
+    else if (session->stream)
+        vow_stream_close(session->stream);
     greeting_free(greeting);
 }
 

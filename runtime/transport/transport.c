@@ -51,14 +51,28 @@ void vow_stream_drop_unread(vow_stream *stream)
     stream->unread = NULL;
 }
 
+/* There was no memory. What comes next would make no sense without them. */
+static void unread_fail(vow_stream *stream)
+{
+    const vow_stream_events *events = stream->events;
+    void                    *owner = stream->owner;
+    vow_status               why = vow_status_no_memory();
+
+    vow_stream_close(stream);
+    events->closed(owner, &why);
+    vow_status_done(&why);
+}
+
 static void unread_deliver(vow_task *task)
 {
     vow_unread *unread = VOW_OWNER(task, vow_unread, task);
     vow_stream *stream = unread->stream;
     vow_room    room = stream->events->room(stream->owner);
 
-    if (room.size < unread->size)
-        return; /* there was no memory, and the owner is going to find out as it reads on */
+    if (room.size < unread->size) {
+        unread_fail(stream);
+        return;
+    }
     memcpy(room.data, unread->bytes, unread->size);
     stream->unread = NULL;
     stream->events->read(stream->owner, unread->size);

@@ -86,17 +86,27 @@ static void peer_greet(sim_peer *peer)
     writer_done(&greeting);
 }
 
+void sim_connect_many(world *world, sim_peer **peers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        vow_error error = { VOW_OK, "" };
+
+        peers[i] = peer_new(world);
+        peers[i]->stream = vow_stream_connect(world->loop, world->address, &peer_events, peers[i], &error);
+        if (!peers[i]->stream)
+            fail_msg("%s", error.message);
+        peers[i]->is_writing = true; /* until it is open */
+    }
+    vow_loop_advance(world->loop, 20);
+    for (size_t i = 0; i < count; i++)
+        peers[i]->is_writing = false;
+}
+
 sim_peer *sim_connect_silent(world *world)
 {
-    sim_peer *peer = peer_new(world);
-    vow_error error = { VOW_OK, "" };
+    sim_peer *peer;
 
-    peer->stream = vow_stream_connect(world->loop, world->address, &peer_events, peer, &error);
-    if (!peer->stream)
-        fail_msg("%s", error.message);
-    peer->is_writing = true; /* until it is open */
-    vow_loop_advance(world->loop, 20);
-    peer->is_writing = false;
+    sim_connect_many(world, &peer, 1);
     return peer;
 }
 

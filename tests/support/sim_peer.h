@@ -35,7 +35,8 @@ typedef struct sim_server {
 
 /* A connection to the world's server, that has said hello. */
 sim_peer *sim_connect(world *world);
-sim_peer *sim_connect_silent(world *world); /* and that has not */
+sim_peer *sim_connect_silent(world *world);                               /* and that has not */
+void      sim_connect_many(world *world, sim_peer **peers, size_t count); /* at the same moment */
 void      sim_free(sim_peer *peer);
 void      sim_end(sim_peer *peer); /* closes in good order */
 

@@ -102,7 +102,7 @@ static void choose_peer(struct driver *driver, const bench_peer *peer)
     for (size_t i = 0; i < bench_workload_count; i++) {
         const bench_workload *workload = &bench_workloads[i];
 
-        if (!bench_names_match(&driver->options.workloads, workload->name) ||
+        if (!is_chosen(driver, &driver->options.workloads, workload->name, workload->is_for_full) ||
             !bench_peer_runs(peer, workload))
             continue;
         wanted++;

@@ -217,6 +217,8 @@ const char *vow_schema_reach(const vow_schema *schema, const vow_file *file, boo
             const vow_file *import = vow_schema_file(schema, proto->dependency[i]);
             size_t          index;
 
+            if (strcmp(proto->dependency[i], VOW_PROTOC_C_OPTIONS) == 0)
+                continue;
             if (!import)
                 return vow_scratch_format("%s imports %s, which is not in the request", proto->name,
                                           proto->dependency[i]);

@@ -61,7 +61,12 @@ const vow_file *vow_schema_file(const vow_schema *schema, const char *name);
 /* `type` as fields and methods have it, with a dot in front. NULL: there is none. */
 const vow_message *vow_schema_message(const vow_schema *schema, const char *type);
 
-/* Marks `file` and all it imports, by index in schema->files. Gives NULL, or what is wrong. */
+/* The options of protoc-c. They and descriptor.proto, which they import, would be 8 KiB in every program that
+ * sets one of them; and who asks for the files at run time has no use for them. */
+#define VOW_PROTOC_C_OPTIONS "protobuf-c/protobuf-c.proto"
+
+/* Marks `file` and all it imports, protoc-c's options aside, by index in schema->files. Gives NULL, or what
+ * is wrong. */
 const char *vow_schema_reach(const vow_schema *schema, const vow_file *file, bool **reached);
 
 /* "Report" in the package weather gives weather.Report. */

@@ -4,6 +4,48 @@
 
 #include <string.h>
 
+/* Indexes into a list that loses one of its entries. */
+static void indexes_without(int32_t **indexes, size_t *count, size_t lost)
+{
+    int32_t *kept = vow_scratch_alloc((*count + 1) * sizeof *kept);
+    size_t   kept_count = 0;
+
+    for (size_t i = 0; i < *count; i++) {
+        if ((size_t)(*indexes)[i] != lost)
+            kept[kept_count++] = (*indexes)[i] - ((size_t)(*indexes)[i] > lost);
+    }
+    *indexes = kept;
+    *count = kept_count;
+}
+
+static void file_lose_import(vow_file_proto *file, size_t lost)
+{
+    char **kept = vow_scratch_alloc(file->n_dependency * sizeof *kept);
+
+    memcpy(kept, file->dependency, lost * sizeof *kept);
+    memcpy(kept + lost, file->dependency + lost + 1, (file->n_dependency - lost - 1) * sizeof *kept);
+    file->dependency = kept;
+    file->n_dependency--;
+    indexes_without(&file->public_dependency, &file->n_public_dependency, lost);
+    indexes_without(&file->weak_dependency, &file->n_weak_dependency, lost);
+}
+
+/* A copy without comments and line numbers, which are three quarters of the size, and without protoc-c's
+ * options; those that are set stay as fields that nobody knows. */
+static vow_file_proto file_reduce(const vow_file_proto *file)
+{
+    vow_file_proto copy = *file;
+
+    copy.source_code_info = NULL;
+    for (size_t i = 0; i < file->n_dependency; i++) {
+        if (strcmp(file->dependency[i], VOW_PROTOC_C_OPTIONS) == 0) {
+            file_lose_import(&copy, i);
+            break; /* protoc refuses to import a file twice */
+        }
+    }
+    return copy;
+}
+
 /* The file and all its imports as a FileDescriptorSet, imports first, as protoc orders them. */
 static vow_text files_pack(const vow_model *model)
 {
@@ -16,8 +58,7 @@ static vow_text files_pack(const vow_model *model)
     for (size_t i = 0; i < schema->file_count; i++) {
         if (!model->reached[i])
             continue;
-        copies[i] = *schema->files[i].proto;
-        copies[i].source_code_info = NULL; /* comments and line numbers: three quarters of the size */
+        copies[i] = file_reduce(schema->files[i].proto);
         set.file[set.n_file++] = &copies[i];
     }
     packed.size = google__protobuf__file_descriptor_set__get_packed_size(&set);

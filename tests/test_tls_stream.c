@@ -523,6 +523,73 @@ static void slices_are_put_together_in_as_few_records_as_hold_them(void **state)
     pair_free(pair);
 }
 
+static void what_leaves_at_once_is_not_lent(void **state)
+{
+    static uint8_t body[20000];
+    pair          *pair = pair_open();
+    vow_slice      slices[2] = { { body, 7000 }, { body + 7000, 13000 } };
+    size_t         left;
+
+    (void)state;
+    fill(body, sizeof body);
+    left = vow_stream_try_write(pair->end.stream, slices, 2);
+    assert_int_equal(left, sizeof body);
+    pair_run(pair, 1000);
+    assert_int_equal(pair->end.written, 0);
+    assert_int_equal(pair->foreign.got_size, sizeof body);
+    assert_memory_equal(pair->foreign.got, body, sizeof body);
+    pair_free(pair);
+}
+
+static void what_does_not_leave_at_once_keeps_its_order_and_takes_no_more(void **state)
+{
+    static uint8_t body[900000];
+    pair          *pair = pair_open();
+    vow_slice      slice = { body, sizeof body };
+    vow_slice      rest;
+    size_t         left;
+
+    (void)state;
+    fill(body, sizeof body);
+    vow_stream_pause(pair->foreign.stream);
+    while ((left = vow_stream_try_write(pair->end.stream, &slice, 1)) > 0)
+        slice = (vow_slice){ slice.data + left, slice.size - left };
+    assert_true(slice.size > 0);
+    rest = slice;
+    assert_false(vow_stream_write(pair->end.stream, &rest, 1));
+    pair_run(pair, 1000);
+    assert_int_equal(pair->end.written, 0);
+    vow_stream_resume(pair->foreign.stream);
+    pair_run(pair, 5000);
+    assert_int_equal(pair->end.written, 1);
+    assert_int_equal(pair->foreign.got_size, sizeof body);
+    assert_memory_equal(pair->foreign.got, body, sizeof body);
+    pair_free(pair);
+}
+
+static void what_was_taken_leaves_also_when_the_stream_is_finished(void **state)
+{
+    static uint8_t body[900000];
+    pair          *pair = pair_open();
+    vow_slice      slice = { body, sizeof body };
+    size_t         taken;
+
+    (void)state;
+    fill(body, sizeof body);
+    vow_stream_pause(pair->foreign.stream);
+    taken = vow_stream_try_write(pair->end.stream, &slice, 1);
+    assert_in_range(taken, 1, sizeof body - 1);
+    vow_stream_finish(pair->end.stream);
+    pair->end.stream = NULL;
+    pair_run(pair, 5000);
+    vow_stream_resume(pair->foreign.stream);
+    pair_run(pair, 2000);
+    assert_int_equal(pair->foreign.got_size, taken);
+    assert_memory_equal(pair->foreign.got, body, taken);
+    assert_true(SSL_get_shutdown(pair->foreign.ssl) & SSL_RECEIVED_SHUTDOWN);
+    pair_free(pair);
+}
+
 static void what_is_written_before_the_handshake_leaves_after_it(void **state)
 {
     pair     *pair = pair_new();
@@ -621,6 +688,9 @@ int main(void)
         cmocka_unit_test(bytes_arrive_however_small_the_room_is),
         cmocka_unit_test(a_pause_holds_and_a_resume_goes_on_where_it_was),
         cmocka_unit_test(slices_are_put_together_in_as_few_records_as_hold_them),
+        cmocka_unit_test(what_leaves_at_once_is_not_lent),
+        cmocka_unit_test(what_does_not_leave_at_once_keeps_its_order_and_takes_no_more),
+        cmocka_unit_test(what_was_taken_leaves_also_when_the_stream_is_finished),
         cmocka_unit_test(what_is_written_before_the_handshake_leaves_after_it),
         cmocka_unit_test(a_server_of_tls_1_1_is_refused),
         cmocka_unit_test(tls_1_2_is_spoken_and_not_renegotiated),

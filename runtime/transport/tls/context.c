@@ -10,6 +10,9 @@
 /* RFC 9113, section 9.2.2: what HTTP/2 allows of TLS 1.2. */
 #define TLS12_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
 
+/* AES with 128 bits first, which is as good and costs a sixth less than 256, where a client leaves it to us. */
+#define TLS13_CIPHERS "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+
 /* A client asks for one, and a connection lives long: further ones would be thrown away. */
 #define TICKETS 1
 
@@ -293,7 +296,8 @@ static bool context_set_up(vow_tls_context *context)
     SSL_CTX_set_options(context->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_mode(context->ssl, SSL_MODE_RELEASE_BUFFERS);
     SSL_CTX_set_max_early_data(context->ssl, 0);
-    if (SSL_CTX_set_cipher_list(context->ssl, TLS12_CIPHERS) != 1)
+    if (SSL_CTX_set_cipher_list(context->ssl, TLS12_CIPHERS) != 1 ||
+        SSL_CTX_set_ciphersuites(context->ssl, TLS13_CIPHERS) != 1)
         return false;
     SSL_CTX_set_msg_callback(context->ssl, vow_tls_message);
     context_set_verification(context);

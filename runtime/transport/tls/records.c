@@ -228,3 +228,21 @@ bool vow_tls_seal(vow_tls_stream *tls)
     }
     return tls->count == 0 && tls->state == VOW_TLS_OPEN && !tls->sending;
 }
+
+size_t vow_tls_try_seal(vow_tls_stream *tls, const vow_slice *slices, size_t count)
+{
+    size_t given = 0;
+    size_t kept = 0;
+
+    if (tls->state != VOW_TLS_OPEN || tls->is_writing || tls->sending)
+        return 0;
+    memcpy(tls->slices, slices, count * sizeof slices[0]);
+    tls->count = count;
+    vow_tls_seal(tls);
+    for (size_t i = 0; i < count; i++)
+        given += slices[i].size;
+    for (size_t i = 0; i < tls->count; i++)
+        kept += tls->slices[i].size;
+    tls->count = 0;
+    return given - kept;
+}

@@ -7,8 +7,9 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-/* As a socket lingers: for the last bytes of a stream whose owner has gone. */
-#define LINGER_MS 1000
+/* For the last bytes of a stream whose owner has gone. Longer than a socket lingers: what was sealed has left as far as
+ * the owner knows, and up to a block of it may not be in the kernel yet. */
+#define LINGER_MS 10000
 
 static vow_tls_stream *tls_of(const vow_stream *stream)
 {
@@ -391,6 +392,12 @@ static bool tls_write(vow_stream *stream, const vow_slice *slices, size_t count)
     return !tls->is_writing;
 }
 
+static size_t tls_try_write(vow_stream *stream, const vow_slice *slices, size_t count)
+{
+    assert(count > 0 && count <= VOW_WRITE_SLICES);
+    return vow_tls_try_seal(tls_of(stream), slices, count);
+}
+
 static void tls_pause(vow_stream *stream)
 {
     vow_tls_stream *tls = tls_of(stream);
@@ -480,6 +487,7 @@ const vow_transport vow_transport_tls = {
     .scheme = "tls",
     .adopt = tls_adopt,
     .write = tls_write,
+    .try_write = tls_try_write,
     .pause = tls_pause,
     .resume = tls_resume,
     .close = tls_close,
@@ -490,8 +498,7 @@ const vow_transport vow_transport_tls = {
     .is_local = tls_is_local,
 };
 
-/* --- Making one
- * --------------------------------------------------------------------------------------------- */
+/* --- Making one --------------------------------------------------------------------------------------- */
 
 static bool host_is_address(const char *host)
 {
@@ -579,8 +586,7 @@ vow_stream *vow_tls_accepted(vow_tls_context *context, vow_stream *stream)
     return &tls->stream;
 }
 
-/* --- Asking
- * ---------------------------------------------------------------------------------------------------- */
+/* --- Asking ------------------------------------------------------------------------------------------- */
 
 bool vow_stream_is_tls(const vow_stream *stream)
 {

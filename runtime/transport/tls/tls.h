@@ -133,6 +133,10 @@ void vow_tls_inner_written(vow_tls_stream *tls);
 /* Seals and sends of what the owner lent as much as goes. True: all has left. */
 bool vow_tls_seal(vow_tls_stream *tls);
 
+/* The same with slices that are not lent, until something does not leave: what is sealed then is kept, at most a block of
+ * it, and nothing more is sealed before it has left. Gives the bytes that were sealed. */
+size_t vow_tls_try_seal(vow_tls_stream *tls, const vow_slice *slices, size_t count);
+
 /* Says goodbye, RFC 8446, section 6.1, where there was a hello. */
 void vow_tls_say_goodbye(vow_tls_stream *tls);
 

@@ -30,11 +30,11 @@ typedef struct vow_tls_options {
     const char *ca_file; /* of whom peers may be. A channel: NULL is the system's store. A server: given, its
                             clients must have a certificate (mutual TLS) */
     const char *ca_pem;  /* the same as text */
-    const char
-        *server_name;      /* a channel's: whom the server's certificate must name; NULL: the target's host */
-    bool trusts_anybody;   /* a channel's: does not verify the server. Whoever is in between reads along */
-    bool may_be_anonymous; /* a server's with a CA: clients without a certificate are served as well */
-    bool is_required;      /* a server's: refuses connections without TLS */
+    const char *server_name; /* a channel's: whom the server's certificate must name, and gRPC's :authority;
+                                NULL: the target's host */
+    bool trusts_anybody;     /* a channel's: does not verify the server. Whoever is in between reads along */
+    bool may_be_anonymous;   /* a server's with a CA: clients without a certificate are served as well */
+    bool is_required;        /* a server's: refuses connections without TLS */
 } vow_tls_options;
 
 #define VOW_TLS(...) VOW_OPTIONS(vow_tls_options, __VA_ARGS__)

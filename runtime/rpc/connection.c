@@ -245,6 +245,19 @@ static vow_session_options connection_session_options(const vow_connection *conn
     };
 }
 
+/* Whom the caller means, for HTTP/2. Who is expected by another name, is called by it as well: gRPC's
+ * GRPC_SSL_TARGET_NAME_OVERRIDE_ARG is the default of :authority, too (core, surface/channel.cc). */
+static const char *connection_authority(const vow_connection *connection, char room[VOW_DIAL_AUTHORITY_MAX])
+{
+    const vow_channel *channel = connection->channel;
+    const char        *name = channel->tls ? vow_tls_context_server_name(channel->tls) : NULL;
+
+    if (name)
+        return name;
+    vow_dial_authority(connection->dial, room);
+    return room;
+}
+
 static void dial_opened(void *owner, vow_stream *stream)
 {
     vow_connection     *connection = owner;
@@ -252,8 +265,7 @@ static void dial_opened(void *owner, vow_stream *stream)
     const vow_channel  *channel = connection->channel;
     char                authority[VOW_DIAL_AUTHORITY_MAX];
 
-    vow_dial_authority(connection->dial, authority);
-    options.authority = authority;
+    options.authority = connection_authority(connection, authority);
     connection->peer = vow_text_copy(vow_stream_peer(stream));
     if (channel->tls)
         stream = vow_tls_connected(channel->tls, stream, vow_dial_host(connection->dial), channel->target);

@@ -54,6 +54,9 @@ void vow_tls_context_drop(vow_tls_context *context);
 /* Reads the same files again. Otherwise as vow_tls_context_new. */
 vow_code vow_tls_context_again(const vow_tls_context *context, vow_tls_context **made, vow_error *error);
 
+/* Whom a client expects in place of the target's host; NULL: nobody else. Lives as long as the context. */
+const char *vow_tls_context_server_name(const vow_tls_context *context);
+
 /* Must a client have TLS? */
 bool vow_tls_context_is_required(const vow_tls_context *context);
 

@@ -25,6 +25,12 @@ vow_code vow_tls_context_again(const vow_tls_context *context, vow_tls_context *
     return vow_tls_context_new(true, NULL, NULL, made, error);
 }
 
+const char *vow_tls_context_server_name(const vow_tls_context *context)
+{
+    (void)context;
+    return NULL;
+}
+
 bool vow_tls_context_is_required(const vow_tls_context *context)
 {
     (void)context;

@@ -342,6 +342,11 @@ vow_code vow_tls_context_again(const vow_tls_context *context, vow_tls_context *
     return vow_tls_context_new(context->is_server, &context->options, context->alpn, made, error);
 }
 
+const char *vow_tls_context_server_name(const vow_tls_context *context)
+{
+    return context->options.server_name;
+}
+
 bool vow_tls_context_is_required(const vow_tls_context *context)
 {
     return context->options.is_required;

@@ -32,9 +32,11 @@ typedef struct vow_tls_options {
     const char *ca_pem;  /* the same as text */
     const char *server_name; /* a channel's: whom the server's certificate must name, and gRPC's :authority;
                                 NULL: the target's host */
-    bool trusts_anybody;     /* a channel's: does not verify the server. Whoever is in between reads along */
-    bool may_be_anonymous;   /* a server's with a CA: clients without a certificate are served as well */
-    bool is_required;        /* a server's: refuses connections without TLS */
+    bool   trusts_anybody;   /* a channel's: does not verify the server. Whoever is in between reads along */
+    bool   may_be_anonymous; /* a server's with a CA: clients without a certificate are served as well */
+    bool   is_required;      /* a server's: refuses connections without TLS */
+    size_t max_handshakes_per_second; /* a server's: more wait for their turn; 1,000 */
+    size_t max_handshakes;            /* a server's: at once; more are refused; 1,000 */
 } vow_tls_options;
 
 #define VOW_TLS(...) VOW_OPTIONS(vow_tls_options, __VA_ARGS__)

@@ -23,6 +23,8 @@ static const vow_protocol *const protocols[] = { &vow_protocol_native, &vow_prot
 typedef struct greeting {
     vow_session base; /* first */
     vow_timer   timer;
+    vow_timer   turn; /* for a handshake of TLS */
+    uint64_t    latest_ns;
     vow_task    step;
     vow_status  why; /* it was lost, or is refused */
     uint8_t     first[FIRST_BYTES_MAX];
@@ -49,6 +51,7 @@ static void greeting_free(greeting *greeting)
     vow_loop *loop = greeting->base.loop;
 
     vow_timers_disarm(&vow_scheduler_of(loop)->timers, &greeting->timer);
+    vow_timers_disarm(&vow_scheduler_of(loop)->timers, &greeting->turn);
     vow_task_cancel(&greeting->step);
     vow_status_done(&greeting->why);
     if (greeting->is_refused) {
@@ -67,6 +70,7 @@ static void greeting_lose(greeting *greeting, vow_status why)
     greeting->base.stream = NULL;
     if (stream)
         vow_stream_close(stream);
+    vow_timers_disarm(&greeting_scheduler(greeting)->timers, &greeting->turn);
     if (greeting->is_refused) {
         vow_status_done(&why);
         greeting_free(greeting);
@@ -88,7 +92,7 @@ static void greeting_timed_out(vow_timer *timer)
                                   (long long)greeting->base.options.message_timeout_ms));
 }
 
-/* Recognising */
+/* Recognising, and refusing */
 
 static const vow_stream_events stream_events;
 
@@ -155,11 +159,52 @@ static void greeting_hand_over(greeting *greeting, const vow_protocol *protocol)
     }
 }
 
+/* Ends it with these bytes, and `why`, which is given. */
+static void greeting_answer(greeting *greeting, const void *data, size_t size, vow_status why)
+{
+    const vow_slice slice = { data, size };
+    vow_stream     *stream = greeting->base.stream;
+
+    if (vow_stream_write(stream, &slice, 1)) {
+        greeting->base.stream = NULL;
+        vow_stream_finish(stream);
+    }
+    greeting_lose(greeting, why);
+}
+
+/* RFC 8446, section 6.2: no version of TLS is spoken here; or, of one that is refused, whom a handshake would
+ * cost more than it gains: internal_error, which says nothing of the client. */
+static void greeting_refuse_tls(greeting *greeting)
+{
+    const uint8_t alert[] = { 21, 3, 1, 0, 2, 2, greeting->is_refused ? 80 : 70 };
+
+    greeting_answer(greeting, alert, sizeof alert,
+                    vow_status_make(VOW_UNAVAILABLE, "%s: the peer speaks TLS, and this server does not",
+                                    greeting->base.options.target));
+}
+
+/* TLS has no alert for "later"; RFC 8446, section 6.2. */
+static void greeting_refuse_handshake(greeting *greeting)
+{
+    static const uint8_t alert[] = { 21, 3, 1, 0, 2, 2, 80 };
+
+    greeting_answer(
+        greeting, alert, sizeof alert,
+        vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                        "%s: too many handshakes of TLS (tls.max_handshakes, tls.max_handshakes_per_second)",
+                        greeting->base.options.target));
+}
+
 /* The bytes that were read are the handshake's. */
 static void greeting_secure(greeting *greeting)
 {
-    vow_stream *stream = greeting_give_stream(greeting);
+    vow_stream *stream;
 
+    if (vow_tls_context_is_busy(greeting_tls(greeting))) {
+        greeting_refuse_handshake(greeting);
+        return;
+    }
+    stream = greeting_give_stream(greeting);
     if (stream)
         greeting->base.stream = vow_tls_accepted(greeting_tls(greeting), stream);
     if (!greeting->base.stream) {
@@ -169,6 +214,26 @@ static void greeting_secure(greeting *greeting)
     greeting->size = 0;
     greeting->is_secure = true;
     vow_stream_adopt(greeting->base.stream, &stream_events, greeting);
+}
+
+static void greeting_turn_came(vow_timer *timer)
+{
+    greeting_secure(VOW_OWNER(timer, greeting, turn));
+}
+
+/* Until then the stream is paused, and costs no more than a connection that says nothing. */
+static void greeting_await_turn(greeting *greeting)
+{
+    vow_scheduler *scheduler = greeting_scheduler(greeting);
+    uint64_t       now_ns = vow_scheduler_now_ns(scheduler);
+    uint64_t       turn_ns;
+
+    if (!vow_tls_context_take_turn(greeting_tls(greeting), now_ns, greeting->latest_ns, &turn_ns))
+        greeting_refuse_handshake(greeting);
+    else if (turn_ns > now_ns)
+        vow_timers_arm(&scheduler->timers, &greeting->turn, turn_ns);
+    else
+        greeting_secure(greeting);
 }
 
 /* RFC 7301: what was agreed on needs no guessing. */
@@ -197,30 +262,6 @@ static bool is_http1(const greeting *greeting)
             return true;
     }
     return false;
-}
-
-/* Ends it with these bytes, and `why`, which is given. */
-static void greeting_answer(greeting *greeting, const void *data, size_t size, vow_status why)
-{
-    const vow_slice slice = { data, size };
-    vow_stream     *stream = greeting->base.stream;
-
-    if (vow_stream_write(stream, &slice, 1)) {
-        greeting->base.stream = NULL;
-        vow_stream_finish(stream);
-    }
-    greeting_lose(greeting, why);
-}
-
-/* RFC 8446, section 6.2: no version of TLS is spoken here; or, of one that is refused, whom a handshake would
- * cost more than it gains: internal_error, which says nothing of the client. */
-static void greeting_refuse_tls(greeting *greeting)
-{
-    const uint8_t alert[] = { 21, 3, 1, 0, 2, 2, greeting->is_refused ? 80 : 70 };
-
-    greeting_answer(greeting, alert, sizeof alert,
-                    vow_status_make(VOW_UNAVAILABLE, "%s: the peer speaks TLS, and this server does not",
-                                    greeting->base.options.target));
 }
 
 static void greeting_refuse_http1(greeting *greeting)
@@ -279,7 +320,7 @@ static void greeting_step(vow_task *task)
     else if (greeting->is_secure || greeting->first[0] != VOW_TLS_FIRST_BYTE)
         greeting_look(greeting);
     else if (greeting_tls(greeting))
-        greeting_secure(greeting);
+        greeting_await_turn(greeting);
     else
         greeting_refuse_tls(greeting);
 }
@@ -435,8 +476,9 @@ vow_session *vow_greeting_open(vow_stream *stream, const vow_session_options *op
     vow_session_init(&greeting->base, &protocol_greeting, stream, options, events, owner);
     vow_task_init(&greeting->step, greeting_step);
     vow_timer_init(&greeting->timer, greeting_timed_out);
-    vow_timers_arm(&scheduler->timers, &greeting->timer,
-                   vow_scheduler_after_ms(scheduler, options->message_timeout_ms));
+    vow_timer_init(&greeting->turn, greeting_turn_came);
+    greeting->latest_ns = vow_scheduler_after_ms(scheduler, options->message_timeout_ms);
+    vow_timers_arm(&scheduler->timers, &greeting->timer, greeting->latest_ns);
     vow_stream_adopt(stream, &stream_events, greeting);
     return &greeting->base;
 }

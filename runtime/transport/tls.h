@@ -60,6 +60,13 @@ const char *vow_tls_context_server_name(const vow_tls_context *context);
 /* Must a client have TLS? */
 bool vow_tls_context_is_required(const vow_tls_context *context);
 
+/* Sets the moment at which one more handshake may begin, `now_ns` or later. False: that is later than `latest_ns`
+ * (tls.max_handshakes_per_second). */
+bool vow_tls_context_take_turn(vow_tls_context *context, uint64_t now_ns, uint64_t latest_ns, uint64_t *turn_ns);
+
+/* Are as many handshakes under way as may be (tls.max_handshakes)? */
+bool vow_tls_context_is_busy(const vow_tls_context *context);
+
 /* Puts TLS on a stream, and takes that one. The handshake begins when the new stream is adopted. A server's
  * owner is told of its end by `opened`; a client's is not, and writes when it likes. `host` is the name that
  * the target has, and `target` all of it, for messages; both are copied. Fails   NULL: no memory; `stream` is

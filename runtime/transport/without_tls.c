@@ -37,6 +37,21 @@ bool vow_tls_context_is_required(const vow_tls_context *context)
     return false;
 }
 
+bool vow_tls_context_take_turn(vow_tls_context *context, uint64_t now_ns, uint64_t latest_ns, uint64_t *turn_ns)
+{
+    (void)context;
+    (void)now_ns;
+    (void)latest_ns;
+    (void)turn_ns;
+    return false;
+}
+
+bool vow_tls_context_is_busy(const vow_tls_context *context)
+{
+    (void)context;
+    return true;
+}
+
 vow_stream *vow_tls_connected(vow_tls_context *context, vow_stream *stream, const char *host,
                               const char *target)
 {

@@ -7,8 +7,8 @@
 #include <openssl/x509v3.h>
 #include <string.h>
 
-/* For the last bytes of a stream whose owner has gone. Longer than a socket lingers: what was sealed has left as far as
- * the owner knows, and up to a block of it may not be in the kernel yet. */
+/* For the last bytes of a stream whose owner has gone. Longer than a socket lingers: what was sealed has left
+ * as far as the owner knows, and up to a block of it may not be in the kernel yet. */
 #define LINGER_MS 10000
 
 static vow_tls_stream *tls_of(const vow_stream *stream)
@@ -48,6 +48,7 @@ static void tls_leave(vow_tls_stream *tls)
     vow_stream   *inner = tls->inner;
 
     assert(was != VOW_TLS_CLOSED);
+    vow_tls_handshake_ended(tls);
     tls->holds++;
     tls->state = VOW_TLS_CLOSED;
     tls->stream.events = NULL;
@@ -129,6 +130,7 @@ static void tls_shaken(vow_tls_stream *tls)
 {
     vow_error error;
 
+    vow_tls_handshake_ended(tls);
     tls->alpn = tls_chosen_alpn(tls);
     if (!tls->context->is_server && !tls->alpn) {
         vow_tls_fail(
@@ -583,6 +585,7 @@ vow_stream *vow_tls_accepted(vow_tls_context *context, vow_stream *stream)
     if (!tls)
         return NULL;
     SSL_set_accept_state(tls->ssl);
+    vow_tls_handshake_began(tls);
     return &tls->stream;
 }
 

@@ -3,6 +3,7 @@
  *
  *     context.c   what a channel or server is and trusts
  *     sessions.c  what a client resumes
+ *     handshakes.c  how many of them
  *     stream.c    the stream: its life, the handshake, reading
  *     records.c   what OpenSSL reads and writes, and how it leaves
  *     words.c     what was wrong, as a sentence
@@ -46,7 +47,9 @@ struct vow_tls_context {
     SSL_CTX        *ssl;
     size_t          references;
     bool            is_server;
-    vow_tls_options options; /* its texts lie behind the struct */
+    uint64_t        next_slot_ns; /* of a server: for the next handshake */
+    size_t          shaking;      /* handshakes under way */
+    vow_tls_options options;      /* its texts lie behind the struct */
     const char     *alpn[VOW_TLS_ALPN_MAX + 1];
     vow_tls_session sessions[VOW_TLS_SESSIONS_MAX];
 };
@@ -80,6 +83,7 @@ typedef struct vow_tls_stream {
     vow_status       why;    /* it ended */
     unsigned         holds;  /* of those that are on the stack */
     bool             is_adopted;
+    bool             is_counted; /* among the handshakes of the context */
     bool             is_paused;
     bool             is_writing;             /* the owner waits for `written` */
     char             host[VOW_TLS_HOST_MAX]; /* of a client: whom it wants to reach */
@@ -133,8 +137,8 @@ void vow_tls_inner_written(vow_tls_stream *tls);
 /* Seals and sends of what the owner lent as much as goes. True: all has left. */
 bool vow_tls_seal(vow_tls_stream *tls);
 
-/* The same with slices that are not lent, until something does not leave: what is sealed then is kept, at most a block of
- * it, and nothing more is sealed before it has left. Gives the bytes that were sealed. */
+/* The same with slices that are not lent, until something does not leave: what is sealed then is kept, at
+ * most a block of it, and nothing more is sealed before it has left. Gives the bytes that were sealed. */
 size_t vow_tls_try_seal(vow_tls_stream *tls, const vow_slice *slices, size_t count);
 
 /* Says goodbye, RFC 8446, section 6.1, where there was a hello. */
@@ -147,6 +151,12 @@ void vow_tls_sessions_done(vow_tls_context *context);
 
 /* Resumes what `tls` has of its host, if anything. */
 void vow_tls_sessions_use(vow_tls_stream *tls);
+
+/* --- handshakes.c ------------------------------------------------------------------------------ */
+
+/* Counts a handshake among those of its server; ended twice is ended once. */
+void vow_tls_handshake_began(vow_tls_stream *tls);
+void vow_tls_handshake_ended(vow_tls_stream *tls);
 
 /* --- words.c ----------------------------------------------------------------------------------- */
 

@@ -114,6 +114,8 @@ static const struct {
     { SSL_AD_HANDSHAKE_FAILURE, "handshake failure",
       "; with TLS 1.2 it may want to see a certificate of ours (tls.certificate_file, tls.key_file)" },
     { SSL_AD_NO_APPLICATION_PROTOCOL, "no application protocol", "; it does not speak this protocol (ALPN)" },
+    { SSL_AD_INTERNAL_ERROR, "internal error",
+      "; a vow server says so when it has too many connections, or handshakes to do" },
     { SSL_AD_PROTOCOL_VERSION, "protocol version",
       "; it speaks neither TLS 1.2 nor 1.3, or has no TLS at all" },
 };

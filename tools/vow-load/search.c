@@ -14,22 +14,42 @@ static double quantile_of(const load_result *result, double share)
 
 /* A rate is held by what is searched for, by every expectation, and by calls that all begin and all succeed.
  */
-static load_trial trial_of(const load_plan *plan, const load_result *result, const load_options *options,
-                           double rate)
+static void trial_judge(load_trial *trial, const load_plan *plan, const load_result *result,
+                        const load_options *options)
 {
     const load_measured measured = { result->total, result->rate, result->wanted_rate };
     load_verdict        verdict;
-    load_trial          trial = {
-                 .rate = rate,
-                 .answered = result->rate,
-                 .p50 = quantile_of(result, 0.5),
-                 .p99 = quantile_of(result, 0.99),
-                 .failed = (double)load_tally_failed(result->total) + (double)result->total->unfinished,
-    };
+    const char         *why = "";
 
     load_verdict_of(&verdict, plan, result, options->expectations, options->expectation_count);
-    trial.held = load_expectation_holds(&options->capacity, &measured, &trial.value) &&
-                 verdict.status == LOAD_WELL && trial.failed == 0;
+    trial->held = load_expectation_holds(&options->capacity, &measured, &trial->value);
+    if (!trial->held)
+        return;
+    for (size_t i = options->expectation_count; i-- > 0;) {
+        if (!verdict.holds[i])
+            why = options->expectations[i].text;
+    }
+    if (*why)
+        snprintf(trial->why, sizeof trial->why, "%.60s was missed", why);
+    else if (trial->failed > 0)
+        snprintf(trial->why, sizeof trial->why, "calls failed");
+    else if (!verdict.rate_was_reached)
+        snprintf(trial->why, sizeof trial->why, "the rate was not reached");
+    trial->held = !*trial->why;
+}
+
+static load_trial trial_of(const load_plan *plan, const load_result *result, const load_options *options,
+                           double rate)
+{
+    load_trial trial = {
+        .rate = rate,
+        .answered = result->rate,
+        .p50 = quantile_of(result, 0.5),
+        .p99 = quantile_of(result, 0.99),
+        .failed = (double)load_tally_failed(result->total) + (double)result->total->unfinished,
+    };
+
+    trial_judge(&trial, plan, result, options);
     return trial;
 }
 

@@ -19,6 +19,7 @@ typedef struct load_trial {
     double p50, p99, value; /* seconds; and what the expectation is about */
     double failed;
     bool   held;
+    char   why[80]; /* it did not; "" where `value` says so */
 } load_trial;
 
 typedef struct load_findings {

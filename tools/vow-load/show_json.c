@@ -153,6 +153,8 @@ static json_t *capacity_of(const load_findings *findings)
         json_object_set_new(entry, "p99", real_of(trial->p99));
         json_object_set_new(entry, "failed", real_of(trial->failed));
         json_object_set_new(entry, "held", json_boolean(trial->held));
+        if (*trial->why)
+            json_object_set_new(entry, "why", json_string(trial->why));
         json_array_append_new(trials, entry);
     }
     json_object_set_new(json, "trials", trials);

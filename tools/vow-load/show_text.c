@@ -50,15 +50,17 @@ static void plan_loop(char *text, size_t size, const load_plan *plan)
     const load_schedule *schedule = &plan->schedule;
     size_t               first = schedule->has_warmup, last = schedule->step_count - 1;
     char                 rate[REPORT_NUMBER_SIZE], to[REPORT_NUMBER_SIZE], length[REPORT_NUMBER_SIZE];
+    char                 outstanding[REPORT_NUMBER_SIZE], count[REPORT_NUMBER_SIZE];
 
     report_number(rate, schedule->steps[first].rate, 0);
     report_number(to, schedule->steps[last].rate, 0);
     report_seconds(length, seconds_of(schedule->begins_ns[last + 1] - schedule->begins_ns[first]));
+    report_number(outstanding, (double)plan->outstanding, 0);
+    report_number(count, (double)schedule->count, 0);
     if (!schedule->is_open && schedule->count)
-        snprintf(text, size, "closed loop, %zu outstanding, %" PRIu64 " calls", plan->outstanding,
-                 schedule->count);
+        snprintf(text, size, "closed loop, %s outstanding, %s calls", outstanding, count);
     else if (!schedule->is_open)
-        snprintf(text, size, "closed loop, %zu outstanding, for %s", plan->outstanding, length);
+        snprintf(text, size, "closed loop, %s outstanding, for %s", outstanding, length);
     else if (first == last)
         snprintf(text, size, "open loop, %s calls/s for %s", rate, length);
     else
@@ -267,6 +269,8 @@ void load_show_trial(FILE *file, const load_trial *trial, const load_expectation
             report_number(answered, trial->answered, 0));
     if (trial->failed > 0)
         fprintf(file, ", %s failed", report_number(failed, trial->failed, 0));
+    if (*trial->why)
+        fprintf(file, "; %s", trial->why);
     fputc('\n', file);
     fflush(file);
 }

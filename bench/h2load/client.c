@@ -33,7 +33,7 @@ static const struct method {
 } methods[] = {
     { "grpc://", "bench.Echo/Call", .posts = true, .counts = true },
     { "http+post://", NULL, .posts = true },
-    { "http+get://", NULL },
+    { "http+get://", NULL, .posts = false },
 };
 
 static const struct method *method_of(const char *target)

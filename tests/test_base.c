@@ -145,7 +145,7 @@ static void a_block_is_as_large_as_asked_and_at_most_a_quarter_larger(void **sta
 
     (void)state;
     vow_blocks_init(&blocks);
-    for (size_t asked = 1025; asked < (size_t)100 << 20; asked = asked * 9 / 8 + 1) {
+    for (size_t asked = 65; asked < (size_t)100 << 20; asked = asked * 9 / 8 + 1) {
         size_t got = asked;
         void  *block = vow_blocks_take(&blocks, &got);
 
@@ -162,9 +162,22 @@ static void block_sizes_meet_at_the_boundaries_of_their_classes(void **state)
         size_t asked;
         size_t got;
     } cases[] = {
-        { 0, 1024 },    { 1, 1024 },    { 1024, 1024 },         { 1025, 1280 },
-        { 1280, 1280 }, { 1281, 1536 }, { 1792, 1792 },         { 1793, 2048 },
-        { 2048, 2048 }, { 2049, 2560 }, { 32 << 20, 32 << 20 }, { (32 << 20) + 1, (32 << 20) + 1 },
+        { 0, 64 },
+        { 1, 64 },
+        { 64, 64 },
+        { 65, 80 },
+        { 112, 112 },
+        { 113, 128 },
+        { 1024, 1024 },
+        { 1025, 1280 },
+        { 1280, 1280 },
+        { 1281, 1536 },
+        { 1792, 1792 },
+        { 1793, 2048 },
+        { 2048, 2048 },
+        { 2049, 2560 },
+        { 32 << 20, 32 << 20 },
+        { (32 << 20) + 1, (32 << 20) + 1 },
     };
     vow_blocks blocks;
 

@@ -5,7 +5,7 @@
 
 #include <assert.h>
 
-#define SMALLEST ((size_t)1024)
+#define SMALLEST ((size_t)64)
 
 struct vow_block_free {
     struct vow_block_free *next;
@@ -16,7 +16,7 @@ void vow_blocks_init(vow_blocks *blocks)
     *blocks = (vow_blocks){ .kept_bytes = 0 };
 }
 
-/* Class 4k + s holds blocks of 2^(10+k) * (1 + s/4) bytes. */
+/* Class 4k + s holds blocks of 2^(6+k) * (1 + s/4) bytes. */
 static size_t class_size(unsigned class)
 {
     return (SMALLEST << (class / 4)) / 4 * (4 + class % 4);
@@ -31,7 +31,7 @@ static unsigned class_of(size_t size)
         return 0;
     if (size > class_size(VOW_BLOCKS_CLASSES - 1))
         return VOW_BLOCKS_CLASSES;
-    doublings = 63 - 10 - (unsigned)__builtin_clzll((uint64_t)(size - 1));
+    doublings = 63 - 6 - (unsigned)__builtin_clzll((uint64_t)(size - 1));
     class = doublings * 4;
     while (class_size(class) < size)
         class++;

@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define VOW_BLOCKS_KEPT ((size_t)16 << 20)
-#define VOW_BLOCKS_CLASSES 61 /* 1 KiB to 32 MiB; larger ones are never kept */
+#define VOW_BLOCKS_CLASSES 77 /* 64 bytes to 32 MiB; larger ones are never kept */
 
 struct vow_block_free;
 

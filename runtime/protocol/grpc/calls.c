@@ -512,10 +512,13 @@ void vow_grpc_tell_end(vow_grpc_call *call, const vow_ending *ending)
 void vow_grpc_answer(vow_wire *wire, const ProtobufCMessage *message, const vow_ending *ending)
 {
     vow_grpc_call *call = wire->flow;
+    vow_ending     no_memory; /* a compound literal would be gone after the branch that makes it */
 
     vow_life_answered(&call->grpc->life);
-    if (message && vow_grpc_queue(call, wire, message) != VOW_OK)
-        ending = VOW_ENDING(.status = vow_status_no_memory());
+    if (message && vow_grpc_queue(call, wire, message) != VOW_OK) {
+        no_memory = (vow_ending){ .status = vow_status_no_memory() };
+        ending = &no_memory;
+    }
     vow_grpc_tell_end(call, ending);
     if (!message && call->queued && !ending->at_once && vow_grpc_is_alive(call->grpc))
         call->is_answered = true;

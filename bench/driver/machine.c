@@ -121,6 +121,9 @@ void bench_machine_tell(const bench_setting *setting, const bench_choice *choice
     for (size_t i = 0; i < sizeof own_packages / sizeof *own_packages; i++)
         tell_package(record, own_packages[i], own_packages[i]);
     tell_packages(choice, record);
+    if (setting->weighed_share < 1)
+        bench_record_tell(record, "weighed", "%.0f %% of the calls, streams and connections",
+                          setting->weighed_share * 100);
 }
 
 void bench_machine_tell_overhead(bench_record *record)

@@ -14,6 +14,8 @@
 #define EXTRA_TIMEOUT_MS 30000 /* beyond the seconds of measuring: to connect, and to warm up */
 #define DEATH_PATIENCE_MS 500
 #define LINE_SIZE 1024
+#define MANY_CONNECTIONS 1000
+#define MANY_SECONDS 0.4
 #define ARGUMENTS_MOST 24
 
 struct pair {
@@ -124,6 +126,14 @@ static size_t pair_count(const struct pair *pair, size_t count)
     return count > 1 ? (size_t)ceil((double)count * share) : count;
 }
 
+/* Calls on a thousand connections take a while each. */
+static double pair_seconds(const struct pair *pair)
+{
+    bool is_many = pair->workload->connections >= MANY_CONNECTIONS;
+
+    return is_many && pair->setting->seconds < MANY_SECONDS ? MANY_SECONDS : pair->setting->seconds;
+}
+
 static bool pair_start_client(struct pair *pair, double rate)
 {
     const bench_workload *workload = pair->workload;
@@ -146,7 +156,7 @@ static bool pair_start_client(struct pair *pair, double rate)
     }
     if (!bench_workload_is_weighed(workload)) {
         command_add(&command, "--seconds");
-        command_add(&command, "%g", pair->setting->seconds);
+        command_add(&command, "%g", pair_seconds(pair));
     }
     if (rate > 0) {
         command_add(&command, "--rate");

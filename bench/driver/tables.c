@@ -87,26 +87,27 @@ const size_t bench_workload_count = COUNT_OF(bench_workloads);
 /* What a kind's client is called, after the peer; and what is to be said of it. */
 static const struct {
     const char  *client;
-    const char  *what;
+    const char  *what; /* before the size of a message, when it is told; and after it */
+    const char  *where;
     bench_figure weight; /* what is weighed at the client; 0: nothing is */
     bool         is_silent;
     const char  *server; /* whose it is; NULL: the peer's own */
 } kinds[BENCH_KINDS] = {
-    [BENCH_ECHO] = { "client", "calls" },
-    [BENCH_STREAM] = { "sender", "messages one way on a stream" },
-    [BENCH_TALK] = { "talk", "messages there and back on a stream" },
-    [BENCH_CHAIN] = { "chain", "8 calls, each after the one before, on a link of 5 ms," },
-    [BENCH_TO_GRPC_CPP] = { "client", "calls to gRPC C++'s server", .server = "grpc_cpp" },
-    [BENCH_TO_VOW] = { "client", "calls to vow's server", .server = "vow" },
-    [BENCH_H2LOAD] = { NULL, "requests under h2load" },
-    [BENCH_BESIDE] = { "beside", "calls, alone and beside a stream of 4 MiB messages," },
-    [BENCH_CALLS] = { "weigh", "memory for a call in flight, with messages", BENCH_BYTES_PER_CALL,
+    [BENCH_ECHO] = { "client", "calls", "" },
+    [BENCH_STREAM] = { "sender", "messages", " one way on a stream" },
+    [BENCH_TALK] = { "talk", "messages", " there and back on a stream" },
+    [BENCH_CHAIN] = { "chain", "8 calls", ", each after the one before, on a link of 5 ms" },
+    [BENCH_TO_GRPC_CPP] = { "client", "calls", " to gRPC C++'s server", .server = "grpc_cpp" },
+    [BENCH_TO_VOW] = { "client", "calls", " to vow's server", .server = "vow" },
+    [BENCH_H2LOAD] = { NULL, "requests", " under h2load" },
+    [BENCH_BESIDE] = { "beside", "calls", ", alone and beside a stream of 4 MiB messages" },
+    [BENCH_CALLS] = { "weigh", "memory for a call in flight, with messages", "", BENCH_BYTES_PER_CALL,
                       .is_silent = true },
-    [BENCH_CONNECTIONS] = { "weigh", "memory for an idle connection, with messages",
+    [BENCH_CONNECTIONS] = { "weigh", "memory for an idle connection, with messages", "",
                             BENCH_BYTES_PER_CONNECTION },
-    [BENCH_IDLE] = { "idle", "memory for an idle stream, with messages", BENCH_BYTES_PER_STREAM,
+    [BENCH_IDLE] = { "idle", "memory for an idle stream, with messages", "", BENCH_BYTES_PER_STREAM,
                      .is_silent = true },
-    [BENCH_STALLED] = { "stalled", "memory for a stream that is not read, with messages",
+    [BENCH_STALLED] = { "stalled", "memory for a stream that is not read, with messages", "",
                         BENCH_BYTES_PER_STREAM, .is_silent = true },
 };
 
@@ -204,6 +205,7 @@ void bench_workload_describe(const bench_workload *workload, char *text, size_t 
 
     append(text, size, &used, "%s", kinds[workload->kind].what);
     append_size(text, size, &used, workload->size);
+    append(text, size, &used, "%s", kinds[workload->kind].where);
     if (workload->outstanding > 0)
         append(text, size, &used, ", %zu %s", workload->outstanding, is_weighed ? "in all" : "at once");
     if (workload->rate > 0)

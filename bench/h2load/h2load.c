@@ -5,9 +5,11 @@
 
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,6 +45,7 @@ static void job_exec(const h2load_job *job, int output)
     }
     argv[count++] = job->uri;
     argv[count] = NULL;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (dup2(output, STDOUT_FILENO) < 0)
         bench_fail("cannot give h2load an output: %m");
     execvp("h2load", (char **)argv);

@@ -290,7 +290,7 @@ static void a_rate_beyond_the_server_is_told_with_what_was_reached(void **state)
     assert_int_equal(verdict.status, LOAD_TOO_FAST);
     assert_non_null(strstr(verdict.words,
                            "of 10,000 calls a second began, since 50 were outstanding, as many as "
-                           "--outstanding allows."));
+                           "--outstanding allows: answers come more slowly than calls are due."));
     assert_in_range(result->total->begun + result->missed, 10000, 10000);
     assert_true(result->rate < 1200);
     assert_adds_up(result);

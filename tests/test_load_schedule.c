@@ -119,10 +119,10 @@ static void a_count_is_the_length_of_an_open_loop(void **state)
     (void)state;
     load_schedule_limit(&schedule, 7);
     assert_int_equal(load_schedule_calls(&schedule), 7);
-    load_schedule_warm_up(&schedule, 2 * S);
-    assert_int_equal(load_schedule_calls(&schedule), 13);
-    assert_int_equal(due_of(&schedule, 5, 0), 1666666667);
-    assert_int_equal(due_of(&schedule, 6, 1), 2 * S);
+    load_schedule_warm_up(&schedule, 1500 * MS); /* four calls and a half */
+    assert_int_equal(load_schedule_calls(&schedule), 4 + 7);
+    assert_int_equal(due_of(&schedule, 3, 0), S);
+    assert_int_equal(due_of(&schedule, 4, 1), 1500 * MS);
 }
 
 static void a_closed_loop_has_no_moments_of_its_own(void **state)

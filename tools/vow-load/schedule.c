@@ -83,11 +83,10 @@ static void schedule_sum(load_schedule *schedule)
 
         schedule->begins_ns[i + 1] = schedule->begins_ns[i] + step->length_ns;
         schedule->calls[i + 1] = schedule->calls[i] + step->rate * ((double)step->length_ns / 1e9);
+        /* Measuring begins with a whole call, so that a count of them comes out. */
+        if (i == 0 && schedule->has_warmup)
+            schedule->calls[1] = floor(schedule->calls[1] + 1e-6);
     }
-    /* The length was rounded to nanoseconds; the count is exact. */
-    if (schedule->is_open && schedule->count > 0)
-        schedule->calls[schedule->step_count] =
-            schedule->calls[schedule->step_count - 1] + (double)schedule->count;
 }
 
 bool load_schedule_open(load_schedule *schedule, const char *rates, uint64_t length_ns, load_problem *problem)

@@ -5,6 +5,7 @@
 #define BENCH_CAPNP_LINK_H
 
 #include "capnp/echo.capnp.h"
+#include "capnp/memory.h"
 #include "measure/arguments.h"
 #include "measure/fail.h"
 
@@ -60,6 +61,7 @@ inline void checkSize(capnp::Data::Reader block, size_t size)
 /* Runs a client's main part; what it throws ends the program, with the text. */
 template <typename Function> int runClient(Function &&function)
 {
+    keepFreedMemory();
     KJ_IF_MAYBE (exception, kj::runCatchingExceptions(function))
         bench_fail("%s", kj::str(*exception).cStr());
     return 0;

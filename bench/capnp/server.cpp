@@ -4,6 +4,7 @@
  * All limits are at their defaults: a message may have 64 MiB.
  */
 #include "capnp/echo.capnp.h"
+#include "capnp/memory.h"
 #include "measure/arguments.h"
 #include "measure/listen.h"
 #include "measure/process.h"
@@ -121,6 +122,7 @@ int main(int argc, char **argv)
     int                      listener = bench_listen(options.listen);
     std::vector<std::thread> others;
 
+    keepFreedMemory();
     bench_process_raise_files(0);
     bench_listen_print(listener);
     for (size_t i = 1; i < options.threads; i++)

@@ -94,7 +94,8 @@ VOW_API int vow_server_port(const vow_server *server);
 /**
  * Reads certificates, keys and CAs again: connections that come from now on have them, those that there are go on.
  *
- * Sessions of before are not resumed. Each server of vow_threads_start has its own.
+ * Sessions of before are resumed only where certificates and CAs are the same. Each server of vow_threads_start has
+ * its own.
  *
  * Owns    copies `options`; NULL: those of before, whose files are read again.
  * Fails   VOW_INVALID_ARGUMENT: a file is no good; all stays as it was. VOW_FAILED_PRECONDITION: the server was opened

@@ -37,6 +37,9 @@ typedef struct vow_tls_options {
     bool   is_required;      /* a server's: refuses connections without TLS */
     size_t max_handshakes_per_second; /* a server's: more wait for their turn; 1,000 */
     size_t max_handshakes;            /* a server's: at once; more are refused; 1,000 */
+    const char
+        *ticket_secret; /* a server's: those of other processes that have the same, certificates included,
+                           resume its sessions; 32 bytes and more. NULL: those of this process alone do */
 } vow_tls_options;
 
 #define VOW_TLS(...) VOW_OPTIONS(vow_tls_options, __VA_ARGS__)

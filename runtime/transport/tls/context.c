@@ -28,7 +28,7 @@ static const unsigned char session_context[] = "vow";
 /* Life */
 
 /* The texts of the options, by place, so that they are copied in a loop. */
-#define TEXTS 7
+#define TEXTS 8
 
 static void options_texts(vow_tls_options *options, const char **places[TEXTS])
 {
@@ -39,6 +39,7 @@ static void options_texts(vow_tls_options *options, const char **places[TEXTS])
     places[4] = &options->ca_file;
     places[5] = &options->ca_pem;
     places[6] = &options->server_name;
+    places[7] = &options->ticket_secret;
 }
 
 /* Gives a context with a copy of the options, or NULL: no memory. */
@@ -134,9 +135,19 @@ static int no_passphrase(char *text, int size, int is_for_writing, void *arg)
 
 typedef bool use_certificate_fn(SSL_CTX *ssl, X509 *certificate, size_t index);
 
+/* Servers that differ in a certificate don't resume each other's sessions. */
+static bool context_trust(vow_tls_context *context, const X509 *certificate)
+{
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned      size;
+
+    return X509_digest(certificate, EVP_sha256(), digest, &size) == 1 &&
+           vow_tls_tickets_trust(context, digest, size);
+}
+
 /* Hands over each certificate of a source. */
-static vow_code source_read_certificates(const source *source, SSL_CTX *ssl, use_certificate_fn *use,
-                                         vow_error *error)
+static vow_code context_read_certificates(vow_tls_context *context, const source *source,
+                                          use_certificate_fn *use, vow_error *error)
 {
     BIO     *bio = source_open(source, error);
     vow_code code = VOW_OK;
@@ -146,7 +157,7 @@ static vow_code source_read_certificates(const source *source, SSL_CTX *ssl, use
     if (!bio)
         return VOW_INVALID_ARGUMENT;
     while (code == VOW_OK && (certificate = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL))) {
-        if (!use(ssl, certificate, count++))
+        if (!context_trust(context, certificate) || !use(context->ssl, certificate, count++))
             code = source_fail(source, last_reason(), error);
         X509_free(certificate);
     }
@@ -216,7 +227,7 @@ static vow_code context_read_own(vow_tls_context *context, vow_error *error)
     }
     if (!key.file && !key.pem)
         key = certificate;
-    code = source_read_certificates(&certificate, context->ssl, use_as_own, error);
+    code = context_read_certificates(context, &certificate, use_as_own, error);
     return code == VOW_OK ? context_read_key(context, &key, error) : code;
 }
 
@@ -230,8 +241,8 @@ static vow_code context_read_ca(vow_tls_context *context, vow_error *error)
     if (ca.file || ca.pem) {
         /* An intermediate CA, or the very certificate of the peer, may be given as well. */
         X509_VERIFY_PARAM_set_flags(SSL_CTX_get0_param(context->ssl), X509_V_FLAG_PARTIAL_CHAIN);
-        return source_read_certificates(&ca, context->ssl, context->is_server ? use_as_client_ca : use_as_ca,
-                                        error);
+        return context_read_certificates(context, &ca, context->is_server ? use_as_client_ca : use_as_ca,
+                                         error);
     }
     if (!context->is_server && SSL_CTX_set_default_verify_paths(context->ssl) != 1)
         return vow_error_set(error, VOW_INVALID_ARGUMENT, "the system's store of CAs can't be read: %s",
@@ -250,6 +261,7 @@ static void context_set_verification(vow_tls_context *context)
     if (context->is_server ? !wants_clients : options->trusts_anybody)
         mode = SSL_VERIFY_NONE;
     SSL_CTX_set_verify(context->ssl, mode, mode == SSL_VERIFY_NONE ? NULL : vow_tls_verified);
+    context->trust[0] = (uint8_t)mode; /* before the certificates */
 }
 
 /* ALPN */
@@ -316,7 +328,19 @@ static bool context_set_up(vow_tls_context *context)
         return SSL_CTX_set_alpn_protos(context->ssl, wire, size) == 0; /* which is how it says success */
     SSL_CTX_set_alpn_select_cb(context->ssl, alpn_choose, context);
     SSL_CTX_set_num_tickets(context->ssl, TICKETS);
+    vow_tls_tickets_init(context);
     return SSL_CTX_set_session_id_context(context->ssl, session_context, sizeof session_context - 1) == 1;
+}
+
+static vow_code context_check_secret(const vow_tls_context *context, vow_error *error)
+{
+    const char *secret = context->options.ticket_secret;
+
+    if (!secret || strlen(secret) >= VOW_TLS_SECRET_MIN)
+        return VOW_OK;
+    return vow_error_set(error, VOW_INVALID_ARGUMENT,
+                         "tls.ticket_secret has %zu bytes; it takes %d or more, of chance", strlen(secret),
+                         VOW_TLS_SECRET_MIN);
 }
 
 vow_code vow_tls_context_new(bool is_server, const vow_tls_options *options, const char *const *alpn,
@@ -336,6 +360,8 @@ vow_code vow_tls_context_new(bool is_server, const vow_tls_options *options, con
     if (!context_set_up(context))
         code = vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "no memory for TLS");
     else
+        code = context_check_secret(context, error);
+    if (code == VOW_OK)
         code = context_read_own(context, error);
     if (code == VOW_OK)
         code = context_read_ca(context, error);

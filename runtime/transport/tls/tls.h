@@ -3,6 +3,7 @@
  *
  *     context.c   what a channel or server is and trusts
  *     sessions.c  what a client resumes
+ *     tickets.c   what a server resumes
  *     handshakes.c  how many of them
  *     stream.c    the stream: its life, the handshake, reading
  *     records.c   what OpenSSL reads and writes, and how it leaves
@@ -24,6 +25,15 @@
 
 /* Sessions that a client keeps to resume; TLS 1.3 uses each once. */
 #define VOW_TLS_SESSIONS_MAX 4
+
+/* SHA-256's. */
+#define VOW_TLS_TRUST 32
+
+/* RFC 5077, section 4: of the key that a ticket was sealed with. */
+#define VOW_TLS_TICKET_NAME 16
+
+/* Bytes that tls.ticket_secret has at least. */
+#define VOW_TLS_SECRET_MIN 32
 
 /* RFC 8446, section 5.1: the plaintext of a record. */
 #define VOW_TLS_RECORD ((size_t)16 << 10)
@@ -47,9 +57,10 @@ struct vow_tls_context {
     SSL_CTX        *ssl;
     size_t          references;
     bool            is_server;
-    uint64_t        next_slot_ns; /* of a server: for the next handshake */
-    size_t          shaking;      /* handshakes under way */
-    vow_tls_options options;      /* its texts lie behind the struct */
+    uint64_t        next_slot_ns;         /* of a server: for the next handshake */
+    size_t          shaking;              /* handshakes under way */
+    uint8_t         trust[VOW_TLS_TRUST]; /* a digest of what a server is and trusts */
+    vow_tls_options options;              /* its texts lie behind the struct */
     const char     *alpn[VOW_TLS_ALPN_MAX + 1];
     vow_tls_session sessions[VOW_TLS_SESSIONS_MAX];
 };
@@ -151,6 +162,20 @@ void vow_tls_sessions_done(vow_tls_context *context);
 
 /* Resumes what `tls` has of its host, if anything. */
 void vow_tls_sessions_use(vow_tls_stream *tls);
+
+/* --- tickets.c --------------------------------------------------------------------------------- */
+
+void vow_tls_tickets_init(vow_tls_context *context);
+
+/* Makes `data` a part of what the server is and trusts. False: no memory. */
+bool vow_tls_tickets_trust(vow_tls_context *context, const void *data, size_t size);
+
+/* The name of an hour's key, counted from 1970; False: no memory. */
+bool vow_tls_ticket_name(const vow_tls_context *context, uint64_t period, uint8_t name[VOW_TLS_TICKET_NAME]);
+
+/* Gives the hour in which a ticket of that name was sealed, `now` or the one before; 0: in neither. */
+uint64_t vow_tls_ticket_period_of(const vow_tls_context *context, uint64_t now,
+                                  const uint8_t name[VOW_TLS_TICKET_NAME]);
 
 /* --- handshakes.c ------------------------------------------------------------------------------ */
 

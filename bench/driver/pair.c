@@ -17,6 +17,7 @@
 #define MANY_CONNECTIONS 1000
 #define MANY_SECONDS 0.4
 #define ARGUMENTS_MOST 24
+#define PREFIX_SIZE 32
 
 struct pair {
     const bench_setting  *setting;
@@ -73,13 +74,22 @@ static bool child_tells_address(bench_child *child, char address[LINE_SIZE], cha
     return true;
 }
 
+/* What stands before unix:// where a peer has a scheme of its own: "grpc+" of grpc://127.0.0.1:0. */
+static const char *unix_prefix(const char *listen, char prefix[PREFIX_SIZE])
+{
+    int size = (int)strcspn(listen, ":");
+
+    snprintf(prefix, PREFIX_SIZE, "%.*s+", size, listen);
+    return strncmp(listen, "tcp:", 4) == 0 ? "" : prefix;
+}
+
 static bool pair_start_server(struct pair *pair, bench_outcome *outcome)
 {
     const bench_workload *workload = pair->workload;
     const char           *listen = pair->peer->listen ? pair->peer->listen : "tcp://127.0.0.1:0";
     int                   core = workload->threads > 1 ? -1 : pair->setting->server_core;
     struct command        command = { .count = 0 };
-    char                  program[64];
+    char                  program[64], prefix[PREFIX_SIZE];
 
     bench_peer_server(pair->peer, workload->kind, program, sizeof program);
     command_add(&command, "%s/%s", pair->setting->folder, program);
@@ -87,7 +97,7 @@ static bool pair_start_server(struct pair *pair, bench_outcome *outcome)
     if (workload->over_unix) {
         snprintf(pair->unix_path, sizeof pair->unix_path, "/tmp/vow-bench-%d.sock", (int)getpid());
         unlink(pair->unix_path);
-        command_add(&command, "unix://%s", pair->unix_path);
+        command_add(&command, "%sunix://%s", unix_prefix(listen, prefix), pair->unix_path);
     } else {
         command_add(&command, "%s", listen);
     }

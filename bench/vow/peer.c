@@ -7,12 +7,12 @@
 
 bool bench_peer_has_tls(const char *url)
 {
-    return strncmp(url, "tls://", 6) == 0 || strncmp(url, "grpcs://", 8) == 0;
+    return strncmp(url, "tls", 3) == 0 || strncmp(url, "grpcs", 5) == 0;
 }
 
 vow_channel *bench_peer_channel(vow_loop *loop, const char *target)
 {
-    vow_tls_options     tls = *VOW_TLS(.ca_file = BENCH_CERTIFICATE);
+    vow_tls_options     tls = *VOW_TLS(.ca_file = BENCH_CERTIFICATE, .server_name = "localhost");
     vow_channel_options options = *VOW_CHANNEL(.max_message_size = BENCH_PEER_MESSAGE_MOST);
 
     if (bench_peer_has_tls(target))

@@ -17,7 +17,7 @@ typedef struct bench_peer_link {
 
 #define BENCH_PEER_MESSAGE_MOST (8 << 20) /* of server and client; all else is at its default */
 
-/* Is it tls:// or grpcs://? */
+/* Is it tls:// or grpcs://, or tls+unix:// or grpcs+unix://? */
 bool bench_peer_has_tls(const char *url);
 
 /* Trusts the certificate that the build has made for the server. */

@@ -5,7 +5,7 @@
  * memory: it is sent more calls than a server keeps by default, and leaves them unanswered, to let them be
  * weighed.
  *
- *     --listen tcp:// | tls:// | grpc:// | grpcs://127.0.0.1:0, or unix:///PATH
+ *     --listen tcp:// | tls:// | grpc:// | grpcs://127.0.0.1:0, or unix:// | tls+unix:// | ... and a path
  *
  * Each of them serves both protocols; the address that is printed says which one is to be called. It counts
  * the calls of bench.Echo that were answered with OK. It tells the number when it is asked by bench.Counts,
@@ -158,14 +158,16 @@ static vow_server *server_open(vow_loop *loop, const bench_server_options *optio
     return server;
 }
 
-/* A server listens on a transport, and hears what is spoken there: of a protocol's scheme it gets tcp://. */
+/* A server listens on a transport, and hears what is spoken there: of a protocol's scheme it gets tcp:// or
+ * unix://. */
 static vow_code server_listen(vow_server *server, const char *listen, vow_error *error)
 {
     const char *place = strstr(listen, "://");
+    const char *unix_place = strstr(listen, "unix://");
     char        address[ADDRESS_SIZE];
 
-    if (!place || strncmp(listen, "unix", 4) == 0)
-        return vow_server_listen(server, listen, error);
+    if (!place || unix_place)
+        return vow_server_listen(server, unix_place ? unix_place : listen, error);
     snprintf(address, sizeof address, "tcp%s", place);
     return vow_server_listen(server, address, error);
 }

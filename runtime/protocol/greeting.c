@@ -269,9 +269,11 @@ static void greeting_refuse_http1(greeting *greeting)
     bool        is_refused = greeting->is_refused;
     const char *text = is_refused ? vow_status_message(&greeting->why)
                                   : "This port speaks gRPC (HTTP/2 with prior knowledge) and vow/1.";
-    size_t      size = strnlen(text, REASON_MAX);
+    size_t      size = strlen(text);
     char        answer[ANSWER_MAX];
 
+    if (size > REASON_MAX)
+        size = REASON_MAX;
     snprintf(answer, sizeof answer,
              "HTTP/1.1 %s\r\n"
              "Connection: close\r\n"

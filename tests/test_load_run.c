@@ -100,7 +100,7 @@ static const vow_method    echo = { .size = sizeof echo,
 static const load_requests empty;
 
 /* `rates` NULL: a closed loop. */
-static load_plan plan_of(const char *scheme, const char *rates, uint64_t length_ns)
+static load_plan plan_of(const char *rates, uint64_t length_ns)
 {
     static char target[64];
     load_plan   plan = {
@@ -116,7 +116,7 @@ static load_plan plan_of(const char *scheme, const char *rates, uint64_t length_
     };
     load_problem problem;
 
-    snprintf(target, sizeof target, "%s://127.0.0.1:%d", scheme, place.port);
+    snprintf(target, sizeof target, "tcp://127.0.0.1:%d", place.port);
     if (!rates)
         load_schedule_closed(&plan.schedule, length_ns);
     else if (!load_schedule_open(&plan.schedule, rates, length_ns, &problem))
@@ -160,7 +160,7 @@ static void assert_reports_delay(load_plan plan)
 
 static void an_open_loop_reports_the_delay_that_there_is(void **state)
 {
-    load_plan plan = plan_of("tcp", "100", S / 2);
+    load_plan plan = plan_of("100", S / 2);
 
     (void)state;
     assert_reports_delay(plan);
@@ -170,19 +170,13 @@ static void an_open_loop_reports_the_delay_that_there_is(void **state)
 static void a_closed_loop_reports_the_delay_that_there_is(void **state)
 {
     (void)state;
-    assert_reports_delay(plan_of("tcp", NULL, S / 2));
-}
-
-static void the_same_is_so_over_grpc(void **state)
-{
-    (void)state;
-    assert_reports_delay(plan_of("grpc", "100", S / 2));
+    assert_reports_delay(plan_of(NULL, S / 2));
 }
 
 /* 200 of 600 calls wait for 500, 497.5 … 2.5 ms; six are the hundredth part: p99 is the seventh longest. */
 static void a_stall_shows_in_an_open_loop(void **state)
 {
-    load_plan    plan = plan_of("tcp", "400", 3 * S / 2);
+    load_plan    plan = plan_of("400", 3 * S / 2);
     load_result *result;
 
     (void)state;
@@ -198,7 +192,7 @@ static void a_stall_shows_in_an_open_loop(void **state)
 
 static void and_not_in_a_closed_one(void **state)
 {
-    load_plan    plan = plan_of("tcp", NULL, 3 * S / 2);
+    load_plan    plan = plan_of(NULL, 3 * S / 2);
     load_result *result;
 
     (void)state;
@@ -213,7 +207,7 @@ static void and_not_in_a_closed_one(void **state)
 
 static void threads_and_connections_share_the_calls(void **state)
 {
-    load_plan    plan = plan_of("tcp", NULL, 86400 * S);
+    load_plan    plan = plan_of(NULL, 86400 * S);
     load_result *result;
 
     (void)state;
@@ -243,7 +237,7 @@ static void watch_and_kill(const load_moment *moment, void *arg)
 
 static void a_server_that_goes_away_ends_the_run_with_what_was_measured(void **state)
 {
-    load_plan    plan = plan_of("tcp", "100", 60 * S);
+    load_plan    plan = plan_of("100", 60 * S);
     load_result *result;
 
     (void)state;
@@ -261,7 +255,7 @@ static void a_server_that_goes_away_ends_the_run_with_what_was_measured(void **s
 
 static void a_target_that_refuses_ends_it_before_it_began(void **state)
 {
-    load_plan    plan = plan_of("tcp", "100", S);
+    load_plan    plan = plan_of("100", S);
     load_result *result;
 
     (void)state;
@@ -278,7 +272,7 @@ static void a_target_that_refuses_ends_it_before_it_began(void **state)
 /* A server that answers 50 calls at a time in 50 ms takes 1,000 a second: the rest waits and never begins. */
 static void a_rate_beyond_the_server_is_told_with_what_was_reached(void **state)
 {
-    load_plan    plan = plan_of("tcp", "10000", S);
+    load_plan    plan = plan_of("10000", S);
     load_result *result;
     load_verdict verdict;
 
@@ -300,7 +294,7 @@ static void a_rate_beyond_the_server_is_told_with_what_was_reached(void **state)
 /* 10 calls at a time of 50 ms each are 200 a second. */
 static void a_search_finds_what_a_server_takes(void **state)
 {
-    load_plan    plan = plan_of("tcp", "150", S / 2);
+    load_plan    plan = plan_of("150", S / 2);
     load_options options = { .length_ns = S / 2, .finds_capacity = true };
     load_search *search;
     load_problem problem;
@@ -323,7 +317,6 @@ int main(void)
     const struct CMUnitTest tests[] = {
         at_place(an_open_loop_reports_the_delay_that_there_is),
         at_place(a_closed_loop_reports_the_delay_that_there_is),
-        at_place(the_same_is_so_over_grpc),
         at_place(a_stall_shows_in_an_open_loop),
         at_place(and_not_in_a_closed_one),
         at_place(threads_and_connections_share_the_calls),

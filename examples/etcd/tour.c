@@ -1,8 +1,9 @@
 /*
- * etcd-tour TARGET: puts, gets, watches and holds a lease in an etcd server, over gRPC.
+ * etcd-tour TARGET [CA [CERTIFICATE]]: puts, gets, watches and holds a lease in an etcd server, over gRPC.
  *
  * The idea: etcd is written in Go, and knows nothing of vow. The stubs are made from its own API (rpc.proto),
- * and the target says how to speak to it: grpc://127.0.0.1:2379.
+ * and the target says how to speak to it: grpc://127.0.0.1:2379, or grpcs://… with TLS, for which there may
+ * be files with a CA to trust, and with a certificate of our own and its key.
  *
  * The last chapter is what services use etcd for. One that runs has a key under a lease, and renews it; the
  * key of one that died goes when its lease runs out; and who watches is told of both.
@@ -314,15 +315,18 @@ static void finished(vow_future *all, void *arg)
 
 int main(int argc, char **argv)
 {
-    static struct tour tour;
+    static struct tour     tour;
+    const vow_tls_options *tls =
+        VOW_TLS(.ca_file = argc > 2 ? argv[2] : NULL, .certificate_file = argc > 3 ? argv[3] : NULL);
 
     tour.loop = vow_loop_attach(uv_default_loop());
-    if (argc != 2 || !tour.loop) {
-        fprintf(stderr, "usage: etcd-tour TARGET, as in etcd-tour grpc://127.0.0.1:2379\n");
+    if (argc < 2 || argc > 4 || !tour.loop) {
+        fprintf(stderr,
+                "usage: etcd-tour TARGET [CA [CERTIFICATE]], as in etcd-tour grpc://127.0.0.1:2379\n");
         return 2;
     }
     setvbuf(stdout, NULL, _IOLBF, 0); /* each line as it happens, also into a pipe */
-    tour.channel = vow_channel_open(tour.loop, argv[1], NULL);
+    tour.channel = vow_channel_open(tour.loop, argv[1], VOW_CHANNEL(.tls = tls));
     vow_done(vow_timeout(vow_each(tour.loop, CHAPTERS, 1, start_chapter, &tour), TOUR_TIMEOUT_MS), finished,
              &tour);
     uv_run(uv_default_loop(), UV_RUN_DEFAULT);

@@ -218,6 +218,32 @@ static void a_header_is_written_as_protobuf_c_packs_it(void **state)
     free(sample);
 }
 
+static void a_short_header_is_written_as_any_other(void **state)
+{
+    uint64_t random = 2;
+
+    (void)state;
+    for (int i = 0; i < HEADERS; i++) {
+        const vow_short_header shorter = { .kind = (vow_frame_kind)(1 + vow_random_below(&random, VOW_FRAME_KINDS - 1)),
+                                           .method = (uint32_t)random_number(&random),
+                                           .call = random_number(&random),
+                                           .time_left_us = random_number(&random) };
+        const vow_header       header = { .kind = shorter.kind,
+                                          .method = shorter.method,
+                                          .call = shorter.call,
+                                          .time_left_us = shorter.time_left_us };
+        size_t                 payload = vow_random_below(&random, 2000);
+        uint8_t                is[VOW_HEADER_PLAIN_MAX];
+        uint8_t                wanted[VOW_HEADER_PLAIN_MAX];
+        uint8_t               *end = vow_header_begin_frame(is, &shorter);
+        size_t                 size = (size_t)(end - is);
+
+        vow_header_close_frame(is, end + payload);
+        assert_int_equal(vow_header_write(wanted, &header, payload) - wanted, size);
+        assert_memory_equal(is, wanted, size);
+    }
+}
+
 static void the_room_for_a_header_is_enough_at_its_longest(void **state)
 {
     static char       name[513];
@@ -523,6 +549,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_header_is_written_as_protobuf_c_packs_it),
+        cmocka_unit_test(a_short_header_is_written_as_any_other),
         cmocka_unit_test(the_room_for_a_header_is_enough_at_its_longest),
         cmocka_unit_test(a_header_that_protobuf_c_packed_is_read_as_it_was),
         cmocka_unit_test(every_truncation_is_refused_or_falls_between_fields),

@@ -106,6 +106,14 @@ void *vow_arena_alloc(vow_arena *arena, size_t size)
     return memory;
 }
 
+uint8_t *vow_arena_rest(const vow_arena *arena, size_t *size)
+{
+    size_t left = (size_t)(arena->end - arena->next);
+
+    *size = left < LARGE ? left : LARGE;
+    return arena->next;
+}
+
 void vow_arena_free(vow_arena *arena, void *memory)
 {
     vow_link *link = arena->pieces.head.previous;

@@ -40,6 +40,9 @@ void *vow_arena_alloc(vow_arena *arena, size_t size);
 /* Gives the memory of a large piece back before the arena ends; small ones stay. */
 void vow_arena_free(vow_arena *arena, void *memory);
 
+/* Where the next small piece will lie: what is written to its *size bytes first may be allocated afterwards. */
+uint8_t *vow_arena_rest(const vow_arena *arena, size_t *size);
+
 /* A place in an arena, and the way back to it: what was allocated behind it is given back. */
 typedef struct vow_arena_mark {
     uint8_t  *next;

@@ -39,6 +39,8 @@ static inline uint32_t wire_type_of(ProtobufCType type)
     }
 }
 
+/* --- Unpacking --- */
+
 /* Where reading is. All functions that take one give false where it is not plain. */
 typedef struct flat_reader {
     const uint8_t *at;
@@ -269,4 +271,168 @@ ProtobufCMessage *vow_flat_unpack(vow_arena *arena, const ProtobufCMessageDescri
         return message;
     vow_arena_go_back(arena, mark);
     return NULL;
+}
+
+/* --- Packing --- */
+
+/* What a tag and a number, or a tag and a length, take at most. */
+#define ELEMENT_MAX 15
+
+/* A number of any type, as it is sent. */
+static inline uint64_t number_of(ProtobufCType type, const void *member)
+{
+    uint64_t wide;
+    uint32_t narrow;
+
+    memcpy(&narrow, member, sizeof narrow);
+    switch (type) {
+    case PROTOBUF_C_TYPE_INT32:
+    case PROTOBUF_C_TYPE_ENUM:
+        return (uint64_t)(int64_t)(int32_t)narrow;
+    case PROTOBUF_C_TYPE_SINT32:
+        return narrow << 1 ^ (0 - (narrow >> 31));
+    case PROTOBUF_C_TYPE_UINT32:
+    case PROTOBUF_C_TYPE_SFIXED32:
+    case PROTOBUF_C_TYPE_FIXED32:
+    case PROTOBUF_C_TYPE_FLOAT:
+        return narrow;
+    case PROTOBUF_C_TYPE_BOOL:
+        return narrow != 0;
+    default:
+        memcpy(&wide, member, sizeof wide);
+        return type == PROTOBUF_C_TYPE_SINT64 ? wide << 1 ^ (0 - (wide >> 63)) : wide;
+    }
+}
+
+/* The content of a field that has a length. */
+static inline ProtobufCBinaryData content_of(ProtobufCType type, const void *member)
+{
+    ProtobufCBinaryData content;
+
+    if (type == PROTOBUF_C_TYPE_BYTES) {
+        memcpy(&content, member, sizeof content);
+    } else {
+        memcpy(&content.data, member, sizeof content.data);
+        content.len = content.data ? strlen((const char *)content.data) : 0;
+    }
+    return content;
+}
+
+/* proto3 leaves out what is zero; to protobuf-c, so is -0. */
+static inline bool is_zero(ProtobufCType type, const void *member)
+{
+    switch (type) {
+    case PROTOBUF_C_TYPE_STRING:
+    case PROTOBUF_C_TYPE_BYTES:
+        return content_of(type, member).len == 0;
+    case PROTOBUF_C_TYPE_FLOAT:
+        return (uint32_t)(number_of(type, member) << 1) == 0;
+    case PROTOBUF_C_TYPE_DOUBLE:
+        return number_of(type, member) << 1 == 0;
+    default:
+        return number_of(type, member) == 0;
+    }
+}
+
+static inline bool is_sent(const ProtobufCFieldDescriptor *field, const uint8_t *message)
+{
+    const void        *member = message + field->offset;
+    protobuf_c_boolean has;
+    const void        *text;
+
+    if (field->label == PROTOBUF_C_LABEL_NONE)
+        return !is_zero(field->type, member);
+    if (field->label == PROTOBUF_C_LABEL_REQUIRED)
+        return true;
+    if (field->type == PROTOBUF_C_TYPE_STRING) {
+        memcpy(&text, member, sizeof text);
+        return text && text != field->default_value;
+    }
+    memcpy(&has, message + field->quantifier_offset, sizeof has);
+    return has;
+}
+
+/* Of a field that is not plain: there is nothing of it to be sent. */
+static bool is_absent(const ProtobufCFieldDescriptor *field, const uint8_t *message)
+{
+    const void *child;
+    size_t      count;
+    uint32_t    chosen;
+
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        memcpy(&count, message + field->quantifier_offset, sizeof count);
+        return count == 0;
+    }
+    if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) {
+        memcpy(&chosen, message + field->quantifier_offset, sizeof chosen);
+        return chosen != field->id;
+    }
+    memcpy(&child, message + field->offset, sizeof child);
+    return !child && field->label != PROTOBUF_C_LABEL_REQUIRED;
+}
+
+static inline uint8_t *write_varint(uint8_t *at, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        *at++ = (uint8_t)(value | 0x80);
+    *at++ = (uint8_t)value;
+    return at;
+}
+
+static inline uint8_t *write_fixed(uint8_t *at, size_t size, uint64_t value)
+{
+    for (size_t i = 0; i < size; i++)
+        at[i] = (uint8_t)(value >> (8 * i));
+    return at + size;
+}
+
+static inline uint8_t *write_content(uint8_t *at, const uint8_t *end, ProtobufCBinaryData content)
+{
+    at = write_varint(at, content.len);
+    if (content.len > (size_t)(end - at))
+        return NULL;
+    if (content.len)
+        memcpy(at, content.data, content.len);
+    return at + content.len;
+}
+
+/* NULL: there may be no room for it. */
+static inline uint8_t *write_field(uint8_t *at, const uint8_t *end, const ProtobufCFieldDescriptor *field,
+                                   const uint8_t *message)
+{
+    const void *member = message + field->offset;
+    uint32_t    wire_type = wire_type_of(field->type);
+
+    if (end - at < ELEMENT_MAX)
+        return NULL;
+    at = write_varint(at, (uint64_t)field->id << 3 | wire_type);
+    switch (wire_type) {
+    case PROTOBUF_C_WIRE_TYPE_VARINT:
+        return write_varint(at, number_of(field->type, member));
+    case PROTOBUF_C_WIRE_TYPE_32BIT:
+        return write_fixed(at, 4, number_of(field->type, member));
+    case PROTOBUF_C_WIRE_TYPE_64BIT:
+        return write_fixed(at, 8, number_of(field->type, member));
+    default:
+        return write_content(at, end, content_of(field->type, member));
+    }
+}
+
+uint8_t *vow_flat_pack(const ProtobufCMessage *message, uint8_t *at, const uint8_t *end)
+{
+    const ProtobufCMessageDescriptor *descriptor = message->descriptor;
+
+    if (message->n_unknown_fields > 0)
+        return NULL;
+    for (size_t i = 0; i < descriptor->n_fields && at; i++) {
+        const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
+
+        if (!is_plain(field)) {
+            if (!is_absent(field, (const uint8_t *)message))
+                return NULL;
+        } else if (is_sent(field, (const uint8_t *)message)) {
+            at = write_field(at, end, field, (const uint8_t *)message);
+        }
+    }
+    return at;
 }

@@ -18,4 +18,8 @@ size_t vow_message_size(const ProtobufCMessage *message);
 /* Packs into room for that. */
 void vow_message_pack(const ProtobufCMessage *message, uint8_t *at);
 
+/* Packs what is simple and short, without asking for its size first. Gives its end; NULL: it is neither, or might not
+ * end before `end`. */
+uint8_t *vow_message_pack_short(const ProtobufCMessage *message, uint8_t *at, const uint8_t *end);
+
 #endif

@@ -148,6 +148,21 @@ static uint64_t caller_choose_deadline(vow_channel *channel, const vow_method *m
 
 /* --- Beginning --------------------------------------------------------------------------------- */
 
+/* Most requests fit into what is left of the call's first memory. NULL: this one does not. */
+static const ProtobufCMessage *caller_pack_short(vow_call *call, const ProtobufCMessage *request)
+{
+    vow_raw *raw = vow_arena_alloc(&call->arena, sizeof *raw);
+    size_t   room;
+    uint8_t *data = vow_arena_rest(&call->arena, &room);
+    uint8_t *end = raw ? vow_message_pack_short(request, data, data + room) : NULL;
+
+    if (!end)
+        return NULL;
+    vow_arena_alloc(&call->arena, (size_t)(end - data));
+    *raw = (vow_raw)VOW_RAW_INIT(data, (size_t)(end - data));
+    return &raw->base;
+}
+
 static const ProtobufCMessage *caller_pack(vow_call *call, const ProtobufCMessage *request, size_t most)
 {
     size_t   size = vow_message_size(request);
@@ -174,6 +189,8 @@ static bool caller_keep_small(vow_call *call, const vow_begin *begin)
     if (caller->metadata != begin->metadata)
         caller->metadata = vow_call_copy_metadata(call, begin->metadata, &failed);
     if (!failed)
+        caller->request = caller_pack_short(call, begin->message);
+    if (!failed && !caller->request)
         caller->request = caller_pack(call, begin->message, KEPT_REQUEST_MAX);
     return caller->request != NULL;
 }

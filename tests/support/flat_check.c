@@ -3,6 +3,7 @@
 #include "runtime/base/flat.h"
 #include "runtime/base/guard.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define CAP ((size_t)16 << 20)
@@ -79,6 +80,66 @@ static const char *compare(const ProtobufCMessage *is, const ProtobufCMessage *w
     return NULL;
 }
 
+/* --- Packing --- */
+
+/* Tags and numbers are written where there is room for the longest. */
+#define SLACK 15
+
+/* Packs it into `room` bytes. NULL: it was packed as it should be, or not at all, which `packed` tells. */
+static const char *pack_within(const ProtobufCMessage *message, const uint8_t *wanted, size_t size,
+                               size_t room, bool *packed)
+{
+    uint8_t       *bytes = calloc(1, room ? room : 1);
+    const uint8_t *end = vow_flat_pack(message, bytes, bytes + room);
+    bool           is_right = !end || ((size_t)(end - bytes) == size && memcmp(bytes, wanted, size) == 0);
+
+    *packed = end;
+    free(bytes);
+    return is_right ? NULL : "it is packed otherwise";
+}
+
+/* Has it something of a field that is repeated, a message or in a oneof? */
+static bool has_more(const ProtobufCFieldDescriptor *field, const ProtobufCMessage *message)
+{
+    const uint8_t *base = (const uint8_t *)message;
+
+    if (field->label == PROTOBUF_C_LABEL_REPEATED)
+        return *(const size_t *)(const void *)(base + field->quantifier_offset) > 0;
+    if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
+        return *(const uint32_t *)(const void *)(base + field->quantifier_offset) == field->id;
+    return field->type == PROTOBUF_C_TYPE_MESSAGE && *(void *const *)(const void *)(base + field->offset);
+}
+
+static bool may_pack(const ProtobufCMessage *message)
+{
+    for (size_t i = 0; i < message->descriptor->n_fields; i++) {
+        if (has_more(&message->descriptor->fields[i], message))
+            return false;
+    }
+    return message->n_unknown_fields == 0;
+}
+
+static const char *check_packing(const ProtobufCMessage *message)
+{
+    size_t      size = protobuf_c_message_get_packed_size(message);
+    uint8_t    *wanted = malloc(size + 1);
+    const char *wrong;
+    bool        packed;
+
+    protobuf_c_message_pack(message, wanted);
+    wrong = pack_within(message, wanted, size, size + SLACK, &packed);
+    if (!wrong && packed != may_pack(message))
+        wrong = packed ? "it was packed, and is not plain" : "it is plain, and was not packed";
+    if (!wrong)
+        wrong = pack_within(message, wanted, size, size, &packed);
+    if (!wrong && size > 0)
+        wrong = pack_within(message, wanted, size, size - 1, &packed);
+    if (!wrong && size > 0 && packed)
+        wrong = "it was packed into less than it takes";
+    free(wanted);
+    return wrong;
+}
+
 const char *flat_check(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t size, bool *plain)
 {
     const vow_guard_limits                limits = { .max_memory = CAP };
@@ -101,6 +162,8 @@ const char *flat_check(const ProtobufCMessageDescriptor *type, const uint8_t *da
         wrong = "something stays in the arena";
     if (!wrong && is && vow_guard_scan(type, data, size, &limits, &need, &error) != VOW_OK)
         wrong = "the guard refuses it";
+    if (!wrong && wanted)
+        wrong = check_packing(wanted);
     vow_arena_done(&arena);
     vow_blocks_done(&blocks);
     protobuf_c_message_free_unpacked(wanted, NULL);

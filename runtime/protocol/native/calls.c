@@ -151,38 +151,62 @@ static vow_code begin_check(const vow_native *native, size_t size, vow_status *s
     return VOW_RESOURCE_EXHAUSTED;
 }
 
-static vow_code begin_send(vow_native *native, vow_wire *wire, vow_header *header, const ProtobufCMessage *message,
-                           size_t size)
+static bool begin_shortly(vow_native *native, const vow_begin *begin, uint32_t method)
 {
-    if (message)
-        return vow_output_message(&native->output, header, message, size, wire);
-    header->streams = true;
+    const vow_short_header header = { .kind = VOW_FRAME_CALL,
+                                      .call = native->next_call,
+                                      .method = method,
+                                      .time_left_us = time_left_us(native, begin->deadline_ns) };
+
+    return method && begin->message && !begin->metadata &&
+           vow_output_short(&native->output, &header, begin->message, native->peer_max_message_size);
+}
+
+static vow_code begin_any(vow_native *native, vow_wire *wire, const vow_begin *begin, uint32_t method, size_t size)
+{
+    vow_header header = { .kind = VOW_FRAME_CALL,
+                          .call = native->next_call,
+                          .method = method,
+                          .time_left_us = time_left_us(native, begin->deadline_ns),
+                          .to_send = begin->metadata };
+
+    if (method == 0)
+        header.method_name = (vow_bytes){ (const uint8_t *)begin->method->name, strlen(begin->method->name) };
+    if (begin->message)
+        return vow_output_message(&native->output, &header, begin->message, size, wire);
+    header.streams = true;
     if (!vow_flow_of(native, wire))
         return VOW_RESOURCE_EXHAUSTED;
-    return vow_output_frame(&native->output, header, (vow_bytes){ NULL, 0 });
+    return vow_output_frame(&native->output, &header, (vow_bytes){ NULL, 0 });
 }
 
 vow_code vow_calls_begin(vow_session *session, vow_wire *wire, const vow_begin *begin, vow_status *status)
 {
     vow_native *native = vow_native_of(session);
     size_t      size = begin->message ? vow_message_size(begin->message) : 0;
-    vow_header  header = { .kind = VOW_FRAME_CALL, .call = native->next_call, .to_send = begin->metadata };
+    uint32_t    method;
 
     assert(native->life.state == VOW_LIFE_OPEN);
     if (begin_check(native, size, status) != VOW_OK)
         return VOW_RESOURCE_EXHAUSTED;
-    header.time_left_us = time_left_us(native, begin->deadline_ns);
-    header.method = vow_methods_tell(native, begin->method);
-    if (header.method == 0)
-        header.method_name = (vow_bytes){ (const uint8_t *)begin->method->name, strlen(begin->method->name) };
-    if (begin_send(native, wire, &header, begin->message, size) != VOW_OK) {
+    method = vow_methods_tell(native, begin->method);
+    if (!begin_shortly(native, begin, method) && begin_any(native, wire, begin, method, size) != VOW_OK) {
         vow_flow_free(native, wire);
         *status = vow_status_no_memory();
         return VOW_RESOURCE_EXHAUSTED;
     }
+    vow_life_add_call(&native->life, wire, native->next_call, true);
     native->next_call += 2;
-    vow_life_add_call(&native->life, wire, header.call, true);
     return VOW_OK;
+}
+
+static bool answer_shortly(vow_native *native, const vow_wire *wire, const ProtobufCMessage *message,
+                           const vow_ending *ending)
+{
+    const vow_short_header header = { .kind = VOW_FRAME_REPLY, .call = wire->node.key };
+
+    return !ending->metadata && !ending->trailing &&
+           vow_output_short(&native->output, &header, message, native->peer_max_message_size);
 }
 
 static void answer_with_message(vow_native *native, vow_wire *wire, const ProtobufCMessage *message,
@@ -213,7 +237,8 @@ void vow_calls_answer(vow_wire *wire, const ProtobufCMessage *message, const vow
     vow_flow   *flow = wire->flow;
 
     if (message) {
-        answer_with_message(native, wire, message, ending);
+        if (!answer_shortly(native, wire, message, ending))
+            answer_with_message(native, wire, message, ending);
         calls_remove(native, wire);
     } else if (flow && flow->pace.first && !ending->at_once && vow_native_is_alive(native)) {
         flow->is_answered = true;

@@ -283,24 +283,43 @@ void vow_flow_emptied(vow_output *output, vow_pace *pace)
     vow_scheduler_soon(vow_scheduler_of(output->session->loop), &flow->emptied);
 }
 
+static bool flow_send_shortly(vow_native *native, vow_flow *flow, const ProtobufCMessage *message)
+{
+    const vow_short_header header = { .kind = VOW_FRAME_STREAM, .call = flow->pace.wire->node.key };
+
+    return vow_output_stream_short(&native->output, &flow->pace, &header, message, native->peer_max_message_size);
+}
+
+static vow_code flow_send_any(vow_native *native, vow_flow *flow, const ProtobufCMessage *message,
+                              const vow_metadata *metadata, vow_status *status)
+{
+    size_t     size = vow_message_size(message);
+    vow_header header = { .kind = VOW_FRAME_STREAM, .call = flow->pace.wire->node.key, .to_send = metadata };
+
+    if (size > native->peer_max_message_size)
+        *status = vow_status_make(
+            VOW_RESOURCE_EXHAUSTED, "%s: a message has %zu bytes; the peer takes %llu (its max_message_size)",
+            native->base.options.target, size, (unsigned long long)native->peer_max_message_size);
+    else if (vow_output_stream(&native->output, &flow->pace, &header, message, size) == VOW_OK)
+        return VOW_OK;
+    else
+        *status = vow_status_no_memory();
+    return VOW_RESOURCE_EXHAUSTED;
+}
+
 vow_code vow_flow_send(vow_wire *wire, const ProtobufCMessage *message, const vow_metadata *metadata,
                        vow_status *status)
 {
     vow_native *native = vow_native_of(wire->session);
     vow_flow   *flow = vow_flow_of(native, wire);
-    size_t      size = vow_message_size(message);
-    vow_header  header = { .kind = VOW_FRAME_STREAM, .call = wire->node.key, .to_send = metadata };
 
-    if (size > native->peer_max_message_size) {
-        *status = vow_status_make(
-            VOW_RESOURCE_EXHAUSTED, "%s: a message has %zu bytes; the peer takes %llu (its max_message_size)",
-            native->base.options.target, size, (unsigned long long)native->peer_max_message_size);
+    if (!flow) {
+        *status = vow_status_no_memory();
         return VOW_RESOURCE_EXHAUSTED;
     }
-    if (flow && vow_output_stream(&native->output, &flow->pace, &header, message, size) == VOW_OK)
+    if (!metadata && flow_send_shortly(native, flow, message))
         return VOW_OK;
-    *status = vow_status_no_memory();
-    return VOW_RESOURCE_EXHAUSTED;
+    return flow_send_any(native, flow, message, metadata, status);
 }
 
 void vow_flow_finish(vow_wire *wire)

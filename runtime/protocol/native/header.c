@@ -169,6 +169,23 @@ uint8_t *vow_header_write(uint8_t *at, const vow_header *header, size_t payload_
     return end;
 }
 
+uint8_t *vow_header_begin_frame(uint8_t *frame, const vow_short_header *header)
+{
+    uint8_t *fields = frame + 5;
+    uint8_t *at = write_number(fields, 1, header->kind);
+
+    at = write_nonzero(at, 2, header->call);
+    at = write_nonzero(at, 3, header->method);
+    at = write_nonzero(at, 6, header->time_left_us);
+    frame[4] = (uint8_t)(at - fields);
+    return at;
+}
+
+void vow_header_close_frame(uint8_t *frame, const uint8_t *end)
+{
+    write_length(frame, (uint32_t)(end - frame) - 4);
+}
+
 /* Reading */
 
 static inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, uint64_t *value)

@@ -84,6 +84,19 @@ size_t vow_header_room(const vow_header *header);
 /* Writes length, header length and header of a frame with `payload_size` bytes behind. Gives where the payload goes. */
 uint8_t *vow_header_write(uint8_t *at, const vow_header *header, size_t payload_size);
 
+/* What most headers have, and no more. */
+typedef struct vow_short_header {
+    vow_frame_kind kind;
+    uint32_t       method;
+    uint64_t       call;
+    uint64_t       time_left_us;
+} vow_short_header;
+
+/* Begins a frame at `frame`, with room for VOW_HEADER_PLAIN_MAX bytes. Gives where the payload goes; once that ends at
+ * `end`, the frame is closed. */
+uint8_t *vow_header_begin_frame(uint8_t *frame, const vow_short_header *header);
+void     vow_header_close_frame(uint8_t *frame, const uint8_t *end);
+
 /* Reads a header. NULL, or what is wrong with it. Fields it does not know are skipped. */
 const char *vow_header_read(vow_header *header, const uint8_t *data, size_t size);
 

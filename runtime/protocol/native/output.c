@@ -331,6 +331,47 @@ static vow_code output_large(vow_output *output, vow_header *header, const Proto
     return VOW_OK;
 }
 
+/* Short messages */
+
+/* What one may have, where a message may have `most` bytes. */
+static size_t short_room(size_t max_frame_size, size_t most)
+{
+    size_t room = max_frame_size - VOW_HEADER_PLAIN_MAX; /* VOW_FRAME_LEAST and VOW_WINDOW_LEAST are more */
+
+    room = room < VOW_SHORT_MESSAGE ? room : VOW_SHORT_MESSAGE;
+    return room < most ? room : most;
+}
+
+/* Packs one of up to `room` bytes behind what is there. Gives its end, or NULL: it has to go the long way. */
+static uint8_t *output_pack_short(vow_output *output, const vow_short_header *header,
+                                  const ProtobufCMessage *message, size_t room, size_t *size)
+{
+    uint8_t *frame = output->filling.data + output->filling.size;
+    uint8_t *at, *end;
+
+    if (output->filling.block_size - output->filling.size < VOW_HEADER_PLAIN_MAX + room)
+        return NULL;
+    at = vow_header_begin_frame(frame, header);
+    end = vow_message_pack_short(message, at, at + room);
+    if (!end)
+        return NULL;
+    vow_header_close_frame(frame, end);
+    *size = (size_t)(end - at);
+    return end;
+}
+
+bool vow_output_short(vow_output *output, const vow_short_header *header, const ProtobufCMessage *message, size_t most)
+{
+    size_t   size;
+    uint8_t *end = output_pack_short(output, header, message, short_room(output->max_frame_size, most), &size);
+
+    if (!end)
+        return false;
+    output->has_sent_of_calls = true;
+    output_filled(output, end);
+    return true;
+}
+
 vow_code vow_output_message(vow_output *output, vow_header *header, const ProtobufCMessage *message,
                             size_t size, vow_wire *wire)
 {
@@ -415,15 +456,41 @@ static bool output_is_full(const vow_output *output)
     return vow_output_pressing(output) > output->session->options.max_queued_bytes;
 }
 
+/* Has a message to wait for those before it, or for credit? */
+static bool pace_waits(const vow_output *output, const vow_pace *pace, uint64_t cost)
+{
+    return pace->first || cost > pace->credit || cost > output->credit || output_is_full(output);
+}
+
+static void pace_pay(vow_output *output, vow_pace *pace, uint64_t cost)
+{
+    pace->credit -= cost;
+    output->credit -= cost;
+    output->has_sent_of_calls = true;
+}
+
+bool vow_output_stream_short(vow_output *output, vow_pace *pace, const vow_short_header *header,
+                             const ProtobufCMessage *message, size_t most)
+{
+    size_t   room = short_room(stream_max_frame_size(output, pace), most);
+    size_t   size;
+    uint8_t *end = output_pack_short(output, header, message, room, &size);
+
+    if (!end || pace_waits(output, pace, size + VOW_STREAM_FRAME_CHARGE))
+        return false;
+    pace_pay(output, pace, size + VOW_STREAM_FRAME_CHARGE);
+    output_filled(output, end);
+    return true;
+}
+
 static vow_code stream_small(vow_output *output, vow_pace *pace, const vow_header *header,
                              const ProtobufCMessage *message, size_t size)
 {
     uint64_t cost = size + VOW_STREAM_FRAME_CHARGE;
     size_t   room = stream_header_room(header) + size;
-    bool     waits = pace->first || cost > pace->credit || cost > output->credit || output_is_full(output);
     uint8_t *at;
 
-    if (waits) {
+    if (pace_waits(output, pace, cost)) {
         at = pace_make_room(output, pace, room);
         if (!at)
             return VOW_RESOURCE_EXHAUSTED;
@@ -434,9 +501,7 @@ static vow_code stream_small(vow_output *output, vow_pace *pace, const vow_heade
     }
     if (!vow_output_make_room(output, room))
         return VOW_RESOURCE_EXHAUSTED;
-    pace->credit -= cost;
-    output->credit -= cost;
-    output->has_sent_of_calls = true;
+    pace_pay(output, pace, cost);
     at = vow_header_write(output->filling.data + output->filling.size, header, size);
     vow_message_pack(message, at);
     output_filled(output, at + size);

@@ -32,6 +32,9 @@
 /* Before the peer has said what it takes. */
 #define VOW_FRAME_UNTIL_HELLO ((size_t)1 << 10)
 
+/* A message of no more than this is packed behind its header at once, if it is simple: one pass tells its size, too. */
+#define VOW_SHORT_MESSAGE ((size_t)1 << 10)
+
 /* Messages of more than this go out of a block of their own. */
 #define VOW_LARGE_MESSAGE ((size_t)16 << 10)
 
@@ -84,6 +87,13 @@ vow_code vow_output_frame(vow_output *output, const vow_header *header, vow_byte
 /* Queues a message of `size` bytes behind `header`, which is completed as the message needs it. */
 vow_code vow_output_message(vow_output *output, vow_header *header, const ProtobufCMessage *message,
                             size_t size, vow_wire *wire);
+
+/* Queues a short message of no more than `most` bytes. False: it is not short, or not simple; nothing has happened. */
+bool vow_output_short(vow_output *output, const vow_short_header *header, const ProtobufCMessage *message, size_t most);
+
+/* The same for a message of a stream that need not wait. */
+bool vow_output_stream_short(vow_output *output, vow_pace *pace, const vow_short_header *header,
+                             const ProtobufCMessage *message, size_t most);
 
 /* The same bytes as they are, without a frame around them. */
 vow_code vow_output_raw(vow_output *output, const void *data, size_t size);

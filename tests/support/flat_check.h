@@ -8,8 +8,8 @@
 
 #include <stdbool.h>
 
-/* Unpacks it both ways, and packs what protobuf-c unpacks. NULL: they agree, or it is not plain, which `plain` tells; else
- * what is wrong. */
+/* Unpacks it both ways, and packs what protobuf-c unpacks. NULL: they agree, or it is not plain, which `plain` tells;
+ * else what is wrong. */
 const char *flat_check(const ProtobufCMessageDescriptor *type, const uint8_t *data, size_t size, bool *plain);
 
 #endif

@@ -50,6 +50,10 @@ static void weigh_calls(vow_loop *loop, const bench_client_options *options)
     before = bench_weight_now(options->server_pid);
     call_without_answer(channel, &request, replies, FIRST_ONES, calls);
     bench_weight_print(&before, options->server_pid, calls - FIRST_ONES, BENCH_BYTES_PER_CALL);
+    for (size_t i = 0; i < calls; i++)
+        vow_drop(replies[i]);
+    free(replies);
+    free(request.body.data);
 }
 
 static void weigh_connections(vow_loop *loop, const bench_client_options *options)
@@ -79,5 +83,6 @@ int main(int argc, char **argv)
         weigh_calls(loop, &options);
     else
         weigh_connections(loop, &options);
-    return 0; /* calls and connections go with the process */
+    vow_loop_close(loop); /* the channels with it */
+    return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
 }

@@ -504,7 +504,7 @@ static const struct {
     { "metadata in the wrong order", "\x82\x01\x06\x12\x01v\x0a\x01n", 9, "metadata" },
     { "metadata with more behind", "\x82\x01\x08\x0a\x01n\x12\x01v\x18\x01", 11, "metadata" },
     { "metadata whose value is too long", "\x82\x01\x06\x0a\x01n\x12\x05" "v", 9, "metadata" },
-    { "kind 14", "\x08\x0e", 2, "no known kind" },
+    { "kind 15", "\x08\x0f", 2, "no known kind" },
     { "kind 0", "\x08\x00", 2, "no known kind" },
     { "a kind of 10 bytes", "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, "no known kind" },
 };

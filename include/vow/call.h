@@ -164,12 +164,20 @@ VOW_API bool vow_call_trace(const vow_call *call, vow_trace *trace);
 /**
  * Metadata of a handler: leaves with its first message, or with the answer where there is none; behind the first
  * message of a stream it goes with the answer, as trailing metadata. It does not leave before there is a message, or
- * the answer. Added to what was set before; copied.
+ * the answer, or vow_call_flush_metadata is called. Added to what was set before; copied.
  *
  * Fails   a name or value that is not allowed, or over 100 entries or 16 KiB of it in all, fails the call with
  *         VOW_INTERNAL, which says what is wrong.
  */
 VOW_API void vow_call_send_metadata(vow_call *call, const vow_metadata *metadata);
+
+/**
+ * Sends a handler's metadata now, before there is a message or the answer: the caller sees that the call has begun, and
+ * may wait for what it says (vow_call_when_metadata). Also where there is none. What is set from now on is trailing.
+ *
+ * Once; behind the first message it does nothing.
+ */
+VOW_API void vow_call_flush_metadata(vow_call *call);
 
 /** Metadata that leaves with the answer of a handler, whatever it is. Otherwise as above, with a limit of its own. */
 VOW_API void vow_call_send_trailing_metadata(vow_call *call, const vow_metadata *metadata);

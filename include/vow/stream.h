@@ -54,6 +54,15 @@ VOW_API void vow_call_end(vow_call *call);
 VOW_API vow_future *vow_call_when_room(vow_call *call) VOW_MUST_USE;
 
 /**
+ * A future of the other side's metadata (vow_call_metadata): it has come, with the first message, before it
+ * (vow_call_flush_metadata), or with the end. A handler has its caller's from the beginning.
+ *
+ * Owns    the value is the call's, and lives as long.
+ * Fails   as the call ended, where that was before any came.
+ */
+VOW_API vow_future *vow_call_when_metadata(vow_call *call) VOW_MUST_USE;
+
+/**
  * There is room: send while vow_call_send says so. Gives NULL to be asked again when there is room, or what has
  * to settle first (nothing to send just now). After the last message: vow_call_end, and NULL.
  */

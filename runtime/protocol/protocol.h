@@ -113,7 +113,8 @@ typedef struct vow_session_events {
      * that does not end what the other side sends is a stream's, and holds its sender back until `taken`. */
     void (*message)(vow_wire *wire, vow_packed *packed, bool ends);
 
-    /* The other side's metadata, lent: before its first message, or its end. That of a call comes with it. */
+    /* The other side's metadata, lent: before its first message, or its end. That of a call comes with it. NULL: it has
+     * none, and said so before its first message. */
     void (*metadata)(vow_wire *wire, const vow_metadata *metadata);
 
     /* The other side has sent its last message; an answer may still come. */
@@ -202,6 +203,9 @@ struct vow_protocol {
      * memory; `status` is given then. */
     vow_code (*send)(vow_wire *wire, const ProtobufCMessage *message, const vow_metadata *metadata,
                      vow_status *status);
+
+    /* Sends the metadata of this side, the handler's, before there is a message. Once, and not behind `send`. */
+    void (*send_metadata)(vow_wire *wire, const vow_metadata *metadata);
 
     /* No more messages come from this side, the caller's. */
     void (*finish)(vow_wire *wire);

@@ -225,6 +225,8 @@ void vow_call_hear_metadata(vow_wire *wire, const vow_metadata *metadata)
         call->received = copy;
     if (failed)
         vow_call_end_with(call, vow_call_no_room_for_metadata(call));
+    else if (call->streaming)
+        vow_streaming_heard_metadata(call->streaming);
 }
 
 void vow_call_compress(vow_call *call, bool compress)

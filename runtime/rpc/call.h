@@ -75,6 +75,7 @@ typedef struct vow_handling {
     const vow_metadata *trailing; /* and with the answer */
     size_t              charged;  /* bytes counted in the server's account */
     unsigned            lent;     /* functions and futures that still use it */
+    bool                metadata_has_left; /* vow_call_flush_metadata */
 } vow_handling;
 
 struct vow_call {

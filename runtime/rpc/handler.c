@@ -316,10 +316,22 @@ void vow_call_send_metadata(vow_call *call, const vow_metadata *metadata)
 
     if (!may_send_metadata(call))
         return;
-    if (call->streaming && call->streaming->has_sent)
+    if (handling->metadata_has_left || (call->streaming && call->streaming->has_sent))
         handling_add_metadata(call, &handling->trailing, metadata);
     else
         handling_add_metadata(call, &handling->metadata, metadata);
+}
+
+void vow_call_flush_metadata(vow_call *call)
+{
+    vow_handling *handling = &call->side.handling;
+
+    if (!may_send_metadata(call) || !call->wire.session || handling->metadata_has_left ||
+        (call->streaming && call->streaming->has_sent))
+        return;
+    call->wire.session->protocol->send_metadata(&call->wire, handling->metadata);
+    handling->metadata = NULL;
+    handling->metadata_has_left = true;
 }
 
 void vow_call_send_trailing_metadata(vow_call *call, const vow_metadata *metadata)

@@ -284,6 +284,7 @@ void vow_streaming_arrived(vow_call *call, vow_packed *packed)
     vow_parcel           *parcel;
 
     streaming->arrived_count++;
+    vow_streaming_heard_metadata(streaming);
     if (vow_list_empty(&streaming->arrived)) {
         bool is_taken;
 
@@ -343,6 +344,7 @@ bool vow_streaming_new(vow_call *call)
     vow_list_init(&streaming->arrived);
     vow_list_init(&streaming->unsent);
     vow_list_init(&streaming->rooms);
+    vow_list_init(&streaming->heads);
     call->streaming = streaming;
     return true;
 }
@@ -353,7 +355,8 @@ void vow_streaming_done(vow_call *call)
 
     if (!streaming)
         return;
-    assert(!streaming->reader && !streaming->writer && vow_list_empty(&streaming->rooms));
+    assert(!streaming->reader && !streaming->writer && vow_list_empty(&streaming->rooms) &&
+           vow_list_empty(&streaming->heads));
     vow_task_cancel(&streaming->step);
     vow_task_cancel(&streaming->serve);
     parcels_free(&streaming->arrived, &streaming->arrived_bytes);

@@ -26,6 +26,7 @@ struct vow_streaming {
     vow_list   arrived;
     vow_list   unsent; /* until there is a connection */
     vow_list   rooms;  /* who waits for room */
+    vow_list   heads;  /* who waits for the other side's metadata */
     vow_stream_wait  *reader;
     vow_stream_wait  *writer;
     size_t     arrived_bytes;
@@ -33,6 +34,7 @@ struct vow_streaming {
     size_t     arrived_count; /* of all */
     vow_status why;          /* the call is over, and so reading ends, and sending */
     bool       is_over;
+    bool       has_heard;    /* the other side's metadata, or that it has none */
     bool       has_finished; /* the other side's last message has come */
     bool       has_ended;    /* ours was sent: vow_call_end */
     bool       has_begun;    /* a caller whose request does not stream has sent it */
@@ -58,6 +60,13 @@ static inline vow_parcel *vow_parcel_first(const vow_list *list)
 static inline void vow_streaming_step_soon(vow_streaming *streaming)
 {
     vow_scheduler_soon(vow_call_scheduler(streaming->call), &streaming->step);
+}
+
+static inline void vow_streaming_heard_metadata(vow_streaming *streaming)
+{
+    streaming->has_heard = true;
+    if (!vow_list_empty(&streaming->heads))
+        vow_streaming_step_soon(streaming);
 }
 
 /* Keeps a call, on either side, until it is let go. */

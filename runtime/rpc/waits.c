@@ -1,5 +1,6 @@
 /*
- * The futures of a stream: the next message, all of them, room for one more, and writing while there is room.
+ * The futures of a stream: the next message, all of them, room for one more, and writing while there is room; and what
+ * the other side said before its first.
  *
  * The idea: each is a small future of its own that holds the call and is known to it. It ends with its event,
  * with the call, or when its last handle is dropped, which the call does not mind.
@@ -20,7 +21,7 @@ typedef struct delivery {
 
 struct vow_stream_wait {
     vow_future      future;  /* first */
-    vow_link        link;    /* in rooms */
+    vow_link        link;    /* in rooms, or heads */
     vow_call       *call;    /* held */
     vow_deliver_fn *deliver; /* calls on_message; NULL: vow_call_next */
     union {
@@ -385,19 +386,48 @@ static void rooms_step(vow_streaming *streaming)
     }
 }
 
-vow_future *vow_call_when_room(vow_call *call)
+/* The other side's metadata */
+
+static void heads_step(vow_streaming *streaming)
+{
+    vow_call *call = streaming->call;
+    vow_link *link;
+
+    while ((streaming->has_heard || streaming->has_finished || streaming->is_over || !vow_call_is_callers(call)) &&
+           (link = vow_list_first(&streaming->heads))) {
+        vow_stream_wait *wait = VOW_OWNER(link, vow_stream_wait, link);
+
+        if (streaming->is_over && !streaming->has_heard && streaming->why.code != VOW_OK)
+            wait_end_as_call(wait);
+        else
+            wait_succeed(wait, (void *)(uintptr_t)call->received);
+    }
+}
+
+/* A future in one of the lists. `list` is where it is in the streaming half of a call. */
+static vow_future *wait_in(vow_call *call, size_t list)
 {
     vow_future      *refusal = call_refuses(call);
     vow_stream_wait *wait;
 
     if (refusal)
-        return VOW_MADE(refusal);
+        return refusal;
     wait = wait_new(call, NULL);
     if (!wait)
         return vow_future_no_memory(vow_call_scheduler(call));
-    vow_list_append(&call->streaming->rooms, &wait->link);
+    vow_list_append((vow_list *)(void *)((char *)call->streaming + list), &wait->link);
     vow_streaming_step_soon(call->streaming);
-    return VOW_MADE(&wait->future);
+    return &wait->future;
+}
+
+vow_future *vow_call_when_room(vow_call *call)
+{
+    return VOW_MADE(wait_in(call, offsetof(vow_streaming, rooms)));
+}
+
+vow_future *vow_call_when_metadata(vow_call *call)
+{
+    return VOW_MADE(wait_in(call, offsetof(vow_streaming, heads)));
 }
 
 vow_future *vow_call_write(vow_call *call, vow_room_fn *on_room, void *arg)
@@ -424,6 +454,7 @@ vow_future *vow_call_write(vow_call *call, vow_room_fn *on_room, void *arg)
 
 void vow_stream_waits_step(vow_streaming *streaming)
 {
+    heads_step(streaming);
     read_step(streaming);
     rooms_step(streaming);
     write_step(streaming);

@@ -451,6 +451,17 @@ bool vow_grpc_submit_headers(vow_grpc_call *call, const vow_metadata *metadata)
     return call->has_headers_out;
 }
 
+void vow_grpc_send_metadata(vow_wire *wire, const vow_metadata *metadata)
+{
+    vow_grpc_call *call = wire->flow;
+
+    if (call->is_reset || !vow_grpc_is_alive(call->grpc))
+        return;
+    if (!vow_grpc_submit_headers(call, metadata))
+        vow_grpc_lose(call->grpc, vow_status_no_memory());
+    vow_grpc_flush_later(call->grpc);
+}
+
 /* Trailers that wait for nothing: neither for credit nor for the rest of a message. */
 static bool submit_trailers(vow_grpc_call *call, const vow_ending *ending)
 {

@@ -222,7 +222,7 @@ static void response_came(vow_grpc_call *call)
         vow_grpc_fail(call, vow_status_no_memory());
         return;
     }
-    if (metadata && call->wire)
+    if (call->wire)
         grpc->base.events->metadata(call->wire, metadata);
     if (metadata)
         vow_held_give(&grpc->base, metadata, block_size);

@@ -523,6 +523,7 @@ const vow_protocol vow_protocol_grpc = {
     .open = grpc_open,
     .begin = vow_grpc_begin,
     .send = vow_grpc_send,
+    .send_metadata = vow_grpc_send_metadata,
     .finish = vow_grpc_finish,
     .taken = vow_grpc_taken,
     .answer = vow_grpc_answer,

@@ -322,6 +322,15 @@ vow_code vow_flow_send(vow_wire *wire, const ProtobufCMessage *message, const vo
     return flow_send_any(native, flow, message, metadata, status);
 }
 
+void vow_flow_send_metadata(vow_wire *wire, const vow_metadata *metadata)
+{
+    vow_native      *native = vow_native_of(wire->session);
+    const vow_header header = { .kind = VOW_FRAME_METADATA, .call = wire->node.key, .to_send = metadata };
+
+    native->output.has_sent_of_calls = true;
+    vow_native_send(native, &header);
+}
+
 void vow_flow_finish(vow_wire *wire)
 {
     vow_native      *native = vow_native_of(wire->session);

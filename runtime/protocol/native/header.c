@@ -20,7 +20,7 @@ static const char *const kind_names[VOW_FRAME_KINDS] = {
     [VOW_FRAME_STATUS] = "STATUS", [VOW_FRAME_CANCEL] = "CANCEL",   [VOW_FRAME_CREDIT] = "CREDIT",
     [VOW_FRAME_PING] = "PING",     [VOW_FRAME_PONG] = "PONG",       [VOW_FRAME_GOAWAY] = "GOAWAY",
     [VOW_FRAME_HELLO] = "HELLO",   [VOW_FRAME_METHOD] = "METHOD",
-    [VOW_FRAME_STREAM] = "STREAM", [VOW_FRAME_END] = "END",
+    [VOW_FRAME_STREAM] = "STREAM", [VOW_FRAME_END] = "END",         [VOW_FRAME_METADATA] = "METADATA",
 };
 
 const char *vow_frame_kind_name(vow_frame_kind kind)

@@ -28,6 +28,7 @@ typedef enum vow_frame_kind {
     VOW_FRAME_METHOD,
     VOW_FRAME_STREAM,
     VOW_FRAME_END,
+    VOW_FRAME_METADATA,
     VOW_FRAME_KINDS
 } vow_frame_kind;
 

@@ -203,6 +203,19 @@ static bool take_metadata(vow_native *native, vow_wire *wire, const vow_header *
     return vow_native_is_alive(native) && vow_calls_find(native, header->call) == wire;
 }
 
+static void hear_metadata(vow_native *native, const vow_header *header, const vow_payload *payload)
+{
+    vow_wire *wire = find_ours(native, header);
+
+    (void)payload;
+    if (wire && header->metadata.count == 0 && !wire->has_spoken) {
+        wire->has_spoken = true;
+        native->base.events->metadata(wire, NULL);
+    } else if (wire) {
+        take_metadata(native, wire, header);
+    }
+}
+
 /* What comes with the end of the other side's messages. False: the call has ended. */
 static bool take_trailing(vow_native *native, vow_wire *wire, const vow_header *header,
                           vow_metadata **trailing, size_t *block_size)
@@ -514,6 +527,7 @@ static const struct {
     [VOW_FRAME_CREDIT] = { false, true, false, hear_credit },
     [VOW_FRAME_STREAM] = { false, true, true, hear_stream },
     [VOW_FRAME_END] = { false, true, false, hear_end },
+    [VOW_FRAME_METADATA] = { false, true, false, hear_metadata },
 };
 
 void vow_hearing_frame(vow_native *native, const vow_header *header, const vow_payload *payload)

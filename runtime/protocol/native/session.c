@@ -345,6 +345,7 @@ const vow_protocol vow_protocol_native = {
     .open = native_open,
     .begin = vow_calls_begin,
     .send = vow_flow_send,
+    .send_metadata = vow_flow_send_metadata,
     .finish = vow_flow_finish,
     .taken = vow_flow_taken,
     .answer = vow_calls_answer,

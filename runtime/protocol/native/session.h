@@ -261,6 +261,7 @@ bool vow_flow_hear_pong(vow_native *native, uint64_t ping);
 void     vow_flow_emptied(vow_output *output, vow_pace *pace);
 vow_code vow_flow_send(vow_wire *wire, const ProtobufCMessage *message, const vow_metadata *metadata,
                        vow_status *status);
+void     vow_flow_send_metadata(vow_wire *wire, const vow_metadata *metadata);
 void     vow_flow_finish(vow_wire *wire);
 void     vow_flow_taken(vow_wire *wire, size_t size);
 

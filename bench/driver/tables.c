@@ -30,8 +30,8 @@ const bench_peer bench_peers[] = {
       .package = "nghttp2-server" },
     { "capnp", "capnp", HAS_CALLS | HAS_STREAMS, .has_unix = true, .threads = 2,
       .package = "libcapnp-0.9.2" },
-    { "nng", "nng", HAS_CALLS | HAS(STREAM), .has_unix = true, .threads = 2, .receiver = "receiver",
-      .package = "libnng1" },
+    { "nng", "nng", HAS_CALLS | HAS_STREAMS, .has_unix = true, .threads = 2, .receiver = "receiver",
+      .talker = "talker", .package = "libnng1" },
     { "zeromq", "zeromq", HAS_CALLS | HAS_STREAMS, .has_unix = true, .threads = 2, .receiver = "receiver",
       .package = "libzmq5" },
     { "thrift", "thrift", HAS(ECHO) | HAS(CHAIN) | HAS(CONNECTIONS) | HAS(STREAM), .has_unix = true,
@@ -79,6 +79,7 @@ const bench_workload bench_workloads[] = {
     { "h2load-1m", BENCH_H2LOAD, .outstanding = 4, .size = 1 << 20, .is_for_full = true },
     { "beside", BENCH_BESIDE, .outstanding = 1, .size = 32 },
     { "memory", BENCH_CALLS, .outstanding = 100000, .size = 32 },
+    { "memory-1m", BENCH_CALLS, .outstanding = 1000000, .size = 32, .is_for_full = true, .peer = "vow" },
     { "idle-conns", BENCH_CONNECTIONS, .outstanding = 0, .size = 0, .connections = 10000 },
     { "idle", BENCH_IDLE, .outstanding = 10000, .size = 32 },
     { "stalled-1", BENCH_STALLED, .outstanding = 1, .size = 16 << 10, .is_for_full = true },
@@ -137,6 +138,7 @@ bool bench_peer_runs(const bench_peer *peer, const bench_workload *workload)
 
     return (peer->kinds & BENCH_HAS(workload->kind)) && workload->threads <= threads &&
            (!workload->over_unix || peer->has_unix) && (!peer->size || workload->size <= peer->size) &&
+           (!workload->peer || strcmp(workload->peer, peer->name) == 0) &&
            (!peer->has_no_rate || (workload->rate == 0 && workload->rate_of == 0));
 }
 
@@ -148,9 +150,13 @@ bool bench_peer_is_ours(const bench_peer *peer)
 void bench_peer_server(const bench_peer *peer, bench_kind kind, char *name, size_t size)
 {
     const char *programs = kinds[kind].server ? kinds[kind].server : peer->programs;
-    bool        receives = kind == BENCH_STREAM && peer->receiver;
+    const char *part = NULL;
 
-    snprintf(name, size, "bench_%s_%s", programs, receives ? peer->receiver : "server");
+    if (kind == BENCH_STREAM)
+        part = peer->receiver;
+    else if (kind == BENCH_TALK)
+        part = peer->talker;
+    snprintf(name, size, "bench_%s_%s", programs, part ? part : "server");
 }
 
 void bench_peer_client(const bench_peer *peer, bench_kind kind, char *name, size_t size)

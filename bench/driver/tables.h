@@ -43,6 +43,7 @@ typedef struct bench_peer {
     size_t      threads;     /* the most that its server can use; 0: 1 */
     size_t      size;        /* the most bytes that it takes in a message; 0: any of the workloads' */
     const char *receiver;    /* its server of BENCH_STREAM, where that is another program than "server" */
+    const char *talker;      /* its server of BENCH_TALK, likewise */
     bool        has_no_rate; /* its client knows a closed loop only */
     bool        is_for_full; /* a quick run is without it, unless it is named */
     const char *package;     /* Debian's, whose version is reported; NULL: it is part of this tree */
@@ -57,6 +58,7 @@ typedef struct bench_workload {
     size_t      threads;     /* of the server; 0: 1 */
     bool        over_unix;
     bool        is_for_full; /* as of peers */
+    const char *peer;        /* the one that it is for; NULL: all that have a part in it */
     double      rate;        /* calls a second, open loop; 0: closed loop */
     double      rate_of;     /* or this share of what the peer reached in unary-100 of the same round */
 } bench_workload;

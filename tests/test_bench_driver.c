@@ -97,7 +97,7 @@ static int stage_teardown(void **state)
 /* Runs a driver, keeps what it says on both outputs, and gives its exit status. */
 static int run(struct stage *stage, const char *driver, const char *arguments)
 {
-    char   command[PATH_SIZE * 3];
+    char   command[PATH_SIZE * 5];
     FILE  *output;
     size_t used = 0, got;
     int    status;
@@ -115,10 +115,12 @@ static int run(struct stage *stage, const char *driver, const char *arguments)
 /* In three short rounds on vow and the floor, with figures in x.json. */
 static int stage_run(struct stage *stage, const char *arguments)
 {
-    char driver[PATH_SIZE], all[PATH_SIZE * 2];
+    char driver[PATH_SIZE], all[PATH_SIZE * 3];
 
     stage_path(stage, "bench_driver", driver);
-    snprintf(all, sizeof all, "--rounds 3 --seconds 0.01 --json '%s/x.json' %s", stage->folder, arguments);
+    assert_in_range(snprintf(all, sizeof all, "--rounds 3 --seconds 0.01 --json '%s/x.json' %s", stage->folder,
+                             arguments),
+                    1, sizeof all - 1);
     return run(stage, driver, all);
 }
 

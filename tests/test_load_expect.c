@@ -130,7 +130,7 @@ static load_status verdict(load_tally *total, load_end end, const char *expected
                .moments = &moment,
                .moment_count = 1,
     };
-    load_expectation expectation;
+    load_expectation expectation = { 0 };
     load_verdict     verdict;
     load_problem     problem;
 

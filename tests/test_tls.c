@@ -1,5 +1,6 @@
 /* TLS: who is trusted and who is not, in words; what one port takes; and what becomes of bytes that are no
  * TLS. */
+#include "runtime/transport/tls.h"
 #include "tests/support/certificates.h"
 #include "tests/support/failing.h"
 #include "tests/support/kinds.h"
@@ -479,6 +480,31 @@ static void a_server_without_tls_has_nothing_to_reload(void **state)
     world_free(world);
 }
 
+/* Memory that vow does not see is counted at what a connection was measured to take. */
+static void a_connection_beyond_max_memory_is_refused_and_the_others_go_on(void **state)
+{
+    const vow_tls_options *tls = VOW_TLS(.ca_pem = certificate_text(certificate_of_ca()));
+
+    (void)state;
+    for (size_t i = 0; i < KINDS; i++) {
+        world *world = world_new_with(all_kinds[i], VOW_SERVER(.max_memory = 3 * VOW_TLS_HIDDEN - 1), NULL);
+        vow_channel *second = vow_channel_open(world->loop, world->target, VOW_CHANNEL(.tls = tls));
+        vow_channel *third = vow_channel_open(world->loop, world->target, VOW_CHANNEL(.tls = tls));
+        Calls__Text  request = CALLS__TEXT__INIT;
+
+        assert_string_equal(world_error(world, world_echo(world, "", NULL)), "OK");
+        assert_string_equal(world_error(world, calls_calls_echo(second, &request, NULL)), "OK");
+        assert_has(world_error(world, calls_calls_echo(third, &request, NULL)),
+                   "the server holds 32768 bytes for its peers, its limit (max_memory)");
+        assert_string_equal(world_error(world, world_echo(world, "", NULL)), "OK");
+        vow_channel_close(second);
+        assert_string_equal(
+            world_error(world, calls_calls_echo(third, &request, VOW_CALL(.wait_for_ready = true))), "OK");
+        vow_channel_close(third);
+        world_free(world);
+    }
+}
+
 /* One port */
 
 static const char *channel_error(world *world, const char *scheme, const vow_tls_options *tls)
@@ -679,6 +705,7 @@ int main(void)
         cmocka_unit_test(servers_resume_each_others_sessions_when_secret_and_trust_are_the_same),
         cmocka_unit_test(a_client_that_resumes_is_still_who_it_was),
         cmocka_unit_test(a_server_without_tls_has_nothing_to_reload),
+        cmocka_unit_test(a_connection_beyond_max_memory_is_refused_and_the_others_go_on),
         cmocka_unit_test(one_port_serves_all_protocols_with_and_without_tls),
         cmocka_unit_test(a_port_that_requires_tls_says_so_to_who_comes_without),
         cmocka_unit_test(a_client_with_tls_is_told_that_the_server_has_none),

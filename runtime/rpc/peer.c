@@ -30,6 +30,7 @@ static void peer_forget(vow_peer *peer)
     peer->session = NULL;
     vow_peer_life_end(peer);
     server->paused -= peer->is_paused;
+    server->account.used -= peer->hidden;
     if (peer->listener)
         peer->listener->peers--;
     vow_link_remove(&peer->link);
@@ -189,14 +190,32 @@ static vow_session_options peer_session_options(const vow_peer *peer)
     };
 }
 
+/* Refused is the connection, so that those that there are can go on to make calls. */
+static void peer_charge_hidden(vow_peer *peer, size_t hidden)
+{
+    vow_account *account = &peer->server->account;
+    vow_status   why;
+
+    peer->hidden = hidden;
+    account->used += hidden;
+    if (hidden == 0 || account->used <= account->limit)
+        return;
+    why = vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                          "the server holds %zu bytes for its peers, its limit (max_memory)",
+                          account->used - hidden);
+    vow_peer_close(peer, &why);
+    vow_status_done(&why);
+}
+
 static void peer_recognised(void *owner, const vow_protocol *protocol, vow_stream *stream)
 {
     vow_peer           *peer = owner;
     vow_session_options options = peer_session_options(peer);
-    vow_session        *session = protocol->open(stream, &options, &peer_events, peer);
+    size_t              hidden = vow_stream_hidden_memory(stream);
 
-    if (session)
-        peer->session = session;
+    peer->session = protocol->open(stream, &options, &peer_events, peer);
+    if (peer->session)
+        peer_charge_hidden(peer, hidden);
     else
         peer_forget(peer);
 }

@@ -64,6 +64,7 @@ struct vow_peer {
     char                *host;     /* "10.0.0.7"; NULL: exempt from the limit per address */
     size_t               running;  /* calls that its handlers still have */
     size_t               arenas;   /* bytes of their memory */
+    size_t               hidden;   /* bytes of the connection's that vow's allocator does not see */
     bool                 is_paused;
     vow_keepalive        keepalive;
     vow_timer            age;       /* of the connection; then the grace of its calls */

@@ -60,9 +60,10 @@ const char *vow_tls_context_server_name(const vow_tls_context *context);
 /* Must a client have TLS? */
 bool vow_tls_context_is_required(const vow_tls_context *context);
 
-/* Sets the moment at which one more handshake may begin, `now_ns` or later. False: that is later than `latest_ns`
- * (tls.max_handshakes_per_second). */
-bool vow_tls_context_take_turn(vow_tls_context *context, uint64_t now_ns, uint64_t latest_ns, uint64_t *turn_ns);
+/* Sets the moment at which one more handshake may begin, `now_ns` or later. False: that is later than
+ * `latest_ns` (tls.max_handshakes_per_second). */
+bool vow_tls_context_take_turn(vow_tls_context *context, uint64_t now_ns, uint64_t latest_ns,
+                               uint64_t *turn_ns);
 
 /* Are as many handshakes under way as may be (tls.max_handshakes)? */
 bool vow_tls_context_is_busy(const vow_tls_context *context);
@@ -80,6 +81,14 @@ bool vow_stream_is_tls(const vow_stream *stream);
 
 /* And is its handshake still under way? */
 bool vow_stream_is_shaking_hands(const vow_stream *stream);
+
+/* Bytes that OpenSSL keeps for an idle connection, and vow's allocator does not see: 13.7 KB of a
+ * server's, 18.3 KB of a client's, measured (OpenSSL 3.0, P-256, a certificate on each side). A handshake
+ * takes three times as much. */
+#define VOW_TLS_HIDDEN ((size_t)16 << 10)
+
+/* As many of this stream; without TLS none. */
+size_t vow_stream_hidden_memory(const vow_stream *stream);
 
 /* What ALPN chose, as the context had it; NULL: nothing, or no TLS. */
 const char *vow_stream_alpn(const vow_stream *stream);

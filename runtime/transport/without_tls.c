@@ -73,6 +73,12 @@ bool vow_stream_is_tls(const vow_stream *stream)
     return false;
 }
 
+size_t vow_stream_hidden_memory(const vow_stream *stream)
+{
+    (void)stream;
+    return 0;
+}
+
 bool vow_stream_is_shaking_hands(const vow_stream *stream)
 {
     (void)stream;

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
+#include <pthread.h>
 #include <string.h>
 
 /* RFC 9113, section 9.2.2: what HTTP/2 allows of TLS 1.2. */
@@ -233,10 +234,34 @@ static vow_code context_read_own(vow_tls_context *context, vow_error *error)
 
 /* Whom to trust */
 
+/* The system's CAs take 800 KB, and a while to read: once for all channels of the process. Its locks are
+ * OpenSSL's. */
+static pthread_mutex_t system_lock = PTHREAD_MUTEX_INITIALIZER;
+static X509_STORE     *system_store; /* NULL: not read yet */
+
+/* NULL: it can't be read. Lives as long as the process. */
+static X509_STORE *system_store_get(void)
+{
+    X509_STORE *store;
+
+    pthread_mutex_lock(&system_lock);
+    if (!system_store) {
+        store = X509_STORE_new();
+        if (store && X509_STORE_set_default_paths(store) == 1)
+            system_store = store;
+        else
+            X509_STORE_free(store);
+    }
+    store = system_store;
+    pthread_mutex_unlock(&system_lock);
+    return store;
+}
+
 static vow_code context_read_ca(vow_tls_context *context, vow_error *error)
 {
     const vow_tls_options *options = &context->options;
     source                 ca = { "ca", options->ca_file, options->ca_pem };
+    X509_STORE            *store;
 
     if (ca.file || ca.pem) {
         /* An intermediate CA, or the very certificate of the peer, may be given as well. */
@@ -244,9 +269,13 @@ static vow_code context_read_ca(vow_tls_context *context, vow_error *error)
         return context_read_certificates(context, &ca, context->is_server ? use_as_client_ca : use_as_ca,
                                          error);
     }
-    if (!context->is_server && SSL_CTX_set_default_verify_paths(context->ssl) != 1)
+    if (context->is_server || options->trusts_anybody)
+        return VOW_OK;
+    store = system_store_get();
+    if (!store)
         return vow_error_set(error, VOW_INVALID_ARGUMENT, "the system's store of CAs can't be read: %s",
                              last_reason());
+    SSL_CTX_set1_cert_store(context->ssl, store);
     return VOW_OK;
 }
 

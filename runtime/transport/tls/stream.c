@@ -596,6 +596,11 @@ bool vow_stream_is_tls(const vow_stream *stream)
     return stream->transport == &vow_transport_tls;
 }
 
+size_t vow_stream_hidden_memory(const vow_stream *stream)
+{
+    return vow_stream_is_tls(stream) ? VOW_TLS_HIDDEN : 0;
+}
+
 bool vow_stream_is_shaking_hands(const vow_stream *stream)
 {
     return vow_stream_is_tls(stream) && tls_of(stream)->state == VOW_TLS_SHAKING;

@@ -165,6 +165,48 @@ static void a_chain_with_an_intermediate_ca_leads_to_the_one_that_is_trusted(voi
     certificate_free(middle);
 }
 
+static void a_certificate_for_another_use_is_refused(void **state)
+{
+    const char  *ca = certificate_text(certificate_of_ca());
+    certificate *for_clients =
+        certificate_new("visitor", CERTIFICATE(.names = "IP:127.0.0.1", .usage = "clientAuth",
+                                               .issuer = certificate_of_ca()));
+    certificate *for_servers = certificate_new(
+        "host", CERTIFICATE(.names = "IP:127.0.0.1", .usage = "serverAuth", .issuer = certificate_of_ca()));
+    const char *text;
+
+    (void)state;
+    text = tls_error(EITHER, VOW_TLS(OWN(for_clients)), NULL);
+    assert_has(text,
+               ": the server's certificate (CN=visitor) is not meant for servers (its extended key usage)");
+    assert_string_equal(tls_error(EITHER, VOW_TLS(OWN(for_servers)), NULL), "OK");
+    text =
+        tls_error(EITHER, VOW_TLS(OWN(for_servers), .ca_pem = ca), VOW_TLS(.ca_pem = ca, OWN(for_servers)));
+    assert_has(text, ": the peer refused with the TLS alert \"unsupported certificate\"");
+    assert_string_equal(
+        tls_error(EITHER, VOW_TLS(OWN(for_servers), .ca_pem = ca), VOW_TLS(.ca_pem = ca, OWN(for_clients))),
+        "OK");
+    certificate_free(for_clients);
+    certificate_free(for_servers);
+}
+
+static void a_certificate_issued_by_one_that_is_no_ca_is_refused(void **state)
+{
+    certificate *leaf =
+        certificate_new("leaf", CERTIFICATE(.names = "DNS:leaf", .issuer = certificate_of_ca()));
+    certificate *child = certificate_new("child", CERTIFICATE(.names = "IP:127.0.0.1", .issuer = leaf));
+    char         chain[8192];
+
+    (void)state;
+    snprintf(chain, sizeof chain, "%s%s", certificate_text(child), certificate_text(leaf));
+    assert_has(
+        tls_error(WORLD_TLS, VOW_TLS(.certificate_pem = chain, .key_pem = certificate_key(child)), NULL),
+        ": the certificate (CN=leaf) above the server's is no CA's, and may issue no certificates (its basic "
+        "constraints)");
+    certificate_free(child);
+    certificate_free(leaf);
+}
+
 /* Mutual TLS */
 
 static void tell_identity(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
@@ -695,6 +737,8 @@ int main(void)
         cmocka_unit_test(a_certificate_for_others_is_told_with_whom_it_is_for),
         cmocka_unit_test(a_certificate_that_signs_itself_is_trusted_when_it_is_given),
         cmocka_unit_test(a_chain_with_an_intermediate_ca_leads_to_the_one_that_is_trusted),
+        cmocka_unit_test(a_certificate_for_another_use_is_refused),
+        cmocka_unit_test(a_certificate_issued_by_one_that_is_no_ca_is_refused),
         cmocka_unit_test(a_handler_sees_who_its_caller_is),
         cmocka_unit_test(a_server_with_a_ca_wants_certificates_unless_clients_may_be_anonymous),
         cmocka_unit_test(a_caller_sees_who_its_server_is),

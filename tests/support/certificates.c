@@ -80,6 +80,8 @@ certificate *certificate_new(const char *name, const certificate_options *option
     X509_set_pubkey(made->x509, made->key);
     add_extension(made->x509, issuer, NID_basic_constraints,
                   options->is_ca ? "critical,CA:TRUE" : "CA:FALSE");
+    if (options->usage)
+        add_extension(made->x509, issuer, NID_ext_key_usage, options->usage);
     if (options->names)
         add_extension(made->x509, issuer, NID_subject_alt_name, options->names);
     assert_true(X509_sign(made->x509, options->issuer ? options->issuer->key : made->key, EVP_sha256()) > 0);

@@ -15,6 +15,7 @@ typedef struct certificate_options {
     bool               is_ca;
     int                from_day; /* from today; 0 and 0: from an hour ago, for a day */
     int                to_day;
+    const char        *usage; /* extended, "clientAuth"; NULL: for anything */
 } certificate_options;
 
 /* With the subject CN=`name`. Gives it (certificate_free). */

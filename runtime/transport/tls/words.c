@@ -51,7 +51,7 @@ static void whose_print(const vow_tls_stream *tls, char *text, size_t size)
     if (tls->fault->depth == 0)
         snprintf(text, size, "the %s's certificate (%.200s)", side, tls->fault->subject);
     else
-        snprintf(text, size, "the CA certificate (%.200s) above the %s's", tls->fault->subject, side);
+        snprintf(text, size, "the certificate (%.200s) above the %s's", tls->fault->subject, side);
 }
 
 static vow_status why_unverified(const vow_tls_stream *tls)
@@ -89,6 +89,13 @@ static vow_status why_unverified(const vow_tls_stream *tls)
             VOW_UNAVAILABLE,
             "%s: %s is for %.300s, and not for %s; tls.server_name says whom to expect instead", tls->target,
             whose, tls->fault->names[0] ? tls->fault->names : "no host at all", tls->host);
+    case X509_V_ERR_INVALID_PURPOSE:
+        return vow_status_make(VOW_UNAVAILABLE, "%s: %s is not meant for %ss (its extended key usage)",
+                               tls->target, whose, tls->context->is_server ? "client" : "server");
+    case X509_V_ERR_INVALID_CA:
+        return vow_status_make(VOW_UNAVAILABLE,
+                               "%s: %s is no CA's, and may issue no certificates (its basic constraints)",
+                               tls->target, whose);
     default:
         return vow_status_make(VOW_UNAVAILABLE, "%s: %s was not accepted: %s", tls->target, whose,
                                X509_verify_cert_error_string(tls->fault->code));

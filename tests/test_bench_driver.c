@@ -45,6 +45,22 @@ static void stage_write(const struct stage *stage, const char *name, const char 
     assert_int_equal(chmod(path, 0755), 0);
 }
 
+static size_t stage_lines(const struct stage *stage, const char *name)
+{
+    char   path[PATH_SIZE];
+    FILE  *file;
+    size_t lines = 0;
+    int    c;
+
+    stage_path(stage, name, path);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    while ((c = fgetc(file)) != EOF)
+        lines += c == '\n';
+    fclose(file);
+    return lines;
+}
+
 static void stage_remove(const struct stage *stage, const char *name)
 {
     char path[PATH_SIZE];
@@ -181,6 +197,7 @@ static void a_share_of_the_rate_is_one_of_what_the_peer_did_in_the_closed_loop(v
     struct stage            *stage = *state;
 
     stage_write(stage, "bench_vow_client",
+                "echo >>\"$0.runs\"\n"
                 "while [ $# -gt 0 ]; do [ \"$1\" = --rate ] && rate=$2; shift; done\n"
                 "echo calls_per_s=500 rate_per_s=${rate:-7}\n");
     for (size_t i = 0; i < 2; i++) {
@@ -193,6 +210,8 @@ static void a_share_of_the_rate_is_one_of_what_the_peer_did_in_the_closed_loop(v
         assert_true(bench_cell_median(bench_record_find(&record, "rate-half", "vow"), BENCH_RATE_PER_S) ==
                     250);
         bench_record_done(&record);
+        /* In each round the closed loop is run once, whether it was asked for or not. */
+        assert_int_equal(stage_lines(stage, "bench_vow_client.runs"), (i + 1) * 2 * 3);
     }
 }
 

@@ -25,7 +25,7 @@ capnp::MessageSize sizeOf(capnp::Data::Reader block)
 class Collector final : public Blocks::Server
 {
   public:
-    kj::Promise<void> put(PutContext context) override
+    kj::Promise<void> put(PutContext) override
     {
         count++;
         return kj::READY_NOW;

@@ -40,6 +40,7 @@ static void *talk_send(void *arg)
         atomic_store(&talk->start_ns[index], uv_hrtime());
         bench_nng_must(nng_sendmsg(talk->pair, message, 0), "send");
     }
+    return NULL;
 }
 
 static void talk_receive(struct talk *talk)

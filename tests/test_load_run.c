@@ -167,6 +167,16 @@ static void an_open_loop_reports_the_delay_that_there_is(void **state)
     assert_int_equal(place.calls, 70);
 }
 
+static void so_does_one_that_spins(void **state)
+{
+    load_plan plan = plan_of("100", S / 2);
+
+    (void)state;
+    plan.spins = true;
+    assert_reports_delay(plan);
+    assert_int_equal(place.calls, 70);
+}
+
 static void a_closed_loop_reports_the_delay_that_there_is(void **state)
 {
     (void)state;
@@ -264,7 +274,7 @@ static void a_target_that_refuses_ends_it_before_it_began(void **state)
     plan.connect_ns = 300 * MS;
     result = load_run(&plan, NULL, NULL);
     assert_int_equal(result->end, LOAD_NO_CONNECTION);
-    assert_non_null(strstr(result->why.text, "0 of 1 connections could be made: "));
+    assert_non_null(strstr(result->why.text, "0 of 1 connections could be made (--connect-timeout)"));
     assert_int_equal(result->total->begun, 0);
     load_result_free(result, &plan);
 }
@@ -316,6 +326,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         at_place(an_open_loop_reports_the_delay_that_there_is),
+        at_place(so_does_one_that_spins),
         at_place(a_closed_loop_reports_the_delay_that_there_is),
         at_place(a_stall_shows_in_an_open_loop),
         at_place(and_not_in_a_closed_one),

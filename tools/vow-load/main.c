@@ -11,6 +11,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <uv.h>
 
@@ -58,9 +59,21 @@ static void program_plan(program *program)
         .outstanding = (size_t)options->outstanding,
         .connections = (size_t)options->connections,
         .threads = (size_t)options->threads,
+        .spins = options->spins,
     };
     load_options_schedule(options, &program->plan.schedule, &problem); /* the options have been checked */
     program->first_call_s = NAN;
+}
+
+/* Each connection takes a file descriptor; the soft limit is often 1,024. */
+static void program_raise_files(void)
+{
+    struct rlimit files;
+
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
 }
 
 static load_status program_scout(program *program, load_problem *problem)
@@ -151,6 +164,11 @@ static load_status program_search(program *program)
     };
     load_status status = program_show(program, &findings);
 
+    /* The figures shown may be those of a run before, which knows nothing of it. */
+    if (search->end != LOAD_COMPLETE && search->result->end == LOAD_COMPLETE)
+        printf("\nthe search was broken off: %s\n", search->why.text);
+    if (search->end == LOAD_SERVER_GONE || search->end == LOAD_NO_CONNECTION)
+        status = LOAD_GONE;
     load_search_free(search);
     return status;
 }
@@ -174,6 +192,7 @@ int main(int argc, char **argv)
             printf("vow-load %s\n", vow_version());
         return LOAD_WELL;
     }
+    program_raise_files();
     program_plan(&program);
     program.is_live = isatty(STDERR_FILENO) && !program.options.is_quiet;
     status = program_scout(&program, &problem);

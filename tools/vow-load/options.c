@@ -195,8 +195,11 @@ static const struct {
     const char *name;
     size_t      flag;
 } flags[] = {
-    { "--insecure", TEXT(tls.trusts_anybody) }, { "--quiet", TEXT(is_quiet) },
-    { "--no-trial", TEXT(has_no_trial) },       { "--help", TEXT(wants_help) },
+    { "--insecure", TEXT(tls.trusts_anybody) },
+    { "--quiet", TEXT(is_quiet) },
+    { "--no-trial", TEXT(has_no_trial) },
+    { "--spin", TEXT(spins) },
+    { "--help", TEXT(wants_help) },
     { "--version", TEXT(wants_version) },
 };
 

@@ -48,6 +48,7 @@ typedef struct load_options {
     uint64_t    give_up_ns;
     uint64_t    connect_ns;
     bool        has_no_trial;
+    bool        spins;
 
     load_expectation expectations[LOAD_EXPECTATIONS_MAX];
     size_t           expectation_count;

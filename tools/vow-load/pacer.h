@@ -9,13 +9,19 @@
 
 #include "tools/vow-load/problem.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <uv.h>
 
 typedef struct load_pacer load_pacer;
 
-/* Calls `wake` on the loop's thread. Gives the pacer (load_pacer_close). NULL: `problem` says why. */
-load_pacer *load_pacer_open(uv_loop_t *loop, void (*wake)(void *arg), void *arg, load_problem *problem);
+/* So long before a moment a pacer that spins stops sleeping: a process takes about half of it to wake up. */
+#define LOAD_SPIN_NS UINT64_C(100000)
+
+/* Calls `wake` on the loop's thread; with `spins`, to the microsecond, for the processor time of
+ * LOAD_SPIN_NS. Gives the pacer (load_pacer_close). NULL: `problem` says why. */
+load_pacer *load_pacer_open(uv_loop_t *loop, bool spins, void (*wake)(void *arg), void *arg,
+                            load_problem *problem);
 
 /* Its memory is freed as the loop goes on. */
 void load_pacer_close(load_pacer *pacer);

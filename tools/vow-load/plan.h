@@ -23,6 +23,7 @@ typedef struct load_plan {
     size_t        outstanding; /* in all */
     size_t        connections; /* in all; at least one for each thread, and no more than `outstanding` */
     size_t        threads;
+    bool          spins; /* see load_pacer_open */
     load_schedule schedule;
 } load_plan;
 

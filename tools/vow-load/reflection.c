@@ -14,8 +14,8 @@ typedef struct asking {
     vow_call     *call;
     load_schema  *schema;
     load_problem *problem;
-    size_t        files;
-    vow_code      code; /* of the last answer that did not come */
+    size_t        files, bytes; /* so far */
+    vow_code      code;         /* of the last answer that did not come */
 } asking;
 
 static bool asking_take_files(asking *asking, const Vow__Grpc__FileDescriptorResponse *files)
@@ -23,9 +23,11 @@ static bool asking_take_files(asking *asking, const Vow__Grpc__FileDescriptorRes
     for (size_t i = 0; i < files->n_file_descriptor_proto; i++) {
         const ProtobufCBinaryData *file = &files->file_descriptor_proto[i];
 
-        if (++asking->files > LOAD_REFLECTION_FILES_MAX)
-            return load_problem_set(asking->problem, "the server's reflection has more than %d files",
-                                    LOAD_REFLECTION_FILES_MAX);
+        asking->bytes += file->len;
+        if (++asking->files > LOAD_REFLECTION_FILES_MAX || asking->bytes > LOAD_REFLECTION_BYTES_MAX)
+            return load_problem_set(asking->problem,
+                                    "the server's reflection has more than %d files, or %zu bytes",
+                                    LOAD_REFLECTION_FILES_MAX, LOAD_REFLECTION_BYTES_MAX);
         if (!load_schema_add(asking->schema, file->data, file->len, asking->problem))
             return false;
     }

@@ -13,6 +13,7 @@
 
 /* A server that never comes to an end of its files has something else in mind. */
 #define LOAD_REFLECTION_FILES_MAX 1000
+#define LOAD_REFLECTION_BYTES_MAX ((size_t)64 << 20) /* of all files */
 
 /*
  * Waits for the answers (vow_wait), each as long as `timeout_ms`, or VOW_NO_TIMEOUT.

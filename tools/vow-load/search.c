@@ -87,6 +87,8 @@ load_search *load_search_run(const load_plan *plan, const load_options *options,
         load_schedule_warm_up(&next.schedule, options->warm_up_ns);
         result = load_run(&next, watch, arg);
         next.first_request += result->begun;
+        search->end = result->end;
+        search->why = result->why;
         is_broken_off = result->end != LOAD_COMPLETE;
         if (!is_broken_off) {
             *trial = trial_of(&next, result, options, capacity.rate);

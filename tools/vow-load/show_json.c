@@ -58,6 +58,7 @@ static json_t *errors_of(const load_tally *tally)
             continue;
         entry = json_object();
         json_object_set_new(entry, "count", count_of(tally->failed[code]));
+        /* A server's words need not be UTF-8, which JSON is; then there is no example. */
         json_object_set_new(entry, "example", json_string(tally->example[code]));
         json_object_set_new(json, vow_code_name((vow_code)code), entry);
     }

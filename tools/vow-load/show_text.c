@@ -70,13 +70,14 @@ static void plan_loop(char *text, size_t size, const load_plan *plan)
 
 void load_show_plan(char *text, size_t size, const load_plan *plan)
 {
-    char loop[200], warm_up[REPORT_NUMBER_SIZE];
+    char loop[200], warm_up[REPORT_NUMBER_SIZE], connections[REPORT_NUMBER_SIZE];
 
     plan_loop(loop, sizeof loop, plan);
     report_seconds(warm_up, seconds_of(plan->schedule.has_warmup ? plan->schedule.begins_ns[1] : 0));
-    snprintf(text, size, "%s%s%s; %zu connection%s, %zu thread%s", loop,
+    report_number(connections, (double)plan->connections, 0);
+    snprintf(text, size, "%s%s%s; %s connection%s, %zu thread%s", loop,
              plan->schedule.has_warmup ? ", warm-up " : "", plan->schedule.has_warmup ? warm_up : "",
-             plan->connections, plural(plan->connections), plan->threads, plural(plan->threads));
+             connections, plural(plan->connections), plan->threads, plural(plan->threads));
 }
 
 /* --- The result

@@ -12,10 +12,22 @@ uint64_t load_tally_failed(const load_tally *tally)
     return failed;
 }
 
+/* How many bytes of `words` fit: no letter of UTF-8 is cut in two. */
+static size_t words_that_fit(const char *words)
+{
+    size_t size = strlen(words);
+
+    if (size < LOAD_EXAMPLE_SIZE)
+        return size;
+    for (size = LOAD_EXAMPLE_SIZE - 1; size > 0 && ((unsigned char)words[size] & 0xc0) == 0x80;)
+        size--;
+    return size;
+}
+
 void load_tally_fail(load_tally *tally, unsigned code, const char *words)
 {
     if (tally->failed[code]++ == 0)
-        snprintf(tally->example[code], LOAD_EXAMPLE_SIZE, "%s", words);
+        snprintf(tally->example[code], LOAD_EXAMPLE_SIZE, "%.*s", (int)words_that_fit(words), words);
 }
 
 void load_tally_merge(load_tally *tally, const load_tally *other)

@@ -28,8 +28,8 @@ static void say_rate(load_verdict *verdict, const load_plan *plan, const load_re
         snprintf(
             verdict->words, sizeof verdict->words,
             "the rate was not reached: %s of %s calls a second began, since %s were outstanding, as many as "
-                 "--outstanding allows: answers come more slowly than calls are due.",
-                 begun, wanted, report_number(most, (double)plan->outstanding, 0));
+            "--outstanding allows: answers come more slowly than calls are due.",
+            begun, wanted, report_number(most, (double)plan->outstanding, 0));
     else
         snprintf(
             verdict->words, sizeof verdict->words,

@@ -94,7 +94,7 @@ static void worker_make_generator(load_worker *worker)
         .arg = worker,
     };
 
-    worker->pacer = load_pacer_open(&worker->uv, worker_wake, worker, &worker->problem);
+    worker->pacer = load_pacer_open(&worker->uv, worker->plan->spins, worker_wake, worker, &worker->problem);
     setup.clock.arg = worker->pacer;
     if (worker->pacer)
         worker->generator = load_generator_new(&setup);
@@ -112,8 +112,8 @@ static void worker_all_connected(vow_future *all, void *arg)
     load_worker *worker = arg;
 
     if (vow_future_code(all) != VOW_OK)
-        load_problem_set(&worker->problem, "%zu of %zu connections could be made: %s", worker->connected,
-                         worker->channel_count, vow_future_error(all));
+        load_problem_set(&worker->problem, "%zu of %zu connections could be made (--connect-timeout)",
+                         worker->connected, worker->channel_count);
     else
         worker_make_generator(worker);
     worker_post(worker->owner, worker_say_ready, worker);

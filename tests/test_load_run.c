@@ -229,6 +229,8 @@ static void threads_and_connections_share_the_calls(void **state)
     assert_int_equal(result->total->answered, 1001);
     assert_int_equal(place.calls, 1001);
     assert_true(result->rate > 0);
+    assert_true(result->cpu_share > 0 && result->cpu_share < 4); /* of the cores that there may be */
+    assert_true(result->moment_count > 0);
     assert_adds_up(result);
     load_result_free(result, &plan);
 }

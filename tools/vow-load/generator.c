@@ -13,6 +13,7 @@ typedef struct slot {
     load_generator *generator;
     struct slot    *next; /* that is free */
     vow_channel    *channel;
+    vow_call       *call; /* of a method that streams */
     uint64_t        due_ns;
     size_t          step;
 } slot;
@@ -137,6 +138,12 @@ static void generator_end(load_generator *generator, uint64_t now_ns)
 
 static void generator_go(load_generator *generator);
 
+static void slot_count_answer(load_tally *tally, const vow_raw *message)
+{
+    tally->replies++;
+    tally->reply_bytes += message->data_size;
+}
+
 static void slot_count(const slot *slot, load_tally *tally, const vow_future *reply, uint64_t latency_ns)
 {
     vow_code       code = vow_future_code(reply);
@@ -146,11 +153,22 @@ static void slot_count(const slot *slot, load_tally *tally, const vow_future *re
         tally->unfinished++;
     } else if (code == VOW_OK) {
         tally->answered++;
-        tally->reply_bytes += message ? message->data_size : 0;
+        if (message)
+            slot_count_answer(tally, message);
         stats_histogram_add(&tally->latency, latency_ns);
     } else {
         load_tally_fail(tally, code, vow_future_error(reply));
     }
+}
+
+/* One answer of a method that streams them. */
+static vow_future *slot_answer(vow_call *call, const ProtobufCMessage *message, void *arg)
+{
+    slot *slot = arg;
+
+    (void)call;
+    slot_count_answer(slot->generator->steps[slot->step], (const vow_raw *)message);
+    return NULL;
 }
 
 static void slot_settled(vow_future *reply, void *arg)
@@ -169,6 +187,8 @@ static void slot_settled(vow_future *reply, void *arg)
     if (vow_future_code(reply) == VOW_OK && generator->now_step < schedule->step_count)
         generator->steps[generator->now_step]->completed++;
 
+    vow_call_drop(slot->call);
+    slot->call = NULL;
     generator->outstanding--;
     slot->next = generator->free;
     generator->free = slot;
@@ -179,6 +199,22 @@ static void slot_settled(vow_future *reply, void *arg)
     if (generator->is_making)
         generator_go(generator);
     generator_check_over(generator);
+}
+
+/* A method that streams is asked once, and has answered with its last answer. */
+static void slot_send(slot *slot, const ProtobufCMessage *request)
+{
+    const load_generator *generator = slot->generator;
+    const vow_method     *method = generator->setup.method;
+
+    if (!method->client_streams && !method->server_streams) {
+        vow_done(vow_call_unary(slot->channel, method, request, &generator->options), slot_settled, slot);
+        return;
+    }
+    slot->call = vow_call_start(slot->channel, method, &generator->options);
+    vow_call_send(slot->call, request);
+    vow_call_end(slot->call);
+    vow_done(vow_call_read(slot->call, slot_answer, slot), slot_settled, slot);
 }
 
 /* False: its request could not be made. */
@@ -213,8 +249,7 @@ static bool generator_call(load_generator *generator, uint64_t due_ns, uint64_t 
     pthread_mutex_unlock(&generator->lock);
 
     raw = (vow_raw)VOW_RAW_INIT(message->data, message->size);
-    vow_done(vow_call_unary(slot->channel, setup->method, &raw.base, &generator->options), slot_settled,
-             slot);
+    slot_send(slot, &raw.base);
     return true;
 }
 

@@ -85,7 +85,8 @@ static load_status program_scout(program *program, load_problem *problem)
         load_problem_set(problem, "no memory or file descriptors for a loop");
         return LOAD_NOTHING;
     }
-    status = load_scout_requests(scout, &program->options, &program->requests, &program->schema, problem);
+    status = load_scout_requests(scout, &program->options, &program->requests, &program->method,
+                                 &program->schema, problem);
     if (status == LOAD_WELL && !program->options.has_no_trial) {
         status = load_scout_call(scout, &program->first_call_s, problem);
         if (status == LOAD_WELL && *problem->text)

@@ -176,19 +176,23 @@ static uint64_t run_interval_ns(const run *run)
 static void run_take_moment(run *run)
 {
     uint64_t     now_ns = uv_hrtime();
-    load_tally  *tally = run_collect(run);
-    load_moment  moment = run_moment(run, tally, now_ns);
     load_result *result = run->result;
     bool         is_measured = run->tick_ns >= run_measured_from_ns(run);
+    load_tally  *tally;
+    load_moment  moment;
 
+    if (now_ns <= run->tick_ns)
+        return; /* it has not begun */
+    tally = run_collect(run);
+    moment = run_moment(run, tally, now_ns);
     run->tick_ns = now_ns;
     if (is_measured) {
         run->cpu_calls += moment.begun;
         run->cpu_seconds += moment.length;
     }
-    /* What is left at the very end is too short to tell a rate. */
-    if (is_measured && moment.length > MOMENT_LEAST * seconds_of(run_interval_ns(run)) &&
-        result->moment_count < LOAD_MOMENTS_MAX)
+    /* What is left at the very end is too short to tell a rate, unless it is all there is. */
+    if (is_measured && result->moment_count < LOAD_MOMENTS_MAX &&
+        (moment.length > MOMENT_LEAST * seconds_of(run_interval_ns(run)) || result->moment_count == 0))
         result->moments[result->moment_count++] = moment;
     if (run->watch)
         run->watch(&moment, run->watch_arg);
@@ -204,7 +208,7 @@ static void run_arm_tick(run *run)
     uint64_t now_ns = uv_hrtime(), from_ns = run_measured_from_ns(run);
     uint64_t next_ns = run_interval_ns(run);
 
-    if (now_ns < from_ns && from_ns - now_ns < next_ns)
+    if (run->plan->schedule.has_warmup && now_ns < from_ns && from_ns - now_ns < next_ns)
         next_ns = from_ns - now_ns;
     uv_timer_start(&run->tick, run_on_tick, next_ns / 1000000 + 1, 0);
 }

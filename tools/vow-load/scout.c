@@ -78,19 +78,6 @@ static load_status scout_find_schema(load_scout *scout, const load_options *opti
     return *schema ? LOAD_WELL : LOAD_USAGE;
 }
 
-static bool scout_find_method(const load_options *options, load_schema *schema, load_method *method,
-                              load_problem *problem)
-{
-    const char *const kinds[] = { "", "streams its requests", "streams its answers", "streams both ways" };
-
-    if (!load_schema_find(schema, options->method, method, problem))
-        return false;
-    if (!method->client_streams && !method->server_streams)
-        return true;
-    return load_problem_set(problem, "%s %s; vow-load calls methods of one request and one answer",
-                            options->method, kinds[method->client_streams + 2 * method->server_streams]);
-}
-
 static bool scout_use_data(const load_options *options, load_requests *requests, load_problem *problem)
 {
     load_buffer data = { NULL, 0, 0 };
@@ -124,19 +111,21 @@ static bool scout_use_json(const load_options *options, const load_method *metho
 }
 
 load_status load_scout_requests(load_scout *scout, const load_options *options, load_requests *requests,
-                                load_schema **schema, load_problem *problem)
+                                vow_method *method, load_schema **schema, load_problem *problem)
 {
-    load_method method = { NULL, NULL, NULL, false, false };
+    load_method found = { NULL, NULL, NULL, false, false };
     load_status status = scout_find_schema(scout, options, schema, problem);
     bool        is_asked = !options->proto_file && !options->descriptors_file;
 
     if (status != LOAD_WELL)
         return status;
-    if (*schema && !scout_find_method(options, *schema, &method, problem))
+    if (*schema && !load_schema_find(*schema, options->method, &found, problem))
         return is_asked ? LOAD_NOTHING : LOAD_USAGE;
+    method->client_streams = found.client_streams;
+    method->server_streams = found.server_streams;
     if (options->data_file && !scout_use_data(options, requests, problem))
         return LOAD_USAGE;
-    if (options->json && !scout_use_json(options, &method, requests, problem))
+    if (options->json && !scout_use_json(options, &found, requests, problem))
         return LOAD_USAGE;
     return LOAD_WELL;
 }
@@ -160,6 +149,30 @@ static bool scout_is_useless(load_scout *scout, vow_code code)
            (code == VOW_INVALID_ARGUMENT && scout_target_is_wrong(scout));
 }
 
+static vow_future *scout_answer(vow_call *call, const ProtobufCMessage *message, void *arg)
+{
+    (void)call;
+    (void)message;
+    (void)arg;
+    return NULL;
+}
+
+/* Also of a method that streams: it is over with its last answer. `*call` is to be dropped after the future.
+ */
+static vow_future *scout_send(load_scout *scout, const ProtobufCMessage *request, vow_call **call)
+{
+    const load_plan        *plan = scout->plan;
+    const vow_call_options *options = VOW_CALL(.timeout_ms = plan->timeout_ms, .metadata = plan->metadata);
+
+    *call = NULL;
+    if (!plan->method->client_streams && !plan->method->server_streams)
+        return vow_call_unary(scout->channel, plan->method, request, options);
+    *call = vow_call_start(scout->channel, plan->method, options);
+    vow_call_send(*call, request);
+    vow_call_end(*call);
+    return vow_call_read(*call, scout_answer, NULL);
+}
+
 load_status load_scout_call(load_scout *scout, double *seconds, load_problem *problem)
 {
     const load_plan   *plan = scout->plan;
@@ -169,12 +182,12 @@ load_status load_scout_call(load_scout *scout, double *seconds, load_problem *pr
     uint64_t           began_ns = uv_hrtime();
     vow_raw            raw;
     vow_future        *reply;
+    vow_call          *call;
 
     if (!message)
         return LOAD_USAGE;
     raw = (vow_raw)VOW_RAW_INIT(message->data, message->size);
-    reply = vow_call_unary(scout->channel, plan->method, &raw.base,
-                           VOW_CALL(.timeout_ms = plan->timeout_ms, .metadata = plan->metadata));
+    reply = scout_send(scout, &raw.base, &call);
     problem->text[0] = '\0';
     if (vow_wait(reply) != VOW_OK) {
         load_problem_set(problem, "%s", vow_future_error(reply));
@@ -182,6 +195,7 @@ load_status load_scout_call(load_scout *scout, double *seconds, load_problem *pr
     }
     *seconds = (double)(uv_hrtime() - began_ns) / 1e9;
     vow_drop(reply);
+    vow_call_drop(call);
     load_request_done(&scratch);
     return status;
 }

@@ -18,12 +18,13 @@ load_scout *load_scout_open(const load_plan *plan);
 void        load_scout_close(load_scout *scout);
 
 /*
- * Makes the requests that the options ask for. Other than LOAD_WELL: `problem` says what is wrong.
+ * Makes the requests that the options ask for, and tells `method` whether it streams, as far as there is a
+ * schema. Other than LOAD_WELL: `problem` says what is wrong.
  *
  * Owns    gives *schema (load_schema_free, after the requests), which may be NULL.
  */
 load_status load_scout_requests(load_scout *scout, const load_options *options, load_requests *requests,
-                                load_schema **schema, load_problem *problem);
+                                vow_method *method, load_schema **schema, load_problem *problem);
 
 /*
  * Makes one call. LOAD_NOTHING: it is no use to go on, and `problem` says why. LOAD_WELL: `*seconds` is how

@@ -43,6 +43,7 @@ static json_t *calls_of(const load_tally *tally)
     json_object_set_new(json, "failed", count_of(load_tally_failed(tally)));
     json_object_set_new(json, "unfinished", count_of(tally->unfinished));
     json_object_set_new(json, "request_bytes", count_of(tally->request_bytes));
+    json_object_set_new(json, "replies", count_of(tally->replies));
     json_object_set_new(json, "reply_bytes", count_of(tally->reply_bytes));
     return json;
 }

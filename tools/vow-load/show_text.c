@@ -104,9 +104,11 @@ static void text_calls(FILE *file, const load_findings *findings)
     if (result->wanted_rate > 0)
         fprintf(file, ", %s wanted", report_number(other, result->wanted_rate, 0));
     fprintf(file, ", over %s", report_seconds(other, result->seconds));
-    if (total->answered > 0)
+    if (total->replies > 0)
         fprintf(file, "; answers of %s",
-                report_bytes(other, (double)total->reply_bytes / (double)total->answered));
+                report_bytes(other, (double)total->reply_bytes / (double)total->replies));
+    if (total->answered > 0 && findings->plan->method->server_streams)
+        fprintf(file, ", %.1f for each call", (double)total->replies / (double)total->answered);
     fputs("\n", file);
 }
 

@@ -38,6 +38,7 @@ void load_tally_merge(load_tally *tally, const load_tally *other)
     tally->completed += other->completed;
     tally->request_bytes += other->request_bytes;
     tally->reply_bytes += other->reply_bytes;
+    tally->replies += other->replies;
     for (size_t i = 0; i < LOAD_CODES; i++) {
         if (tally->failed[i] == 0)
             memcpy(tally->example[i], other->example[i], LOAD_EXAMPLE_SIZE);

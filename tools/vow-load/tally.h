@@ -24,6 +24,7 @@ typedef struct load_tally {
     uint64_t        unfinished;         /* given up when the run was broken off */
     uint64_t        completed;          /* answered while this step was on, whenever they began */
     uint64_t        request_bytes, reply_bytes;
+    uint64_t        replies; /* messages; as many as answered where the method does not stream */
     char            example[LOAD_CODES][LOAD_EXAMPLE_SIZE]; /* the first failure's words */
     stats_histogram latency;                                /* of those answered, in nanoseconds */
     stats_histogram lag;                                    /* from the moment a call is due until it began */

@@ -17,7 +17,7 @@ set(vow_seldom
     /service/
     /transport/acceptor /transport/address /transport/bind /transport/connect /transport/dial /transport/listener
     /transport/lookup /transport/memory /transport/sim_ /transport/transport
-    /transport/tls/context /transport/tls/facts /transport/tls/sessions /transport/tls/words
+    /transport/tls/
     /without_)
 list(JOIN vow_seldom "|" vow_seldom)
 

@@ -1,5 +1,5 @@
 /*
- * How many handshakes a server has, a second and at once: one costs it a thousand times what a call does.
+ * How many handshakes a server has, a second and at once: one costs it hundreds of times what a call does.
  *
  * The idea: each takes a turn, a moment that is an interval behind the last one's; so the queue is a number,
  * and who waits stands in it in order. What came of a tenth of a second without any may begin at once.

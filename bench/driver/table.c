@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define LINE_SIZE 256
+#define LARGE 10000 /* decimals of more than that say nothing */
 
 struct column {
     const char  *title;
@@ -57,9 +58,10 @@ static void figures_print(FILE *file, const bench_cell *cell)
     for (size_t i = 0; i < COLUMN_COUNT; i++) {
         const struct column *column = &columns[i];
         double               figure = bench_cell_median(cell, column->figure);
+        int                  decimals = figure < LARGE ? column->decimals : 0;
         char                 text[REPORT_NUMBER_SIZE];
 
-        fprintf(file, "%*s", column->width, report_number(text, figure, column->decimals));
+        fprintf(file, "%*s", column->width, report_number(text, figure, decimals));
     }
     fputc('\n', file);
 }

@@ -4,6 +4,8 @@
  *
  * Source  gRFC A8 and A9; ../docs/native-protocol.md, "Ping".
  */
+#include "runtime/future/scheduler.h"
+#include "runtime/rpc/keepalive.h"
 #include "runtime/transport/simulated.h"
 #include "tests/support/raw_peer.h"
 #include "tests/support/sim_peer.h"
@@ -35,6 +37,71 @@ static world *world_with_open_call(const vow_server_options *server, const vow_c
     world_wait_for_held(world, 1);
     world_advance_ms(world, 5);
     return world;
+}
+
+/* --- When a process was stopped --------------------------------------------------------------------- */
+
+/* A session that says what it was asked. */
+typedef struct told {
+    vow_session  session;
+    vow_protocol protocol;
+    size_t       pings;
+    size_t       losses;
+} told;
+
+static uint64_t note_ping(vow_session *session)
+{
+    return ++((told *)session)->pings;
+}
+
+static void note_loss(vow_session *session, const vow_status *why)
+{
+    (void)why;
+    ((told *)session)->losses++;
+}
+
+typedef struct reading {
+    vow_timer timer;
+    told     *told;
+} reading;
+
+static void read_a_pong(vow_timer *timer)
+{
+    told *told = VOW_OWNER(timer, reading, timer)->told;
+
+    told->session.heard_ns = vow_scheduler_now_ns(vow_scheduler_of(told->session.loop));
+}
+
+/* A loop that was blocked fires its timers first, and reads then what came meanwhile: here half a millisecond
+ * later. */
+static void a_pong_that_has_come_and_was_not_read_saves_the_connection(void **state)
+{
+    (void)state;
+    for (int is_read = 0; is_read <= 1; is_read++) {
+        vow_loop      *loop = vow_loop_simulated(1);
+        vow_scheduler *scheduler = vow_scheduler_of(loop);
+        told           told = { .protocol = { .ping = note_ping, .lose = note_loss } };
+        reading        reading = { .told = &told };
+        vow_keepalive  keepalive;
+        uint64_t       now = vow_scheduler_now_ns(scheduler);
+
+        told.session = (vow_session){ .protocol = &told.protocol,
+                                      .loop = loop,
+                                      .options = { .is_server = true, .target = "" },
+                                      .heard_ns = now };
+        vow_keepalive_init(&keepalive);
+        vow_keepalive_start(&keepalive, &told.session, 10000, 500);
+        vow_timer_init(&reading.timer, read_a_pong);
+        if (is_read)
+            vow_timers_arm(&scheduler->timers, &reading.timer, now + 10500 * 1000000ull + 500000);
+        vow_loop_advance(loop, 10500);
+        assert_int_equal(told.pings, 1);
+        assert_int_equal(told.losses, 0);
+        vow_loop_advance(loop, 2);
+        assert_int_equal(told.losses, !is_read);
+        vow_keepalive_stop(&keepalive);
+        vow_loop_close(loop);
+    }
 }
 
 /* --- The client asks ------------------------------------------------------------------------------ */
@@ -420,8 +487,7 @@ static void a_flood_of_pings_is_refused_on_real_sockets(void **state)
 static int open_simulated(void **state)
 {
     *state = world_new(WORLD_SIMULATED);
-    vow_network_set_faults(vow_network_of(((world *)*state)->loop),
-                           VOW_NETWORK_FAULTS(.latency_us = 5000));
+    vow_network_set_faults(vow_network_of(((world *)*state)->loop), VOW_NETWORK_FAULTS(.latency_us = 5000));
     return 0;
 }
 
@@ -440,6 +506,7 @@ static int close_world(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_pong_that_has_come_and_was_not_read_saves_the_connection),
         cmocka_unit_test(a_call_on_a_dead_connection_fails_keepalive_timeout_ms_after_the_ping),
         cmocka_unit_test(a_call_on_a_live_connection_outlives_any_number_of_pings),
         cmocka_unit_test(a_pong_that_comes_just_in_time_saves_the_connection),

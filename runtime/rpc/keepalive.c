@@ -39,6 +39,7 @@ static void keepalive_ping(vow_keepalive *keepalive, uint64_t now)
     if (!session->protocol->ping(session))
         return; /* it is lost, or nearly */
     keepalive->pinged_ns = now;
+    keepalive->looks_again = false;
     keepalive_look_at(keepalive, moment_after(now, soonest_ms));
 }
 
@@ -47,10 +48,16 @@ static void keepalive_wait(vow_keepalive *keepalive, uint64_t now)
 {
     uint64_t end = moment_after(keepalive->pinged_ns, keepalive->timeout_ms);
 
-    if (now >= end)
-        keepalive_lose(keepalive);
-    else
+    if (now < end) {
         keepalive_look_at(keepalive, end);
+    } else if (!keepalive->looks_again) {
+        /* Timers run before sockets are read. Where this process was stopped, or its loop was blocked, the
+         * pong may be here already. */
+        keepalive->looks_again = true;
+        keepalive_look_at(keepalive, moment_after(now, 1));
+    } else {
+        keepalive_lose(keepalive);
+    }
 }
 
 static void keepalive_look(vow_timer *timer)

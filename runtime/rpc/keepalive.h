@@ -21,7 +21,8 @@ typedef struct vow_keepalive {
     vow_session *session;
     int64_t      interval_ms;
     int64_t      timeout_ms;
-    uint64_t     pinged_ns; /* when the ping left of which nothing has come; 0: there is none */
+    uint64_t     pinged_ns;   /* when the ping left of which nothing has come; 0: there is none */
+    bool         looks_again; /* its time is over, and what has come is read before it is lost */
 } vow_keepalive;
 
 /* The option as a program gives it: 0 is `usual_ms`, less than the least is taken for that, negative is off

@@ -511,6 +511,38 @@ static void a_deadline_ends_a_call_once_on_both_sides_also_where_the_handler_rep
     assert_int_equal(there.ended, 1);
 }
 
+static void answer_with_much(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
+{
+    (void)request;
+    vow_call_reply(call, spy_text(call, handler->arg));
+}
+
+static void a_reply_that_the_caller_does_not_take_ends_the_call_as_its_caller_hears(void **state)
+{
+    world      *world = world_new_with(WORLD_SIMULATED, NULL, VOW_CHANNEL(.max_message_size = 100));
+    spy         there = { .name = "there" };
+    char        text[200] = "";
+    vow_handler handler = { .size = sizeof handler,
+                            .method = &calls_calls_echo_method,
+                            .serve = answer_with_much };
+
+    (void)state;
+    handler.arg = memset(text, 'x', 98); /* a tag and a size besides */
+    vow_server_handle(world->server, &handler);
+    spy_on_server(world, &there);
+    assert_int_equal(world_settle(world, world_echo(world, "", NULL)), VOW_OK);
+    assert_int_equal(there.result.code, VOW_OK);
+
+    text[98] = 'x';
+    assert_non_null(strstr(world_error(world, world_echo(world, "", NULL)),
+                           "RESOURCE_EXHAUSTED: the reply has 101 bytes; the caller takes 100"));
+    assert_int_equal(there.ended, 2);
+    assert_int_equal(there.result.code, VOW_RESOURCE_EXHAUSTED);
+    assert_string_equal(there.message,
+                        "the reply has 101 bytes; the caller takes 100 (its max_message_size)");
+    world_free(world);
+}
+
 static void a_dropped_future_ends_a_call_once_on_both_sides(void **state)
 {
     world      *world = *state;
@@ -608,6 +640,7 @@ static void an_end_may_close_the_channel_while_its_waiting_calls_fail(void **sta
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_reply_that_the_caller_does_not_take_ends_the_call_as_its_caller_hears),
         ON_BOTH(a_call_passes_the_chain_in_order_and_comes_back_in_reverse),
         ON_BOTH(functions_that_are_missing_are_passed_over),
         ON_BOTH(a_call_that_has_begun_does_not_meet_interceptors_added_later),

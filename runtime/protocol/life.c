@@ -110,6 +110,7 @@ void vow_session_init(vow_session *session, const vow_protocol *protocol, vow_st
     session->loop = stream->loop;
     session->stream = stream;
     session->options = *options;
+    session->peer_max_message_size = UINT64_MAX;
     vow_map_init(&session->calls);
     vow_loop_object_born(session->loop);
 }

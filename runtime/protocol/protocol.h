@@ -175,6 +175,7 @@ struct vow_session {
     vow_map                   calls;      /* vow_wire by id */
     size_t                    our_calls;  /* in the table and begun by us */
     size_t                    peer_max_calls;
+    uint64_t                  peer_max_message_size; /* UINT64_MAX: it does not say */
     uint64_t                  heard_ns;   /* when something came last, whatever it was */
     bool                      is_ready;
     bool                      is_paused;  /* nothing is read, so nothing can be heard */

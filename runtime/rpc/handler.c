@@ -123,11 +123,24 @@ static void handling_end_as(vow_call *call, const ProtobufCMessage *message, vow
         handling_answered(call);
 }
 
+/* What the protocol would make of the answer: interceptors are told how the call ends. `status` is lent; gives one. */
+static vow_status status_that_leaves(const vow_call *call, const ProtobufCMessage *message, const vow_status *status)
+{
+    uint64_t most = call_is_open(call) ? call->wire.session->peer_max_message_size : UINT64_MAX;
+    size_t   size = message ? vow_message_size(message) : 0;
+
+    if (size <= most)
+        return vow_status_share(status);
+    return vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                           "the reply has %zu bytes; the caller takes %llu (its max_message_size)", size,
+                           (unsigned long long)most);
+}
+
 /* As interceptors make of it. */
 static void handling_end_intercepted(vow_call *call, const ProtobufCMessage *message, vow_status status)
 {
     call->side.handling.lent++;
-    status = vow_intercept_end(call, vow_status_share(&status));
+    status = vow_intercept_end(call, status_that_leaves(call, message, &status));
     handling_end_as(call, status.code == VOW_OK ? message : NULL, status);
     vow_status_done(&status);
     vow_handling_let_go(call);

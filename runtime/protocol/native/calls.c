@@ -137,10 +137,10 @@ static vow_code begin_check(const vow_native *native, size_t size, vow_status *s
 {
     const vow_session *session = &native->base;
 
-    if (size > native->peer_max_message_size)
+    if (size > session->peer_max_message_size)
         *status = vow_status_make(VOW_RESOURCE_EXHAUSTED,
                                   "%s: the request has %zu bytes; the server takes %llu (its max_message_size)",
-                                  session->options.target, size, (unsigned long long)native->peer_max_message_size);
+                                  session->options.target, size, (unsigned long long)session->peer_max_message_size);
     else if (vow_output_pressing(&native->output) > session->options.max_queued_bytes)
         *status = vow_status_make(VOW_RESOURCE_EXHAUSTED,
                                   "%s: %zu bytes wait to be sent; %zu are allowed (max_queued_bytes)",
@@ -159,7 +159,7 @@ static bool begin_shortly(vow_native *native, const vow_begin *begin, uint32_t m
                                       .time_left_us = time_left_us(native, begin->deadline_ns) };
 
     return method && begin->message && !begin->metadata &&
-           vow_output_short(&native->output, &header, begin->message, native->peer_max_message_size);
+           vow_output_short(&native->output, &header, begin->message, native->base.peer_max_message_size);
 }
 
 static vow_code begin_any(vow_native *native, vow_wire *wire, const vow_begin *begin, uint32_t method, size_t size)
@@ -206,7 +206,7 @@ static bool answer_shortly(vow_native *native, const vow_wire *wire, const Proto
     const vow_short_header header = { .kind = VOW_FRAME_REPLY, .call = wire->node.key };
 
     return !ending->metadata && !ending->trailing &&
-           vow_output_short(&native->output, &header, message, native->peer_max_message_size);
+           vow_output_short(&native->output, &header, message, native->base.peer_max_message_size);
 }
 
 static void answer_with_message(vow_native *native, vow_wire *wire, const ProtobufCMessage *message,
@@ -219,10 +219,10 @@ static void answer_with_message(vow_native *native, vow_wire *wire, const Protob
                           .trailing_to_send = ending->trailing };
     vow_status status;
 
-    if (size > native->peer_max_message_size)
+    if (size > native->base.peer_max_message_size)
         status = vow_status_make(VOW_RESOURCE_EXHAUSTED,
                                  "the reply has %zu bytes; the caller takes %llu (its max_message_size)",
-                                 size, (unsigned long long)native->peer_max_message_size);
+                                 size, (unsigned long long)native->base.peer_max_message_size);
     else if (vow_output_message(&native->output, &header, message, size, NULL) == VOW_OK)
         return;
     else

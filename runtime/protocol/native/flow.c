@@ -287,7 +287,7 @@ static bool flow_send_shortly(vow_native *native, vow_flow *flow, const Protobuf
 {
     const vow_short_header header = { .kind = VOW_FRAME_STREAM, .call = flow->pace.wire->node.key };
 
-    return vow_output_stream_short(&native->output, &flow->pace, &header, message, native->peer_max_message_size);
+    return vow_output_stream_short(&native->output, &flow->pace, &header, message, native->base.peer_max_message_size);
 }
 
 static vow_code flow_send_any(vow_native *native, vow_flow *flow, const ProtobufCMessage *message,
@@ -296,10 +296,10 @@ static vow_code flow_send_any(vow_native *native, vow_flow *flow, const Protobuf
     size_t     size = vow_message_size(message);
     vow_header header = { .kind = VOW_FRAME_STREAM, .call = flow->pace.wire->node.key, .to_send = metadata };
 
-    if (size > native->peer_max_message_size)
+    if (size > native->base.peer_max_message_size)
         *status = vow_status_make(
             VOW_RESOURCE_EXHAUSTED, "%s: a message has %zu bytes; the peer takes %llu (its max_message_size)",
-            native->base.options.target, size, (unsigned long long)native->peer_max_message_size);
+            native->base.options.target, size, (unsigned long long)native->base.peer_max_message_size);
     else if (vow_output_stream(&native->output, &flow->pace, &header, message, size) == VOW_OK)
         return VOW_OK;
     else

@@ -144,7 +144,7 @@ void vow_native_greet(vow_native *native, vow_bytes payload)
         return;
     native->output.max_frame_size =
         hello.max_frame_size < native->max_frame_size ? hello.max_frame_size : native->max_frame_size;
-    native->peer_max_message_size = hello.max_message_size;
+    native->base.peer_max_message_size = hello.max_message_size;
     native->base.peer_max_calls = hello.max_calls;
     native->peer_stream_window = hello.stream_window;
     native->output.credit = hello.connection_window;
@@ -311,7 +311,6 @@ static vow_session *native_open(vow_stream *stream, const vow_session_options *o
     vow_session_init(&native->base, &vow_protocol_native, stream, options, events, owner);
     vow_life_init(&native->life, &life_kind);
     native->max_frame_size = vow_stream_is_local(stream) ? VOW_FRAME_MAX_LOCAL : VOW_FRAME_MAX;
-    native->peer_max_message_size = UINT64_MAX;
     native->next_call = options->is_server ? 2 : 1;
     vow_map_init(&native->ghosts);
     vow_methods_init(&native->methods);

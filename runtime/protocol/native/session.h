@@ -111,7 +111,6 @@ typedef struct vow_native {
     vow_input        input;
     vow_methods      methods;
     size_t           max_frame_size; /* that comes in */
-    uint64_t         peer_max_message_size;
     uint64_t         next_call;      /* ours */
     uint64_t         last_peer_call; /* the highest id that the peer has begun */
     uint64_t         pings;          /* sent; the number of the last */

@@ -406,6 +406,31 @@ static void a_block_of_eight_frames_more_is_read(void **state)
     http2_free(peer);
 }
 
+/* 24 KiB: metadata of 16 KiB in Base 64, and the fields of the call. */
+static void a_block_of_a_request_has_a_size(void **state)
+{
+    for (size_t size = 24576; size <= 24577; size++) {
+        static uint8_t rest[16384];
+        http2_peer    *peer = http2_connect(*state);
+        writer         block = { 0 };
+        size_t         left = size;
+
+        http2_write_block(peer, &block, (http2_fields){ PLAIN, NULL });
+        memset(rest, 0x86, sizeof rest); /* ":scheme: http", again */
+        http2_add(peer, NGHTTP2_HEADERS, NGHTTP2_FLAG_END_STREAM, 1, block.data, block.size);
+        left -= block.size;
+        http2_add(peer, NGHTTP2_CONTINUATION, 0, 1, rest, 16384);
+        http2_add(peer, NGHTTP2_CONTINUATION, NGHTTP2_FLAG_END_HEADERS, 1, rest, left - 16384);
+        http2_send(peer);
+        if (size == 24576)
+            http2_assert_reset(peer, "24 KiB", 1, NGHTTP2_PROTOCOL_ERROR);
+        else
+            http2_assert_told(peer, "a byte more", NGHTTP2_ENHANCE_YOUR_CALM, "24576 in 9 are allowed");
+        writer_done(&block);
+        http2_free(peer);
+    }
+}
+
 /* One entry of the table, named again and again: 4 KiB for a byte. */
 static void a_block_that_grows_in_the_table_resets_its_stream(void **state)
 {
@@ -490,6 +515,31 @@ static void a_flood_of_frames_that_say_nothing_ends_the_connection(void **state)
     }
 }
 
+/* nghttp2 reads their blocks, and tells nobody. */
+static void headers_of_a_stream_that_has_ended_are_a_flood(void **state)
+{
+    world      *world = *state;
+    http2_peer *peer = http2_connect(world);
+
+    http2_add_request(peer, 1, "Echo");
+    http2_add_text(peer, 1, NGHTTP2_FLAG_END_STREAM, "");
+    http2_send(peer);
+    http2_assert_status(peer, "the first", 1, VOW_OK, "");
+    for (int count = 0; count < 990; count++)
+        http2_add_request(peer, 1, "Echo");
+    http2_add_request(peer, 3, "Echo");
+    http2_add_text(peer, 3, NGHTTP2_FLAG_END_STREAM, "");
+    http2_send(peer);
+    http2_assert_status(peer, "behind them", 3, VOW_OK, "");
+    for (int count = 0; count < 2000; count++)
+        http2_add_request(peer, 1, "Echo");
+    http2_send(peer);
+    http2_assert_told(peer, "a flood", NGHTTP2_ENHANCE_YOUR_CALM,
+                      "too many frames that say nothing (HEADERS of a stream that has ended)");
+    http2_free(peer);
+    assert_others_are_served(world);
+}
+
 /* gRFC A8: two pings that come too soon are forgiven; one behind a frame of a call is free. */
 static void pings_that_come_too_soon_end_the_connection(void **state)
 {
@@ -550,18 +600,78 @@ static void priority_on_itself(http2_peer *peer, uint32_t stream)
     http2_add(peer, NGHTTP2_PRIORITY, 0, stream, payload, sizeof payload);
 }
 
+static void priority_of_a_wrong_size(http2_peer *peer, uint32_t stream)
+{
+    http2_add(peer, NGHTTP2_PRIORITY, 0, stream, "\0\0\0\1", 4);
+}
+static void reset_of_a_wrong_size(http2_peer *peer, uint32_t stream)
+{
+    http2_add(peer, NGHTTP2_RST_STREAM, 0, stream, "\0\0\0\0\10", 5);
+}
+static void a_frame_over_the_limit(http2_peer *peer, uint32_t stream)
+{
+    static const uint8_t payload[16385];
+
+    http2_add(peer, NGHTTP2_DATA, 0, stream, payload, sizeof payload);
+}
+static void a_message(http2_peer *peer, uint32_t stream)
+{
+    http2_add_text(peer, stream, NGHTTP2_FLAG_END_STREAM, "longer than was said");
+}
+static void content_of_length_1(http2_peer *peer, uint32_t stream)
+{
+    http2_add_fields(peer, stream, 0, (http2_fields){ PLAIN, "content-length", "1", NULL });
+}
+static void content_of_length_1000(http2_peer *peer, uint32_t stream)
+{
+    http2_add_fields(peer, stream, 0, (http2_fields){ PLAIN, "content-length", "1000", NULL });
+}
+
+#define CALM NGHTTP2_ENHANCE_YOUR_CALM
+
+/* `error` is what the connection ends with: CALM after a thousand, and others at the first. */
 static const struct early_end {
     const char *name;
     void (*write)(http2_peer *peer, uint32_t stream);
+    uint32_t error;
+    void (*begin)(http2_peer *peer, uint32_t stream); /* NULL: a request that is held */
 } early_ends[] = {
-    { "a reset", reset_by_the_peer },
-    { "a window update of nothing", window_update_of_nothing },
-    { "a window update that overflows", window_update_that_overflows },
-    { "headers behind the end", headers_behind_the_end },
-    { "data behind the end", data_behind_the_end },
-    { "wrong trailers", wrong_trailers },
-    { "priority on itself", priority_on_itself },
+    { "a reset", reset_by_the_peer, CALM, NULL },
+    { "a window update of nothing", window_update_of_nothing, NGHTTP2_PROTOCOL_ERROR, NULL },
+    { "a window update that overflows", window_update_that_overflows, CALM, NULL },
+    { "headers behind the end", headers_behind_the_end, NGHTTP2_STREAM_CLOSED, NULL },
+    { "data behind the end", data_behind_the_end, NGHTTP2_STREAM_CLOSED, NULL },
+    { "wrong trailers", wrong_trailers, CALM, NULL },
+    { "priority on itself", priority_on_itself, NGHTTP2_PROTOCOL_ERROR, NULL },
+    { "priority of a wrong size", priority_of_a_wrong_size, NGHTTP2_FRAME_SIZE_ERROR, NULL },
+    { "a reset of a wrong size", reset_of_a_wrong_size, NGHTTP2_FRAME_SIZE_ERROR, NULL },
+    { "a frame over the limit", a_frame_over_the_limit, NGHTTP2_FRAME_SIZE_ERROR, NULL },
+    { "more than content-length says", a_message, CALM, content_of_length_1 },
+    { "less than content-length says", a_message, CALM, content_of_length_1000 },
 };
+
+/* Sends calls until the connection has ended. Gives the stream that would have been next. */
+static uint32_t end_calls_early(http2_peer *peer, const struct early_end *end)
+{
+    uint32_t stream = 1;
+
+    while (!http2_has_ended(peer) && stream < 2 * CALLS_MAX) {
+        for (int count = 0; count < 50; count++, stream += 2) {
+            if (end->begin)
+                end->begin(peer, stream);
+            else
+                http2_add_request(peer, stream, "Hold");
+            end->write(peer, stream);
+        }
+        http2_send(peer);
+        for (int turn = 0; turn < 20; turn++)
+            http2_turn(peer);
+        assert_true(peer->world->held_count <= 100);
+    }
+    if (!http2_has_ended(peer))
+        fail_msg("%s: the connection goes on", end->name);
+    return stream;
+}
 
 /* A thousand are free; then the connection is not read for three seconds, twice; then it ends. Where HTTP/2
  * ends the connection for the first of them, it has ended so much the sooner. */
@@ -570,45 +680,19 @@ static void calls_that_end_early_are_slowed_down_then_end_the_connection(void **
     world *world = *state;
 
     for (size_t i = 0; i < sizeof early_ends / sizeof early_ends[0]; i++) {
-        http2_peer *peer = http2_connect(world);
-        uint32_t    stream = 1;
-        size_t      before = world->held_ever;
+        const struct early_end *end = &early_ends[i];
+        http2_peer             *peer = http2_connect(world);
+        size_t                  before = world->held_ever;
+        uint32_t                stream = end_calls_early(peer, end);
 
-        while (!http2_has_ended(peer) && stream < 2 * CALLS_MAX) {
-            for (int count = 0; count < 50; count++, stream += 2) {
-                http2_add_request(peer, stream, "Hold");
-                early_ends[i].write(peer, stream);
-            }
-            http2_send(peer);
-            for (int turn = 0; turn < 20; turn++)
-                http2_turn(peer);
-            assert_true(world->held_count <= 100);
-        }
-        if (!http2_has_ended(peer))
-            fail_msg("%s: the connection goes on", early_ends[i].name);
+        if (end->error == CALM ? stream < 2 * 1000 : stream > 2 * 50 + 1)
+            fail_msg("%s: ended at stream %u", end->name, (unsigned)stream);
         assert_true(world->held_ever - before < 5000);
+        http2_assert_told(peer, end->name, end->error,
+                          end->error == CALM ? "too many calls were cancelled" : "");
         http2_free(peer);
         assert_others_are_served(world);
     }
-}
-
-static void what_resets_end_with_is_told(void **state)
-{
-    http2_peer *peer = http2_connect(*state);
-    uint32_t    stream = 1;
-
-    while (!http2_has_ended(peer)) {
-        for (int count = 0; count < 50; count++, stream += 2) {
-            http2_add_request(peer, stream, "Hold");
-            reset_by_the_peer(peer, stream);
-        }
-        http2_send(peer);
-        for (int turn = 0; turn < 20; turn++)
-            http2_turn(peer);
-    }
-    assert_in_range(stream, 2 * 1000, 2 * CALLS_MAX);
-    http2_assert_told(peer, "resets", NGHTTP2_ENHANCE_YOUR_CALM, "too many calls were cancelled");
-    http2_free(peer);
 }
 
 /* RFC 9113, section 5.1.2: beyond the limit a stream is refused. A peer that has not acknowledged the limit
@@ -662,11 +746,12 @@ int main(void)
         EVERYWHERE(a_wrong_connection_ends_and_no_other),
         EVERYWHERE(a_block_of_too_many_frames_ends_the_connection),
         SIMULATED(a_block_of_eight_frames_more_is_read),
+        SIMULATED(a_block_of_a_request_has_a_size),
         EVERYWHERE(a_block_that_grows_in_the_table_resets_its_stream),
         EVERYWHERE(a_flood_of_frames_that_say_nothing_ends_the_connection),
         EVERYWHERE(pings_that_come_too_soon_end_the_connection),
         SIMULATED(calls_that_end_early_are_slowed_down_then_end_the_connection),
-        SIMULATED(what_resets_end_with_is_told),
+        SIMULATED(headers_of_a_stream_that_has_ended_are_a_flood),
         SIMULATED(calls_beyond_the_limit_are_refused_and_charged),
     };
 

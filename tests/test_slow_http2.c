@@ -83,6 +83,27 @@ static void a_header_block_must_end_in_time(void **state)
     http2_free(peer);
 }
 
+/* Where frames may take longer than a block. */
+static void a_header_block_must_end_within_five_seconds(void **state)
+{
+    world      *world = world_new_with(WORLD_GRPC_SIMULATED, VOW_SERVER(.hello_timeout_ms = 10000), NULL);
+    http2_peer *peer = http2_connect(world);
+
+    (void)state;
+    add_begun_block(peer);
+    http2_send(peer);
+    vow_loop_advance(world->loop, 2500);
+    http2_add(peer, NGHTTP2_CONTINUATION, 0, 1, "\x86", 1);
+    http2_send(peer);
+    vow_loop_advance(world->loop, 2450);
+    assert_false(http2_has_ended(peer));
+    vow_loop_advance(world->loop, 100);
+    http2_assert_told(peer, "a slow block", NGHTTP2_ENHANCE_YOUR_CALM,
+                      "a header block had begun 5000 ms ago and has not ended");
+    http2_free(peer);
+    world_free(world);
+}
+
 static void a_message_must_end_in_time(void **state)
 {
     static const struct {
@@ -279,6 +300,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         SIMULATED(a_peer_that_does_not_go_on_is_closed_in_time),
         SIMULATED(a_header_block_must_end_in_time),
+        cmocka_unit_test(a_header_block_must_end_within_five_seconds),
         SIMULATED(a_message_must_end_in_time),
         SIMULATED(an_idle_connection_that_said_hello_is_left_alone),
         EVERYWHERE(a_call_may_come_byte_by_byte),

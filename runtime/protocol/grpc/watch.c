@@ -9,8 +9,13 @@
 #define GLITCHES_PER_S 100
 #define SETTINGS_COST 10
 
-/* Bytes of a header block as it comes: metadata of 16 KiB in Base 64, an error's details, and the rest. */
-#define BLOCK_MAX ((size_t)64 << 10)
+/* Bytes of a header block as it comes. A request's has metadata of 16 KiB, in Base 64, and the fields of the
+ * call; an answer's has an error's text and details besides. */
+#define REQUEST_BLOCK_MAX ((size_t)24 << 10)
+#define ANSWER_BLOCK_MAX ((size_t)64 << 10)
+
+/* So long a header block may take, or as long as any frame where that is less. */
+#define BLOCK_MS 5000
 
 /* A message may take its timeout, and a second for each of these many bytes. */
 #define SLOWEST_BYTES_PER_S ((size_t)64 << 10)
@@ -38,19 +43,32 @@ static bool watch_charge(vow_grpc *grpc, unsigned cost, const char *what)
 static bool block_goes_on(vow_grpc *grpc, size_t size, uint8_t flags)
 {
     vow_grpc_watch *watch = &grpc->watch;
+    size_t          most = grpc->base.options.is_server ? REQUEST_BLOCK_MAX : ANSWER_BLOCK_MAX;
 
     watch->block_size += size;
     watch->in_block = !(flags & NGHTTP2_FLAG_END_HEADERS);
-    if (watch->continuations <= VOW_HTTP2_CONTINUATIONS_MAX && watch->block_size <= BLOCK_MAX)
+    if (watch->continuations <= VOW_HTTP2_CONTINUATIONS_MAX && watch->block_size <= most)
         return true;
     vow_grpc_refuse(grpc, VOW_RESOURCE_EXHAUSTED, NGHTTP2_ENHANCE_YOUR_CALM,
                     "a header block of %zu bytes in %u frames; %zu in %d are allowed", watch->block_size,
-                    watch->continuations + 1, BLOCK_MAX, VOW_HTTP2_CONTINUATIONS_MAX + 1);
+                    watch->continuations + 1, most, VOW_HTTP2_CONTINUATIONS_MAX + 1);
     return false;
+}
+
+/* nghttp2 reads a header block of a stream that has gone, for its table, and tells nobody. */
+static bool block_is_for_nobody(vow_grpc *grpc)
+{
+    const uint8_t *id = grpc->watch.head + 5;
+    int32_t        stream = (id[0] & 0x7f) << 24 | id[1] << 16 | id[2] << 8 | id[3];
+
+    return grpc->base.options.is_server && stream <= nghttp2_session_get_last_proc_stream_id(grpc->http) &&
+           !vow_grpc_find(grpc, stream);
 }
 
 static bool block_begins(vow_grpc *grpc, size_t size, uint8_t flags)
 {
+    if (block_is_for_nobody(grpc) && !watch_charge(grpc, 1, "HEADERS of a stream that has ended"))
+        return false;
     grpc->watch.continuations = 0;
     grpc->watch.block_size = 0;
     return block_goes_on(grpc, size, flags);
@@ -117,9 +135,22 @@ bool vow_grpc_watch_bytes(vow_grpc *grpc, const uint8_t *data, size_t size)
     return true;
 }
 
+/* Has a header block begun that must end sooner than other frames? */
+static bool block_hurries(const vow_grpc *grpc)
+{
+    return grpc->watch.in_block && grpc->base.options.message_timeout_ms > BLOCK_MS;
+}
+
 static void frame_timed_out(vow_timer *timer)
 {
     vow_grpc *grpc = VOW_OWNER(timer, vow_grpc, watch.frame_timer);
+
+    if (block_hurries(grpc) && !grpc->life.paused) {
+        vow_grpc_refuse(grpc, VOW_UNAVAILABLE, NGHTTP2_ENHANCE_YOUR_CALM,
+                        "the connection is stuck: a header block had begun %d ms ago and has not ended",
+                        BLOCK_MS);
+        return;
+    }
 
     if (!vow_life_waits_for_us(&grpc->life, timer))
         vow_grpc_refuse(grpc, VOW_UNAVAILABLE, NGHTTP2_ENHANCE_YOUR_CALM,
@@ -137,7 +168,9 @@ void vow_grpc_watch_rest(vow_grpc *grpc)
         vow_timers_disarm(&scheduler->timers, &watch->frame_timer);
     else if (watch->has_moved || !vow_timer_armed(&watch->frame_timer))
         vow_timers_arm(&scheduler->timers, &watch->frame_timer,
-                       vow_scheduler_after_ms(scheduler, grpc->base.options.message_timeout_ms));
+                       vow_scheduler_after_ms(scheduler, block_hurries(grpc)
+                                                             ? BLOCK_MS
+                                                             : grpc->base.options.message_timeout_ms));
 }
 
 /* Pings */

@@ -16,7 +16,8 @@
 #include <uv.h>
 
 #define FIRST_ONES 1000
-#define BATCH_CALLS 1000   /* made before they are flushed, so that no large output queue is weighed too */
+#define BATCH_CALLS 1000 /* made before they are flushed, so that no large output queue is weighed too */
+#define BATCH_CONNECTIONS 100
 #define TIMEOUT_MS 3600000 /* armed, and far off */
 #define SPARE_FILES 100    /* beside the connections */
 
@@ -56,13 +57,30 @@ static void weigh_calls(vow_loop *loop, const bench_client_options *options)
     free(request.body.data);
 }
 
+/* Opens a channel each, and waits for the answer to an empty block on all of them: both sides shake hands at
+ * once. */
+static void connect_batch(vow_loop *loop, const char *target)
+{
+    Bench__Block empty = BENCH__BLOCK__INIT;
+    vow_future  *answers[BATCH_CONNECTIONS];
+
+    for (size_t i = 0; i < BATCH_CONNECTIONS; i++)
+        answers[i] = bench_echo_call(bench_peer_channel(loop, target), &empty, NULL);
+    for (size_t i = 0; i < BATCH_CONNECTIONS; i++) {
+        if (vow_wait(answers[i]) != VOW_OK)
+            bench_fail("the server does not answer: %s", vow_future_error(answers[i]));
+        vow_drop(answers[i]);
+    }
+}
+
 static void weigh_connections(vow_loop *loop, const bench_client_options *options)
 {
     bench_weight before = { 0 };
 
-    for (size_t i = 0; i < options->connections; i++) {
-        bench_peer_wait_for_arrival(bench_peer_channel(loop, options->target));
-        if (i + 1 == FIRST_ONES)
+    for (size_t count = 0; count < options->connections;) {
+        connect_batch(loop, options->target);
+        count += BATCH_CONNECTIONS;
+        if (count == FIRST_ONES)
             before = bench_weight_now(options->server_pid);
     }
     bench_weight_print(&before, options->server_pid, options->connections - FIRST_ONES,
@@ -76,6 +94,8 @@ int main(int argc, char **argv)
 
     if (options.outstanding <= FIRST_ONES && (options.outstanding > 0 || options.connections <= FIRST_ONES))
         bench_fail_usage("more than the %d that come before the first look are to be weighed", FIRST_ONES);
+    if (options.outstanding == 0 && options.connections % BATCH_CONNECTIONS != 0)
+        bench_fail_usage("--connections must be a multiple of %d", BATCH_CONNECTIONS);
     if (!loop)
         bench_fail("cannot attach to the loop: out of memory or file descriptors");
     bench_process_raise_files(options.connections + SPARE_FILES);

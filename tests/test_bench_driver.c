@@ -134,8 +134,8 @@ static int stage_run(struct stage *stage, const char *arguments)
     char driver[PATH_SIZE], all[PATH_SIZE * 3];
 
     stage_path(stage, "bench_driver", driver);
-    assert_in_range(snprintf(all, sizeof all, "--rounds 3 --seconds 0.01 --json '%s/x.json' %s", stage->folder,
-                             arguments),
+    assert_in_range(snprintf(all, sizeof all, "--rounds 3 --seconds 0.01 --json '%s/x.json' %s",
+                             stage->folder, arguments),
                     1, sizeof all - 1);
     return run(stage, driver, all);
 }
@@ -306,6 +306,16 @@ static void what_was_measured_before_ctrl_c_is_reported(void **state)
     bench_record_done(&record);
 }
 
+/* A terminal sends it to all processes of the driver's group. */
+static void ctrl_c_reaches_the_driver_and_not_the_programs(void **state)
+{
+    struct stage *stage = *state;
+
+    stage_write(stage, "bench_vow_client",
+                "read -r _ _ _ _ group _ <\"/proc/$$/stat\"\n[ \"$group\" = $$ ] || exit 1\n" CLIENT("500"));
+    assert_int_equal(stage_run(stage, "--peer vow --workload unary-10"), 0);
+}
+
 static void a_peer_whose_programs_are_missing_is_left_out_and_that_is_said(void **state)
 {
     struct stage *stage = *state;
@@ -456,6 +466,7 @@ int main(void)
         STAGE_TEST(in_a_quick_run_another_library_that_takes_more_than_a_second_is_run_once),
         STAGE_TEST(a_server_that_dies_in_mid_run_is_told_of_and_the_rest_is_reported),
         STAGE_TEST(what_was_measured_before_ctrl_c_is_reported),
+        STAGE_TEST(ctrl_c_reaches_the_driver_and_not_the_programs),
         STAGE_TEST(a_peer_whose_programs_are_missing_is_left_out_and_that_is_said),
         STAGE_TEST(without_vows_own_programs_or_the_floors_nothing_is_run),
         STAGE_TEST(a_client_that_says_something_else_is_quoted),

@@ -62,6 +62,7 @@ static void child_become(char *const argv[], int output, int core)
     cpu_set_t only;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    setpgid(0, 0); /* a terminal's Ctrl-C is for the driver, which then stops its children */
     sigprocmask(SIG_SETMASK, &signals_before, NULL);
     CPU_ZERO(&only);
     if (core >= 0) {

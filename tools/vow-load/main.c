@@ -9,6 +9,7 @@
 #include "tools/vow-load/search.h"
 #include "tools/vow-load/show.h"
 
+#include <errno.h>
 #include <math.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -74,6 +75,18 @@ static void program_raise_files(void)
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
+}
+
+/* Better said now than after the run. */
+static bool program_can_write(const char *path, load_problem *problem)
+{
+    FILE *file = path ? fopen(path, "a") : NULL;
+
+    if (path && !file)
+        return load_problem_set(problem, "cannot write %s: %s", path, strerror(errno));
+    if (file)
+        fclose(file);
+    return true;
 }
 
 static load_status program_scout(program *program, load_problem *problem)
@@ -178,7 +191,7 @@ int main(int argc, char **argv)
 {
     static program program;
     load_problem   problem;
-    load_status    status;
+    load_status    status = LOAD_USAGE;
     char           words[300];
 
     if (!load_options_parse(&program.options, argc, argv, &problem)) {
@@ -196,7 +209,9 @@ int main(int argc, char **argv)
     program_raise_files();
     program_plan(&program);
     program.is_live = isatty(STDERR_FILENO) && !program.options.is_quiet;
-    status = program_scout(&program, &problem);
+    if (program_can_write(program.options.json_out, &problem) &&
+        program_can_write(program.options.html_out, &problem))
+        status = program_scout(&program, &problem);
     if (status == LOAD_WELL) {
         load_show_plan(words, sizeof words, &program.plan);
         printf("%s %s\n%s\n\n", program.plan.target, program.method.name,

@@ -22,7 +22,6 @@ struct load_worker {
     load_pacer     *pacer;
     load_generator *generator;
     uint64_t        start_ns;
-    bool            gives_up;
     load_problem    problem;
 };
 

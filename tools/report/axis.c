@@ -197,17 +197,19 @@ static size_t marks_bytes(const axis *axis, axis_mark *marks)
     return count;
 }
 
-/* Few decades: 1, 2, 5 of each. More: 1 of each. Still more: 1 of every second or third. */
+/* Less than a decade: every digit. Few: 1, 2, 5 of each. More: 1 of each. Still more: 1 of every second or
+ * third. */
 static size_t marks_log(const axis *axis, axis_mark *marks)
 {
-    static const double digits[] = { 1, 2, 5 };
+    static const double one[] = { 1 }, three[] = { 1, 2, 5 }, all[] = { 1, 2, 3, 4, 5, 6, 7, 8, 9 };
     double              first = floor(log10(axis->low) + 1e-9), last = floor(log10(axis->high) + 1e-9);
-    size_t              every = last - first <= 3 ? 1 : 3;
     double              stride = fmax(1, ceil((last - first) / 12));
+    size_t              digit_count = axis->high < 9.99 * axis->low ? 9 : last - first <= 3 ? 3 : 1;
+    const double       *digits = digit_count == 9 ? all : digit_count == 3 ? three : one;
     size_t              count = 0;
 
     for (double decade = first; decade <= last; decade += stride) {
-        for (size_t i = 0; i < 3; i += every) {
+        for (size_t i = 0; i < digit_count; i++) {
             double value = digits[i] * pow(10, decade);
 
             if (value >= axis->low * (1 - 1e-9) && value <= axis->high * (1 + 1e-9) && count < AXIS_MARKS_MAX)

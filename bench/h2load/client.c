@@ -21,6 +21,7 @@
 #include <vow/vow.h>
 
 #define WARM_UP_SHARE 0.2
+#define WARM_UP_LEAST_MS 100 /* so that large answers come in it as well */
 #define PATH_SIZE 64
 #define URI_SIZE 256
 
@@ -116,7 +117,9 @@ static h2load_report measure(h2load_job *job, const struct method *method,
 {
     h2load_report warm_up;
 
-    job->duration_ms = 1 + (unsigned)(options->seconds * WARM_UP_SHARE * 1000);
+    job->duration_ms = (unsigned)(options->seconds * WARM_UP_SHARE * 1000);
+    if (job->duration_ms < WARM_UP_LEAST_MS)
+        job->duration_ms = WARM_UP_LEAST_MS;
     warm_up = h2load_run(job);
     job->requests = options->outstanding + (uint64_t)(warm_up.requests_per_s * options->seconds);
     return method->counts ? run_counted(job, options->target) : h2load_run(job);

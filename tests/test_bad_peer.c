@@ -89,7 +89,7 @@ static void no_header(writer *w)
 }
 static void unknown_kind(writer *w)
 {
-    write_raw(w, "\x03\0\0\0\x02\x08\x0e", 7);
+    write_raw(w, "\x03\0\0\0\x02\x08\x7f", 7);
 }
 static void wrong_type(writer *w)
 {

@@ -546,6 +546,31 @@ static void a_call_without_memory_for_compression_ends_as_it_should(void **state
 
 #define TEST(test, open) cmocka_unit_test_setup_teardown(test, open, close_world)
 
+static size_t asked_by_a_call(world *world, bool compress)
+{
+    size_t before = failing_asked();
+
+    assert_int_equal(world_settle(world, block_call(world, 2000, ZEROS, compress)), VOW_OK);
+    assert_int_equal(served.was_compressed, compress);
+    return failing_asked() - before;
+}
+
+/* zlib asks for seven blocks to compress a message and to inflate it. */
+static void zlib_s_memory_is_kept_from_one_message_to_the_next(void **state)
+{
+    size_t plain;
+
+    failing_install(SIZE_MAX, false);
+    open_simulated(state);
+    asked_by_a_call(*state, false);
+    plain = asked_by_a_call(*state, false);
+    assert_true(asked_by_a_call(*state, true) >= plain + 7);
+    assert_true(asked_by_a_call(*state, true) <= plain + 2);
+    close_world(state);
+    assert_int_equal(failing_outstanding(), 0);
+    failing_remove();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -565,6 +590,7 @@ int main(void)
         TEST(an_encoding_that_is_not_known_is_refused_with_those_that_are, open_simulated),
         TEST(a_caller_gets_compressed_what_it_says_that_it_takes, open_tcp),
         TEST(an_answer_of_an_encoding_that_is_not_known_fails_its_call, open_tcp),
+        cmocka_unit_test(zlib_s_memory_is_kept_from_one_message_to_the_next),
         cmocka_unit_test(a_call_without_memory_for_compression_ends_as_it_should),
     };
 

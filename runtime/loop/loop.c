@@ -14,6 +14,8 @@ vow_code vow_loop_init(vow_loop *loop, const vow_loop_kind *kind, uint64_t rando
     vow_list_init(&loop->memory_listeners);
     loop->read_block = NULL;
     loop->cipher_block = NULL;
+    loop->codec = NULL;
+    loop->refusals = 0;
     loop->acceptor = NULL;
     loop->network = NULL;
     loop->network_free = NULL;
@@ -24,6 +26,8 @@ void vow_loop_done(vow_loop *loop)
 {
     if (loop->network)
         loop->network_free(loop->network);
+    if (loop->codec)
+        loop->codec_free(loop->codec);
     vow_free(loop->read_block);
     vow_free(loop->cipher_block);
     vow_scheduler_done(&loop->scheduler);

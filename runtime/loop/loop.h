@@ -54,6 +54,8 @@ struct vow_loop {
     vow_list      memory_listeners; /* of memory:// names; see runtime/transport */
     uint8_t      *read_block; /* VOW_READ_BLOCK bytes that all connections read into in turn; NULL: not yet */
     uint8_t      *cipher_block; /* VOW_CIPHER_BLOCK bytes, likewise: for transports that seal what they carry */
+    void         *codec;     /* what compressed messages are read and written with, by all connections; NULL: not yet */
+    void (*codec_free)(void *codec);
     vow_acceptor *acceptor;  /* NULL: listens by itself; else shares addresses with other threads' loops */
     vow_network  *network;   /* NULL: the real one */
     void (*network_free)(vow_network *network);

@@ -31,7 +31,7 @@ static void inflate_once(vow_session *session, const uint8_t *data, size_t size)
 static void compress_and_back(vow_session *session, const uint8_t *data, size_t size)
 {
     uint8_t   *compressed = malloc(size + 1);
-    size_t     compressed_size = compressed ? vow_grpc_deflate(compressed, data, size) : 0;
+    size_t     compressed_size = compressed ? vow_grpc_deflate(session->loop, compressed, data, size) : 0;
     vow_buffer inflated = { NULL, 0, 0 };
     vow_status status;
 

@@ -1,6 +1,7 @@
 #include "runtime/protocol/grpc/compress.h"
 
 #include "runtime/base/memory.h"
+#include "runtime/loop/loop.h"
 
 #include <string.h>
 #include <zlib.h>
@@ -29,6 +30,83 @@ static void zlib_free(void *opaque, void *memory)
     vow_free(memory);
 }
 
+/* States of zlib, kept from one message to the next */
+
+typedef struct codec {
+    z_stream inflating;
+    z_stream deflating;
+    bool     inflates;     /* the state is there */
+    int      deflate_bits; /* of the window of the other; 0: it is not there */
+} codec;
+
+static void codec_free(void *memory)
+{
+    codec *codec = memory;
+
+    inflateEnd(&codec->inflating); /* does nothing to one that is not there */
+    deflateEnd(&codec->deflating);
+    vow_free(codec);
+}
+
+/* NULL: no memory. */
+static codec *codec_of(vow_loop *loop)
+{
+    codec *codec = loop->codec;
+
+    if (codec)
+        return codec;
+    codec = vow_alloc_zeroed(sizeof *codec);
+    if (!codec)
+        return NULL;
+    codec->inflating = codec->deflating = (z_stream){ .zalloc = zlib_alloc, .zfree = zlib_free };
+    loop->codec = codec;
+    loop->codec_free = codec_free;
+    return codec;
+}
+
+/* Ready for a message. NULL: no memory. */
+static z_stream *codec_inflates(vow_loop *loop)
+{
+    codec *codec = codec_of(loop);
+
+    if (codec && codec->inflates)
+        return inflateReset(&codec->inflating) == Z_OK ? &codec->inflating : NULL;
+    if (!codec || inflateInit2(&codec->inflating, WINDOW_MAX + WITH_GZIP) != Z_OK)
+        return NULL;
+    codec->inflates = true;
+    return &codec->inflating;
+}
+
+/* A window that the data does not fill would only cost memory, and time to clear it. */
+static int window_for(size_t size)
+{
+    int bits = WINDOW_MIN;
+
+    while (bits < WINDOW_MAX && (size_t)1 << bits < size)
+        bits++;
+    return bits;
+}
+
+/* The same for one of this size. Messages are often as large as the one before. */
+static z_stream *codec_deflates(vow_loop *loop, size_t size)
+{
+    codec *codec = codec_of(loop);
+    int    bits = window_for(size);
+
+    if (codec && codec->deflate_bits == bits)
+        return deflateReset(&codec->deflating) == Z_OK ? &codec->deflating : NULL;
+    if (!codec)
+        return NULL;
+    if (codec->deflate_bits)
+        deflateEnd(&codec->deflating);
+    codec->deflate_bits = 0;
+    if (deflateInit2(&codec->deflating, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -bits, bits < 8 ? bits : 8,
+                     Z_DEFAULT_STRATEGY) != Z_OK)
+        return NULL;
+    codec->deflate_bits = bits;
+    return &codec->deflating;
+}
+
 /* Compressing */
 
 static uint8_t *write_32(uint8_t *at, uint32_t number)
@@ -46,38 +124,24 @@ static uint8_t *write_empty_block(uint8_t *at, bool is_last)
     return at + sizeof block;
 }
 
-/* A window that the data does not fill would only cost memory. */
-static int window_for(size_t size)
-{
-    int bits = WINDOW_MIN;
-
-    while (bits < WINDOW_MAX && (size_t)1 << bits < size)
-        bits++;
-    return bits;
-}
-
 /* Compresses all of `data` into blocks that end with a byte, and are not the last. 0: no memory, or no room.
  */
-static size_t deflate_blocks(uint8_t *to, size_t room, const uint8_t *data, size_t size)
+static size_t deflate_blocks(vow_loop *loop, uint8_t *to, size_t room, const uint8_t *data, size_t size)
 {
-    z_stream zlib = { .zalloc = zlib_alloc, .zfree = zlib_free };
-    int      bits = window_for(size);
-    size_t   used = 0;
+    z_stream *zlib = codec_deflates(loop, size);
 
-    if (deflateInit2(&zlib, Z_DEFAULT_COMPRESSION, Z_DEFLATED, -bits, bits < 8 ? bits : 8,
-                     Z_DEFAULT_STRATEGY) != Z_OK)
+    if (!zlib)
         return 0;
-    zlib.next_in = (Bytef *)(uintptr_t)data;
-    zlib.avail_in = (uInt)size;
-    zlib.next_out = to;
-    zlib.avail_out = (uInt)room;
-    if (deflate(&zlib, Z_SYNC_FLUSH) == Z_OK && zlib.avail_in == 0 && zlib.avail_out > 0)
-        used = room - zlib.avail_out;
-    deflateEnd(&zlib);
-    return used;
+    zlib->next_in = (Bytef *)(uintptr_t)data;
+    zlib->avail_in = (uInt)size;
+    zlib->next_out = to;
+    zlib->avail_out = (uInt)room;
+    if (deflate(zlib, Z_SYNC_FLUSH) != Z_OK || zlib->avail_in > 0 || zlib->avail_out == 0)
+        return 0;
+    return room - zlib->avail_out;
 }
 
-size_t vow_grpc_deflate(uint8_t *to, const uint8_t *data, size_t size)
+size_t vow_grpc_deflate(vow_loop *loop, uint8_t *to, const uint8_t *data, size_t size)
 {
     static const uint8_t head[HEAD] = { 0x1f, 0x8b, Z_DEFLATED, [9] = 0xff };
     size_t               around = HEAD + EMPTY_BLOCK + TAIL + 1;
@@ -87,7 +151,7 @@ size_t vow_grpc_deflate(uint8_t *to, const uint8_t *data, size_t size)
 
     if (size <= around || size > UINT32_MAX)
         return 0;
-    used = deflate_blocks(at, size - around, data, size);
+    used = deflate_blocks(loop, at, size - around, data, size);
     if (used == 0)
         return 0;
     memcpy(to, head, HEAD);
@@ -164,17 +228,15 @@ bool vow_grpc_inflate(vow_session *session, const uint8_t *data, size_t size, vo
 {
     const vow_session_options *options = &session->options;
     size_t                     limit = inflate_limit(options, size);
-    z_stream                   zlib = { .zalloc = zlib_alloc, .zfree = zlib_free };
-    int                        result;
+    z_stream                  *zlib = codec_inflates(session->loop);
+    int                        result = Z_MEM_ERROR;
 
-    zlib.next_in = (Bytef *)(uintptr_t)data;
-    zlib.avail_in = (uInt)size;
-    result = inflateInit2(&zlib, WINDOW_MAX + WITH_GZIP);
-    if (result == Z_OK) {
-        result = inflate_all(session, &zlib, inflated, first_room(data, size, limit), limit);
-        inflateEnd(&zlib);
+    if (zlib) {
+        zlib->next_in = (Bytef *)(uintptr_t)data;
+        zlib->avail_in = (uInt)size;
+        result = inflate_all(session, zlib, inflated, first_room(data, size, limit), limit);
     }
-    if (result == Z_STREAM_END && zlib.avail_in == 0 && inflated->size <= limit)
+    if (result == Z_STREAM_END && zlib->avail_in == 0 && inflated->size <= limit)
         return true;
     if (inflated->size > limit)
         *status = too_large(options, size, limit);
@@ -185,7 +247,7 @@ bool vow_grpc_inflate(vow_session *session, const uint8_t *data, size_t size, vo
         *status = vow_status_make(VOW_INTERNAL,
                                   "a message of %zu bytes is compressed with gzip, and damaged: %s", size,
                                   result == Z_STREAM_END ? "something follows its end"
-                                  : zlib.msg             ? zlib.msg
+                                  : zlib->msg            ? zlib->msg
                                                          : "it is cut off");
     vow_buffer_give(session, inflated);
     return false;

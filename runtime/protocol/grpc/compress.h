@@ -6,6 +6,9 @@
  * thousand times as much memory. So that a peer with the limits of vow takes what vow sends, a message of
  * zeros is filled up with empty blocks to a hundredth of its size.
  *
+ * zlib's memory is the loop's, one state in each direction: a message is done with before the next one
+ * begins, and setting up a state costs more than a small message.
+ *
  * Source  gRPC, "Compression"; RFC 1951, RFC 1952.
  */
 #ifndef VOW_PROTOCOL_GRPC_COMPRESS_H
@@ -22,7 +25,7 @@
 
 /* Compresses into `to`, which has room for `size` bytes. Gives the size, less than `size`; 0: it is better
  * sent as it is. */
-size_t vow_grpc_deflate(uint8_t *to, const uint8_t *data, size_t size);
+size_t vow_grpc_deflate(vow_loop *loop, uint8_t *to, const uint8_t *data, size_t size);
 
 /* Inflates into `inflated`, an empty buffer of the session's, within its limits. False: `status` is given. */
 bool vow_grpc_inflate(vow_session *session, const uint8_t *data, size_t size, vow_buffer *inflated,

@@ -378,7 +378,7 @@ static size_t pack_compressed(vow_grpc_call *call, uint8_t *to, const ProtobufCM
     if (!packed)
         return 0;
     vow_message_pack(message, packed);
-    compressed = vow_grpc_deflate(to, packed, size);
+    compressed = vow_grpc_deflate(session->loop, to, packed, size);
     vow_held_give(session, packed, block_size);
     return compressed;
 }

@@ -346,11 +346,12 @@ static size_t short_room(size_t max_frame_size, size_t most)
 static uint8_t *output_pack_short(vow_output *output, const vow_short_header *header,
                                   const ProtobufCMessage *message, size_t room, size_t *size)
 {
-    uint8_t *frame = output->filling.data + output->filling.size;
-    uint8_t *at, *end;
+    uint8_t *frame, *at, *end;
 
+    /* Also where there is no block yet, and so nothing to point into. */
     if (output->filling.block_size - output->filling.size < VOW_HEADER_PLAIN_MAX + room)
         return NULL;
+    frame = output->filling.data + output->filling.size;
     at = vow_header_begin_frame(frame, header);
     end = vow_message_pack_short(message, at, at + room);
     if (!end)

@@ -30,10 +30,9 @@ typedef struct program {
     bool          is_live;
 } program;
 
-static int complain(load_status status, const char *text)
+static void complain(const char *text)
 {
     fprintf(stderr, "vow-load: %s\n", text);
-    return status;
 }
 
 static void program_plan(program *program)
@@ -148,11 +147,12 @@ static load_status program_show(program *program, load_findings *findings)
     if (findings->result->begun > 0)
         load_show_text(stdout, findings);
     else
-        complain(status, verdict.words);
-    if (options->json_out && !load_show_json(options->json_out, findings, &problem))
-        status = (load_status)complain(LOAD_USAGE, problem.text);
-    if (options->html_out && !load_show_html(options->html_out, findings, &problem))
-        status = (load_status)complain(LOAD_USAGE, problem.text);
+        complain(verdict.words);
+    if ((options->json_out && !load_show_json(options->json_out, findings, &problem)) ||
+        (options->html_out && !load_show_html(options->html_out, findings, &problem))) {
+        complain(problem.text);
+        status = LOAD_USAGE;
+    }
     return status;
 }
 
@@ -195,7 +195,7 @@ int main(int argc, char **argv)
     char           words[300];
 
     if (!load_options_parse(&program.options, argc, argv, &problem)) {
-        complain(LOAD_USAGE, problem.text);
+        complain(problem.text);
         fputs("vow-load --help says more.\n", stderr);
         return LOAD_USAGE;
     }
@@ -219,10 +219,10 @@ int main(int argc, char **argv)
         fflush(stdout);
         status = program.options.finds_capacity ? program_search(&program) : program_run(&program);
     } else {
-        complain(status, problem.text);
+        complain(problem.text);
     }
     load_requests_done(&program.requests);
     load_schema_free(program.schema);
     load_options_done(&program.options);
-    return status;
+    return (int)status;
 }

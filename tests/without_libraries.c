@@ -88,6 +88,27 @@ static void a_client_with_tls_is_told_in_its_own_language(void **state)
     world_free(world);
 }
 
+static void a_client_of_grpc_is_told_in_its_own_language(void **state)
+{
+    static const char text[] = "this server was built without gRPC (the option VOW_GRPC)";
+    world            *world = world_new(WORLD_TCP);
+    raw_peer         *peer = raw_connect(world);
+
+    (void)state;
+    if (!build_has_grpc()) {
+        raw_send(peer, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 24);
+        raw_run_to_end(peer);
+        assert_int_equal(peer->got.size, 9 + 9 + 8 + strlen(text));
+        assert_int_equal(peer->got.data[3], 4);      /* SETTINGS */
+        assert_int_equal(peer->got.data[9 + 3], 7);  /* GOAWAY */
+        assert_int_equal(peer->got.data[9 + 16], 2); /* internal error */
+        assert_memory_equal(peer->got.data + 9 + 9 + 8, text, strlen(text));
+        assert_string_equal(world_error(world, world_echo(world, "", NULL)), "OK");
+    }
+    raw_free(peer);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -95,6 +116,7 @@ int main(void)
         cmocka_unit_test(a_target_that_needs_grpc_says_that_this_build_has_none),
         cmocka_unit_test(a_server_that_was_given_a_certificate_says_that_this_build_has_no_tls),
         cmocka_unit_test(a_client_with_tls_is_told_in_its_own_language),
+        cmocka_unit_test(a_client_of_grpc_is_told_in_its_own_language),
     };
 
     return cmocka_run_group_tests_name("a build without", tests, NULL, NULL);

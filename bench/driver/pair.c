@@ -10,8 +10,9 @@
 #include <unistd.h>
 
 #define START_TIMEOUT_MS 10000
-#define FINISH_TIMEOUT_MS 5000
-#define EXTRA_TIMEOUT_MS 30000 /* beyond the seconds of measuring: to connect, and to warm up */
+#define FINISH_TIMEOUT_MS 30000 /* some libraries take long to let go of ten thousand connections */
+#define EXTRA_TIMEOUT_MS 30000  /* beyond the seconds of measuring: to connect, and to warm up */
+#define WEIGH_TIMEOUT_MS 180000 /* ten thousand handshakes of TLS, on a machine that does other things */
 #define DEATH_PATIENCE_MS 500
 #define LINE_SIZE 1024
 #define MANY_CONNECTIONS 1000
@@ -177,7 +178,8 @@ static bool pair_start_client(struct pair *pair, double rate)
 
 static bool pair_read_results(struct pair *pair, bench_outcome *outcome)
 {
-    int  timeout_ms = (int)(pair->setting->seconds * 2000) + EXTRA_TIMEOUT_MS;
+    int  run_ms = (int)(pair->setting->seconds * 2000) + EXTRA_TIMEOUT_MS;
+    int  timeout_ms = bench_workload_is_weighed(pair->workload) ? WEIGH_TIMEOUT_MS : run_ms;
     char line[LINE_SIZE];
 
     if (!bench_child_read_line(&pair->client, line, sizeof line, timeout_ms))

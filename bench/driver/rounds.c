@@ -12,7 +12,7 @@
 
 /* What a run takes beside measuring, for the guess of how long all will take. */
 #define START_SECONDS 0.15
-#define WEIGH_SECONDS 1.5
+#define WEIGH_SECONDS 6
 #define WARM_UP_SHARE 0.2
 
 /* Where time is short, what takes longer is run once, but for vow's. */
@@ -63,7 +63,8 @@ double bench_choice_seconds(const bench_choice *choice, const bench_setting *set
 
     for (size_t w = 0; w < bench_workload_count; w++) {
         bool   is_weighed = bench_workload_is_weighed(&bench_workloads[w]);
-        double takes = is_weighed ? WEIGH_SECONDS : setting->seconds * (1 + WARM_UP_SHARE) + START_SECONDS;
+        double takes = is_weighed ? WEIGH_SECONDS * setting->weighed_share
+                                  : setting->seconds * (1 + WARM_UP_SHARE) + START_SECONDS;
 
         for (size_t p = 0; p < bench_peer_count; p++)
             seconds += *bench_choice_has(choice, &bench_peers[p], &bench_workloads[w]) ? takes : 0;

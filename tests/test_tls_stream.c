@@ -677,6 +677,31 @@ static void a_flood_of_key_updates_is_bounded(void **state)
     pair_free(pair);
 }
 
+/* Each asks for an answer, and with a byte of data between them there may be any number. */
+static void answers_that_are_not_taken_are_bounded(void **state)
+{
+    static uint8_t body[900000];
+    pair          *pair = pair_open();
+    vow_slice      slice = { body, sizeof body };
+
+    (void)state;
+    vow_stream_pause(pair->foreign.stream);
+    while (vow_stream_try_write(pair->end.stream, &slice, 1) > 0)
+        continue;
+    pair->foreign.holds_back = true;
+    for (int i = 0; i < 12000; i++) {
+        assert_int_equal(SSL_key_update(pair->foreign.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        assert_int_equal(SSL_write(pair->foreign.ssl, "x", 1), 1);
+    }
+    pair->foreign.holds_back = false;
+    foreign_pump(&pair->foreign);
+    pair_run(pair, 10000);
+    assert_ended(pair, VOW_RESOURCE_EXHAUSTED,
+                 "the peer reads nothing: over 262144 bytes of TLS's own wait to be sent");
+    assert_in_range(pair->end.got_size, 5000, 11000);
+    pair_free(pair);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -696,6 +721,7 @@ int main(void)
         cmocka_unit_test(tls_1_2_is_spoken_and_not_renegotiated),
         cmocka_unit_test(a_server_that_confirms_no_protocol_is_not_spoken_to),
         cmocka_unit_test(a_flood_of_key_updates_is_bounded),
+        cmocka_unit_test(answers_that_are_not_taken_are_bounded),
     };
 
     return cmocka_run_group_tests_name("TLS's stream", tests, NULL, NULL);

@@ -118,17 +118,28 @@ static void tls_send_waiting(vow_tls_stream *tls)
     tls->sending = NULL;
 }
 
-/* False: no memory. */
-static bool tls_queue(vow_tls_stream *tls, const uint8_t *data, size_t size)
+/* What the owner writes is not sealed while anything waits; so all that grows is what TLS answers by itself.
+ */
+static void tls_queue(vow_tls_stream *tls, const uint8_t *data, size_t size)
 {
-    uint8_t *grown = vow_resize(tls->waiting, tls->waiting_size + size);
+    uint8_t *grown;
 
-    if (!grown)
-        return false;
+    if (tls->waiting_size + size > VOW_TLS_WAITING_MAX) {
+        vow_tls_fail(
+            tls, vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                                 "%s: the peer reads nothing: over %zu bytes of TLS's own wait to be sent",
+                                 tls->target, VOW_TLS_WAITING_MAX));
+        return;
+    }
+    grown = vow_resize(tls->waiting, tls->waiting_size + size);
+    if (!grown) {
+        vow_tls_fail(tls,
+                     vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s: no memory to write from", tls->target));
+        return;
+    }
     memcpy(grown + tls->waiting_size, data, size);
     tls->waiting = grown;
     tls->waiting_size += size;
-    return true;
 }
 
 void vow_tls_flush(vow_tls_stream *tls)
@@ -141,11 +152,8 @@ void vow_tls_flush(vow_tls_stream *tls)
         return;
     if (!tls->sending && !tls->waiting)
         left = vow_stream_try_write(tls->inner, &sealed, 1);
-    if (left < sealed.size && !tls_queue(tls, sealed.data + left, sealed.size - left)) {
-        vow_tls_fail(tls,
-                     vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s: no memory to write from", tls->target));
-        return;
-    }
+    if (left < sealed.size)
+        tls_queue(tls, sealed.data + left, sealed.size - left);
     tls_send_waiting(tls);
 }
 

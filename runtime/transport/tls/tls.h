@@ -38,6 +38,10 @@
 /* RFC 8446, section 5.1: the plaintext of a record. */
 #define VOW_TLS_RECORD ((size_t)16 << 10)
 
+/* Answers of TLS itself, and of a handshake, that the peer does not take; above a block, and a long chain of
+ * certificates. */
+#define VOW_TLS_WAITING_MAX ((size_t)256 << 10)
+
 /* A peer may change its keys so often without saying anything: RFC 8446, section 4.6.3, sets no limit. */
 #define VOW_TLS_KEY_UPDATES_MAX 32
 

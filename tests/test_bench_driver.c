@@ -388,7 +388,7 @@ static void a_command_line_that_makes_no_sense_is_refused_in_words(void **state)
 /* A first run of all three peers, kept as y.json; then another one with vow's client as given. */
 static int run_against_earlier(struct stage *stage, const char *peer, const char *client)
 {
-    char from[PATH_SIZE], to[PATH_SIZE], arguments[PATH_SIZE * 2];
+    char from[PATH_SIZE], to[PATH_SIZE], arguments[PATH_SIZE * 3];
 
     assert_int_equal(stage_run(stage, "--peer vow --peer grpc-cpp --workload unary-100"), 0);
     stage_path(stage, "x.json", from);

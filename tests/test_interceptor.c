@@ -543,6 +543,65 @@ static void a_reply_that_the_caller_does_not_take_ends_the_call_as_its_caller_he
     world_free(world);
 }
 
+static void fail_with_a_detail(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
+{
+    Vow__RequestInfo info = VOW__REQUEST_INFO__INIT;
+
+    (void)request;
+    (void)handler;
+    info.request_id = (char *)(uintptr_t) "r-17";
+    vow_call_fail_with(call, VOW_ABORTED, VOW_DETAILS(&info.base), "so");
+}
+
+/* The details of the last end, on either side. */
+static struct {
+    uint8_t bytes[200];
+    size_t  size;
+} seen_details;
+
+static void see_details(spy *spy, vow_call *call, const vow_call_result *result)
+{
+    (void)spy;
+    (void)call;
+    assert_in_range(result->details_size, 0, sizeof seen_details.bytes);
+    seen_details.size = result->details_size;
+    if (result->details_size)
+        memcpy(seen_details.bytes, result->details, result->details_size);
+    else
+        assert_null(result->details);
+}
+
+static void an_end_has_the_details_of_a_failure_on_either_side(void **state)
+{
+    for (int on_server = 0; on_server <= 1; on_server++) {
+        world      *world = world_new(WORLD_SIMULATED);
+        spy         spy = { .on_end = see_details };
+        vow_handler handler = { .size = sizeof handler,
+                                .method = &calls_calls_echo_method,
+                                .serve = fail_with_a_detail };
+        vow_future *reply;
+        const void *details;
+        size_t      size;
+
+        (void)state;
+        if (on_server)
+            spy_on_server(world, &spy);
+        else
+            spy_on_channel(world, &spy);
+        assert_int_equal(world_settle(world, world_echo(world, "", NULL)), VOW_OK);
+        assert_int_equal(seen_details.size, 0);
+        vow_server_handle(world->server, &handler);
+        reply = world_echo(world, "", NULL);
+        world_wait(world, reply);
+        details = vow_future_details(reply, &size);
+        assert_non_null(details);
+        assert_int_equal(seen_details.size, size);
+        assert_memory_equal(seen_details.bytes, details, size);
+        vow_drop(reply);
+        world_free(world);
+    }
+}
+
 static void a_dropped_future_ends_a_call_once_on_both_sides(void **state)
 {
     world      *world = *state;
@@ -640,6 +699,7 @@ static void an_end_may_close_the_channel_while_its_waiting_calls_fail(void **sta
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_end_has_the_details_of_a_failure_on_either_side),
         cmocka_unit_test(a_reply_that_the_caller_does_not_take_ends_the_call_as_its_caller_hears),
         ON_BOTH(a_call_passes_the_chain_in_order_and_comes_back_in_reverse),
         ON_BOTH(functions_that_are_missing_are_passed_over),

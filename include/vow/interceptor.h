@@ -33,6 +33,8 @@ typedef struct vow_call_result {
     uint64_t    sent_bytes;     /* packed */
     uint64_t    received_count; /* messages of the other side that were handed over */
     uint64_t    received_bytes; /* packed */
+    const void *details;        /* of a failure: a packed google.rpc.Status, as vow_future_details; NULL: none. Lent */
+    size_t      details_size;
 } vow_call_result;
 
 /** Functions that run for each call, in this order; all may be NULL. */

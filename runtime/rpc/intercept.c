@@ -1,5 +1,6 @@
 #include "runtime/rpc/intercept.h"
 
+#include "runtime/base/details.h"
 #include "runtime/base/memory.h"
 #include "runtime/protocol/message.h"
 #include "runtime/rpc/channel.h"
@@ -439,6 +440,7 @@ static void end_run(vow_interception *interception, vow_status *status)
         if (!interceptor->end)
             continue;
         result.code = status->code;
+        result.details = vow_status_details(status, &result.details_size);
         result.message = vow_status_message(status);
         interceptor->end(call, &result, interceptor->arg);
         end_apply_verdict(interception, status);

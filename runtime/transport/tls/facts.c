@@ -174,3 +174,37 @@ vow_code vow_tls_facts_make(vow_tls_stream *tls, vow_error *error)
     tls->facts = &block->facts;
     return VOW_OK;
 }
+
+/* What the layers above ask of a stream */
+
+bool vow_stream_is_tls(const vow_stream *stream)
+{
+    return stream->transport == &vow_transport_tls;
+}
+
+size_t vow_stream_hidden_memory(const vow_stream *stream)
+{
+    return vow_stream_is_tls(stream) ? VOW_TLS_HIDDEN : 0;
+}
+
+bool vow_stream_is_shaking_hands(const vow_stream *stream)
+{
+    return vow_stream_is_tls(stream) && vow_tls_of(stream)->state == VOW_TLS_SHAKING;
+}
+
+const char *vow_stream_alpn(const vow_stream *stream)
+{
+    return vow_stream_is_tls(stream) ? vow_tls_of(stream)->alpn : NULL;
+}
+
+vow_tls_facts *vow_stream_take_tls_facts(vow_stream *stream)
+{
+    vow_tls_stream *tls = vow_tls_of(stream);
+    vow_tls_facts  *facts;
+
+    if (!vow_stream_is_tls(stream))
+        return NULL;
+    facts = tls->facts;
+    tls->facts = NULL;
+    return facts;
+}

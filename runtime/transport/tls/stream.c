@@ -11,11 +11,6 @@
  * as far as the owner knows, and up to a block of it may not be in the kernel yet. */
 #define LINGER_MS 10000
 
-static vow_tls_stream *tls_of(const vow_stream *stream)
-{
-    return (vow_tls_stream *)(uintptr_t)stream;
-}
-
 /* --- Life ------------------------------------------------------------------------------------- */
 
 static void tls_free(vow_tls_stream *tls)
@@ -375,7 +370,7 @@ static const vow_stream_events inner_events = {
 
 static void tls_adopt(vow_stream *stream)
 {
-    vow_tls_stream *tls = tls_of(stream);
+    vow_tls_stream *tls = vow_tls_of(stream);
 
     if (!tls->is_adopted)
         vow_stream_adopt(tls->inner, &inner_events, tls);
@@ -385,7 +380,7 @@ static void tls_adopt(vow_stream *stream)
 
 static bool tls_write(vow_stream *stream, const vow_slice *slices, size_t count)
 {
-    vow_tls_stream *tls = tls_of(stream);
+    vow_tls_stream *tls = vow_tls_of(stream);
 
     assert(!tls->is_writing && count > 0 && count <= VOW_WRITE_SLICES);
     memcpy(tls->slices, slices, count * sizeof slices[0]);
@@ -397,12 +392,12 @@ static bool tls_write(vow_stream *stream, const vow_slice *slices, size_t count)
 static size_t tls_try_write(vow_stream *stream, const vow_slice *slices, size_t count)
 {
     assert(count > 0 && count <= VOW_WRITE_SLICES);
-    return vow_tls_try_seal(tls_of(stream), slices, count);
+    return vow_tls_try_seal(vow_tls_of(stream), slices, count);
 }
 
 static void tls_pause(vow_stream *stream)
 {
-    vow_tls_stream *tls = tls_of(stream);
+    vow_tls_stream *tls = vow_tls_of(stream);
 
     tls->is_paused = true;
     if (tls->state == VOW_TLS_OPEN && tls->inner)
@@ -411,7 +406,7 @@ static void tls_pause(vow_stream *stream)
 
 static void tls_resume(vow_stream *stream)
 {
-    vow_tls_stream *tls = tls_of(stream);
+    vow_tls_stream *tls = vow_tls_of(stream);
 
     tls->is_paused = false;
     vow_scheduler_soon(vow_tls_scheduler(tls), &tls->step);
@@ -419,7 +414,7 @@ static void tls_resume(vow_stream *stream)
 
 static void tls_close(vow_stream *stream)
 {
-    vow_tls_stream *tls = tls_of(stream);
+    vow_tls_stream *tls = vow_tls_of(stream);
 
     tls->holds++;
     if (!tls->sending)
@@ -437,7 +432,7 @@ static void tls_lingered(vow_timer *timer)
 /* The goodbye leaves first, however long that takes within a time; then the stream below ends in order. */
 static void tls_finish(vow_stream *stream)
 {
-    vow_tls_stream *tls = tls_of(stream);
+    vow_tls_stream *tls = vow_tls_of(stream);
     vow_scheduler  *scheduler = vow_tls_scheduler(tls);
 
     tls->holds++;
@@ -457,21 +452,21 @@ static void tls_finish(vow_stream *stream)
 
 static const char *tls_peer(const vow_stream *stream)
 {
-    const vow_tls_stream *tls = tls_of(stream);
+    const vow_tls_stream *tls = vow_tls_of(stream);
 
     return tls->inner ? vow_stream_peer(tls->inner) : tls->target;
 }
 
 static const char *tls_peer_host(const vow_stream *stream)
 {
-    const vow_tls_stream *tls = tls_of(stream);
+    const vow_tls_stream *tls = vow_tls_of(stream);
 
     return tls->inner ? vow_stream_peer_host(tls->inner) : "";
 }
 
 static void tls_local(const vow_stream *stream, char *text, size_t size)
 {
-    const vow_tls_stream *tls = tls_of(stream);
+    const vow_tls_stream *tls = vow_tls_of(stream);
 
     text[0] = '\0';
     if (tls->inner)
@@ -480,7 +475,7 @@ static void tls_local(const vow_stream *stream, char *text, size_t size)
 
 static bool tls_is_local(const vow_stream *stream)
 {
-    const vow_tls_stream *tls = tls_of(stream);
+    const vow_tls_stream *tls = vow_tls_of(stream);
 
     return tls->inner && vow_stream_is_local(tls->inner);
 }
@@ -587,38 +582,4 @@ vow_stream *vow_tls_accepted(vow_tls_context *context, vow_stream *stream)
     SSL_set_accept_state(tls->ssl);
     vow_tls_handshake_began(tls);
     return &tls->stream;
-}
-
-/* --- Asking ------------------------------------------------------------------------------------------- */
-
-bool vow_stream_is_tls(const vow_stream *stream)
-{
-    return stream->transport == &vow_transport_tls;
-}
-
-size_t vow_stream_hidden_memory(const vow_stream *stream)
-{
-    return vow_stream_is_tls(stream) ? VOW_TLS_HIDDEN : 0;
-}
-
-bool vow_stream_is_shaking_hands(const vow_stream *stream)
-{
-    return vow_stream_is_tls(stream) && tls_of(stream)->state == VOW_TLS_SHAKING;
-}
-
-const char *vow_stream_alpn(const vow_stream *stream)
-{
-    return vow_stream_is_tls(stream) ? tls_of(stream)->alpn : NULL;
-}
-
-vow_tls_facts *vow_stream_take_tls_facts(vow_stream *stream)
-{
-    vow_tls_stream *tls = tls_of(stream);
-    vow_tls_facts  *facts;
-
-    if (!vow_stream_is_tls(stream))
-        return NULL;
-    facts = tls->facts;
-    tls->facts = NULL;
-    return facts;
 }

@@ -1,14 +1,14 @@
 /*
  * The inside of TLS: what its files know of each other.
  *
- *     context.c   what a channel or server is and trusts
- *     sessions.c  what a client resumes
- *     tickets.c   what a server resumes
- *     handshakes.c  how many of them
- *     stream.c    the stream: its life, the handshake, reading
- *     records.c   what OpenSSL reads and writes, and how it leaves
- *     words.c     what was wrong, as a sentence
- *     facts.c     what is known of the peer
+ *     context.c     what a channel or server is and trusts
+ *     sessions.c    what a client resumes
+ *     tickets.c     what a server resumes
+ *     handshakes.c  how many a server has, a second and at once
+ *     stream.c      the stream: its life, the handshake, reading
+ *     records.c     what OpenSSL reads and writes, and how it leaves
+ *     words.c       what was wrong, as a sentence
+ *     facts.c       what is known of the stream and its peer
  */
 #ifndef VOW_TRANSPORT_TLS_TLS_H
 #define VOW_TRANSPORT_TLS_TLS_H
@@ -121,6 +121,11 @@ typedef struct vow_tls_stream {
     uint8_t  *waiting; /* behind that */
     size_t    waiting_size;
 } vow_tls_stream;
+
+static inline vow_tls_stream *vow_tls_of(const vow_stream *stream)
+{
+    return (vow_tls_stream *)(uintptr_t)stream;
+}
 
 static inline vow_scheduler *vow_tls_scheduler(const vow_tls_stream *tls)
 {

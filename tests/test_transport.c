@@ -470,6 +470,81 @@ static void a_programs_own_handler_of_sigpipe_stays(void **state)
     in_a_child(keep_a_handler);
 }
 
+/* --- Bytes that were given back ------------------------------------------------------------------ */
+
+typedef struct giver {
+    vow_stream *stream;
+    uint8_t     bytes[8];
+    size_t      room;
+    size_t      read;
+    vow_code    closed_as;
+    bool        is_done;
+} giver;
+
+static void giver_opened(void *owner)
+{
+    giver *giver = owner;
+
+    assert_int_equal(vow_stream_unread(giver->stream, "abc", 3), VOW_OK);
+}
+
+static vow_room giver_room(void *owner)
+{
+    giver *giver = owner;
+
+    return (vow_room){ giver->bytes, giver->room };
+}
+
+static void giver_read(void *owner, size_t size)
+{
+    giver *giver = owner;
+
+    giver->read += size;
+    giver->is_done = true;
+}
+
+static void giver_written(void *owner)
+{
+    (void)owner;
+}
+
+static void giver_closed(void *owner, const vow_status *why)
+{
+    giver *giver = owner;
+
+    giver->stream = NULL;
+    giver->closed_as = why->code;
+    giver->is_done = true;
+}
+
+static bool giver_is_done(const world *world, void *arg)
+{
+    (void)world;
+    return ((const giver *)arg)->is_done;
+}
+
+static void bytes_that_were_given_back_are_read_first_or_the_stream_ends(void **state)
+{
+    static const vow_stream_events events = { giver_opened, giver_room, giver_read, giver_written,
+                                              giver_closed };
+    world                         *world = *state;
+
+    for (size_t room = 2; room <= 3; room++) {
+        giver     giver = { .room = room };
+        vow_error error;
+
+        giver.stream = vow_stream_connect(world->loop, world->address, &events, &giver, &error);
+        assert_non_null(giver.stream);
+        world_run_until(world, giver_is_done, &giver);
+        assert_int_equal(giver.read, room == 3 ? 3 : 0);
+        assert_int_equal(giver.closed_as, room == 3 ? VOW_OK : VOW_RESOURCE_EXHAUSTED);
+        if (room == 3) {
+            assert_memory_equal(giver.bytes, "abc", 3);
+            vow_stream_close(giver.stream);
+        }
+    }
+}
+
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
 
 int main(void)
@@ -486,6 +561,7 @@ int main(void)
         IN_WORLD(the_file_of_a_socket_that_nobody_listens_on_is_replaced),
         IN_WORLD(a_socket_that_somebody_listens_on_is_left_alone),
         IN_WORLD(any_other_file_is_left_alone),
+        IN_WORLD(bytes_that_were_given_back_are_read_first_or_the_stream_ends),
         cmocka_unit_test(an_idle_connection_does_not_keep_uv_run_going),
         cmocka_unit_test(out_of_descriptors_a_server_goes_on_and_a_caller_is_told),
         cmocka_unit_test(writing_to_a_peer_that_vanished_does_not_end_the_program),

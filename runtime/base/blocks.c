@@ -22,20 +22,18 @@ static size_t class_size(unsigned class)
     return (SMALLEST << (class / 4)) / 4 * (4 + class % 4);
 }
 
+/* The highest bit of size - 1 tells the doublings, the two below it the quarters that are passed. */
 static unsigned class_of(size_t size)
 {
-    unsigned doublings;
-    unsigned class;
+    uint64_t last = (uint64_t)size - 1;
+    unsigned highest;
 
     if (size <= SMALLEST)
         return 0;
     if (size > class_size(VOW_BLOCKS_CLASSES - 1))
         return VOW_BLOCKS_CLASSES;
-    doublings = 63 - 6 - (unsigned)__builtin_clzll((uint64_t)(size - 1));
-    class = doublings * 4;
-    while (class_size(class) < size)
-        class++;
-    return class;
+    highest = 63 - (unsigned)__builtin_clzll(last);
+    return (highest - 6) * 4 + (unsigned)(last >> (highest - 2) & 3) + 1;
 }
 
 static struct vow_block_free *class_shift(vow_blocks *blocks, unsigned class)

@@ -8,8 +8,10 @@
 /* What one flush writes at most before others have their turn. */
 #define FLUSH_MAX ((size_t)1 << 20)
 
-/* What is taken for small frames at first. */
-#define FIRST_BLOCK ((size_t)16 << 10)
+/* What is taken for small frames at first, which holds what makes the first flush; and once an iteration has more than
+ * that. So of a thousand connections that have a call each, none takes much. */
+#define FIRST_BLOCK ((size_t)4 << 10)
+#define BUSY_BLOCK ((size_t)16 << 10)
 
 /* A message that is alone leaves so many frames at a time. */
 #define FRAMES_ALONE 4
@@ -252,7 +254,9 @@ void vow_output_written(vow_output *output)
 
 bool vow_output_make_room(vow_output *output, size_t size)
 {
-    return vow_buffer_make_room(output->session, &output->filling, size, FIRST_BLOCK) != NULL;
+    size_t least = output->flush_at > VOW_FLUSH_FIRST ? BUSY_BLOCK : FIRST_BLOCK;
+
+    return vow_buffer_make_room(output->session, &output->filling, size, least) != NULL;
 }
 
 static inline void output_filled(vow_output *output, const uint8_t *end)

@@ -10,10 +10,10 @@ set(vow_seldom
     /base/details /base/rule /base/version
     /future/combine /future/each /future/timed /future/trace
     /loop/mailbox /loop/sim_ /loop/thread /loop/work
-    /protocol/greeting /protocol/grpc/compress /protocol/grpc/text
+    /protocol/greeting /protocol/grpc/compress /protocol/grpc/text /protocol/life
     /protocol/native/hello /protocol/native/methods /protocol/native/pings
     /rpc/connectivity /rpc/drain /rpc/facts /rpc/farewell /rpc/intercept /rpc/keepalive
-    /rpc/target /rpc/threads
+    /rpc/server /rpc/target /rpc/threads /rpc/trace_context
     /service/
     /transport/acceptor /transport/address /transport/bind /transport/connect /transport/dial /transport/listener
     /transport/lookup /transport/memory /transport/sim_ /transport/transport

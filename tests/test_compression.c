@@ -555,7 +555,8 @@ static size_t asked_by_a_call(world *world, bool compress)
     return failing_asked() - before;
 }
 
-/* zlib asks for seven blocks to compress a message and to inflate it. */
+/* zlib asks for seven blocks to compress a message and to inflate it. What a ping of either side and its answer ask for
+ * may come on top: four. */
 static void zlib_s_memory_is_kept_from_one_message_to_the_next(void **state)
 {
     size_t plain;
@@ -565,7 +566,7 @@ static void zlib_s_memory_is_kept_from_one_message_to_the_next(void **state)
     asked_by_a_call(*state, false);
     plain = asked_by_a_call(*state, false);
     assert_true(asked_by_a_call(*state, true) >= plain + 7);
-    assert_true(asked_by_a_call(*state, true) <= plain + 2);
+    assert_true(asked_by_a_call(*state, true) <= plain + 6);
     close_world(state);
     assert_int_equal(failing_outstanding(), 0);
     failing_remove();

@@ -109,7 +109,9 @@ vow_grpc_call *vow_grpc_call_new(vow_grpc *grpc)
 
     if (!call)
         return NULL;
-    *call = (vow_grpc_call){ .grpc = grpc, .block_size = block_size, .begins_at = UINT64_MAX };
+    *call = (vow_grpc_call){
+        .grpc = grpc, .block_size = block_size, .begins_at = UINT64_MAX, .window = vow_grpc_first_window(grpc)
+    };
     vow_list_append(&grpc->calls, &call->link);
     vow_grpc_messages_init(call);
     vow_grpc_watch_calls(grpc);

@@ -5,11 +5,7 @@
  * in a block that grows with what has come. What is sent is packed once, behind its prefix, into a chunk of
  * its call, and copied into the connection's output when nghttp2 has found credit for it.
  *
- * Flow control: the credit of the connection comes back as bytes come. That of a stream comes back while a
- * message is incomplete and nothing waits to be taken; else when rpc has taken what waits. So a reader that
- * stops costs a window and one message, and a message larger than the window never waits for itself.
- *
- * Source  gRPC, "gRPC over HTTP2", Length-Prefixed-Message; RFC 9113, section 6.9.
+ * Source  gRPC, "gRPC over HTTP2", Length-Prefixed-Message.
  */
 #include "runtime/protocol/grpc/session.h"
 
@@ -24,38 +20,9 @@
 #define FIRST_ROOM ((size_t)64 << 10)
 #define GROWTH 4
 
-/* What comes: credit */
-
-static void consume_stream(vow_grpc_call *call, size_t size)
-{
-    if (size == 0 || call->is_reset)
-        return;
-    nghttp2_session_consume_stream(call->grpc->http, call->id, size);
-    vow_grpc_flush_later(call->grpc);
-}
-
-static void credit_give_back(vow_grpc_call *call)
-{
-    size_t size = call->unconsumed;
-
-    call->unconsumed = 0;
-    consume_stream(call, size);
-}
-
-void vow_grpc_taken(vow_wire *wire, size_t size)
-{
-    vow_grpc_call *call = wire->flow;
-    size_t         whole = size + VOW_GRPC_PREFIX;
-
-    call->held -= whole;
-    if (call->held == 0) {
-        credit_give_back(call);
-        return;
-    }
-    whole = whole < call->unconsumed ? whole : call->unconsumed;
-    call->unconsumed -= whole;
-    consume_stream(call, whole);
-}
+/* What streams collect for a write: one of them, and all together. */
+#define QUEUE_FOR_FLUSH ((size_t)16 << 10)
+#define QUEUES_FOR_FLUSH ((size_t)64 << 10)
 
 /* What comes: messages */
 
@@ -258,6 +225,8 @@ static void data_take(vow_grpc_call *call, const uint8_t *data, size_t size)
             used = prefix_take(call, data, size);
             if (call->prefix_size == VOW_GRPC_PREFIX && !prefix_read(call))
                 return;
+            if (call->prefix_size == VOW_GRPC_PREFIX && call->is_unary_in)
+                vow_grpc_only_message(call);
         } else {
             used = message_take(call, data, size);
         }
@@ -273,13 +242,12 @@ int vow_grpc_on_data(nghttp2_session *http, uint8_t flags, int32_t id, const uin
     vow_grpc_call *call = nghttp2_session_get_stream_user_data(http, id);
 
     (void)flags;
-    nghttp2_session_consume_connection(http, size);
+    vow_grpc_came(grpc, size);
     if (!call || !vow_grpc_is_alive(grpc))
         return 0;
     call->unconsumed += size;
     data_take(call, data, size);
-    if (call->held == 0)
-        credit_give_back(call);
+    vow_grpc_came_of_call(call);
     return 0;
 }
 
@@ -322,7 +290,8 @@ static void queued_less(vow_grpc_call *call, size_t size)
     call->grpc->queued -= size;
     if (!call->wire)
         return;
-    call->wire->queued -= size;
+    if (call->wire->queued)
+        call->wire->queued = call->queued;
     if (call->queued == 0)
         vow_scheduler_soon(vow_grpc_scheduler(call->grpc), &call->emptied);
 }
@@ -383,6 +352,17 @@ static size_t pack_compressed(vow_grpc_call *call, uint8_t *to, const ProtobufCM
     return compressed;
 }
 
+/* Will all that is queued leave with the next write? Then nothing waits, and there is room for more: a write
+ * for each message would cost more than all the rest of it. */
+static bool queue_leaves_soon(const vow_grpc_call *call)
+{
+    nghttp2_session *http = call->grpc->http;
+
+    return call->queued < QUEUE_FOR_FLUSH && call->grpc->collected < QUEUES_FOR_FLUSH &&
+           (int64_t)call->queued <= nghttp2_session_get_stream_remote_window_size(http, call->id) &&
+           (int64_t)call->queued <= nghttp2_session_get_remote_window_size(http);
+}
+
 vow_code vow_grpc_queue(vow_grpc_call *call, const vow_wire *wire, const ProtobufCMessage *message)
 {
     size_t   size = vow_message_size(message);
@@ -405,8 +385,9 @@ vow_code vow_grpc_queue(vow_grpc_call *call, const vow_wire *wire, const Protobu
     call->last->size += size + VOW_GRPC_PREFIX;
     call->queued += size + VOW_GRPC_PREFIX;
     call->grpc->queued += size + VOW_GRPC_PREFIX;
-    if (call->wire)
-        call->wire->queued += size + VOW_GRPC_PREFIX;
+    call->grpc->collected += size + VOW_GRPC_PREFIX;
+    if (call->wire && !queue_leaves_soon(call))
+        call->wire->queued = call->queued;
     return VOW_OK;
 }
 

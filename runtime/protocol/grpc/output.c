@@ -91,6 +91,7 @@ void vow_grpc_flush(vow_grpc *grpc)
     if (grpc->is_writing || grpc->is_feeding || !grpc->base.stream)
         return;
     vow_life_enter(&grpc->life);
+    grpc->collected = 0;
     while (output_collect(grpc) && grpc->filling.size > 0) {
         vow_buffer swap = grpc->leaving;
         vow_slice  slice;

@@ -7,7 +7,6 @@
 
 /* What this side takes. */
 #define SETTINGS_ENTRIES_MAX 32
-#define CONNECTION_WINDOW ((int32_t)1 << 20)
 #define FRAME_SIZE ((uint32_t)16 << 10)
 
 /* Answers to PING and SETTINGS that the peer has not taken. */
@@ -113,7 +112,7 @@ static void pong_came(vow_grpc *grpc, const uint8_t payload[8])
     uint64_t number;
 
     memcpy(&number, payload, sizeof number);
-    if (number > 0 && number <= grpc->pings)
+    if (number > 0 && number <= grpc->pings && !vow_grpc_gauge_pong(grpc, number))
         grpc->base.events->pong(grpc->base.owner, number);
 }
 
@@ -298,9 +297,7 @@ static int http_say_hello(vow_grpc *grpc)
     const vow_session_options   *options = &grpc->base.options;
     const nghttp2_settings_entry settings[] = {
         { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options->is_server ? (uint32_t)options->max_calls : 0 },
-        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, options->stream_window < NGHTTP2_MAX_WINDOW_SIZE
-                                                    ? (uint32_t)options->stream_window
-                                                    : NGHTTP2_MAX_WINDOW_SIZE },
+        { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)vow_grpc_first_window(grpc) },
         { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)options->max_metadata_size },
         { NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_SIZE },
         { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
@@ -310,7 +307,7 @@ static int http_say_hello(vow_grpc *grpc)
 
     if (error)
         return error;
-    return nghttp2_session_set_local_window_size(grpc->http, NGHTTP2_FLAG_NONE, 0, CONNECTION_WINDOW);
+    return vow_grpc_tell_window(grpc);
 }
 
 static bool http_open(vow_grpc *grpc)
@@ -430,6 +427,7 @@ static vow_session *grpc_open(vow_stream *stream, const vow_session_options *opt
     vow_task_init(&grpc->flush, vow_grpc_flush_task);
     vow_task_init(&grpc->leave, session_leaves);
     vow_grpc_watch_init(grpc);
+    vow_gauge_init(&grpc->gauge, vow_grpc_first_window(grpc), stream);
     grpc->base.options.authority = NULL; /* was lent */
     grpc->authority = options->is_server ? NULL : vow_text_copy(options->authority);
     if (!(options->is_server || grpc->authority) || !http_open(grpc)) {

@@ -9,7 +9,8 @@
  *     output.c    what nghttp2 has to send
  *     calls.c     the calls there are, and what rpc hands down to headers, trailers and resets
  *     hearing.c   header blocks that came
- *     messages.c  the messages of a call, in both directions, and their flow control
+ *     messages.c  the messages of a call, in both directions
+ *     flow.c      what may be on its way to this side
  *     watch.c     what a peer may cost
  *     compress.c  one message, compressed and inflated
  *     fields.c    the fields of a header block
@@ -24,6 +25,7 @@
 #ifndef VOW_PROTOCOL_GRPC_SESSION_H
 #define VOW_PROTOCOL_GRPC_SESSION_H
 
+#include "runtime/protocol/gauge.h"
 #include "runtime/protocol/grpc/fields.h"
 #include "runtime/protocol/grpc/watch.h"
 #include "runtime/protocol/held.h"
@@ -88,6 +90,7 @@ typedef struct vow_grpc_call {
     size_t     message_size;
     size_t     held;       /* bytes of messages that rpc has not taken */
     size_t     unconsumed; /* bytes whose credit has not been given back */
+    uint64_t   window;     /* that the other side was told of */
 
     /* What goes out */
     vow_grpc_chunk   *first;
@@ -117,9 +120,11 @@ struct vow_grpc {
     bool       must_not_ask;  /* it has failed while it made what is to be sent: it is not asked for more */
     uint64_t   made_bytes;    /* ever made to be sent */
     uint64_t   left_bytes;    /* of these, given to the stream */
+    size_t     collected;     /* bytes of messages that were queued since the last flush */
     size_t     queued;        /* bytes of messages that wait for credit, or their turn */
 
     vow_grpc_watch watch;
+    vow_gauge      gauge;
 
     uint64_t pings;         /* sent; the number of the last */
     uint64_t pings_waiting; /* of these, behind a goaway that has not left */
@@ -264,6 +269,25 @@ void vow_grpc_messages_done(vow_grpc_call *call);
 vow_code vow_grpc_send(vow_wire *wire, const ProtobufCMessage *message, const vow_metadata *metadata,
                        vow_status *status);
 void     vow_grpc_finish(vow_wire *wire);
-void     vow_grpc_taken(vow_wire *wire, size_t size);
+
+/* flow.c */
+
+/* What each stream's window is at first. */
+uint64_t vow_grpc_first_window(const vow_grpc *grpc);
+
+/* Tells the connection's window, as large as it has become. Gives nghttp2's error. */
+int vow_grpc_tell_window(vow_grpc *grpc);
+
+/* `message_size` of the only message that the other side sends is known. */
+void vow_grpc_only_message(vow_grpc_call *call);
+
+/* Bytes of a stream came; then, what became of them is known. */
+void vow_grpc_came(vow_grpc *grpc, size_t size);
+void vow_grpc_came_of_call(vow_grpc_call *call);
+
+/* A pong came: windows may have grown. False: it answers somebody else's ping. */
+bool vow_grpc_gauge_pong(vow_grpc *grpc, uint64_t ping);
+
+void vow_grpc_taken(vow_wire *wire, size_t size);
 
 #endif

@@ -12,25 +12,14 @@
  * began with. The connection's credit comes back as soon as frames come in: it bounds what is on its way, and
  * a stream that nobody reads never holds up another (grpc-go does the same).
  *
- * Windows grow with the bandwidth-delay product: a ping leaves when bytes come, and when a third of a window
- * or more has come until its pong, the window is doubled (after gRPC's "BDP estimation"). But not where that
- * round trip took twice as long as the shortest one: bytes queue up on the way then, and more of them would
- * only delay small calls.
+ * Windows grow with what a round trip carries (runtime/protocol/gauge.h).
  */
 #include "runtime/protocol/native/session.h"
 
 #include "runtime/base/memory.h"
 
-#define STREAM_WINDOW_MAX ((uint64_t)4 << 20)
-/* Between peers on one machine this many bytes on their way are enough, and more would delay small calls. */
-#define STREAM_WINDOW_LOCAL_MAX ((uint64_t)512 << 10)
-#define CONNECTION_WINDOW_MAX ((uint64_t)16 << 20)
-
 /* Nobody is given more credit than this: the sum would overflow, or nearly. */
 #define CREDIT_MAX ((uint64_t)1 << 62)
-
-#define GAUGE_PAUSE_FIRST_NS ((uint64_t)1000 * 1000)
-#define GAUGE_PAUSE_MOST_NS ((uint64_t)10 * 1000 * 1000 * 1000)
 
 static vow_flow *flow_of_wire(const vow_wire *wire)
 {
@@ -49,11 +38,8 @@ static uint64_t first_window(const vow_native *native)
 
 void vow_flow_init(vow_native *native)
 {
-    native->stream_window = first_window(native);
-    native->connection_window =
-        native->stream_window * 4 < VOW_CONNECTION_WINDOW ? VOW_CONNECTION_WINDOW : native->stream_window * 4;
-    native->granted = native->connection_window;
-    native->gauge = (vow_gauge){ .pause_ns = GAUGE_PAUSE_FIRST_NS };
+    vow_gauge_init(&native->gauge, first_window(native), native->base.stream);
+    native->granted = native->gauge.connection_window;
 }
 
 static void flow_emptied(vow_task *task)
@@ -115,7 +101,7 @@ static void send_credit(vow_native *native, uint64_t call, uint64_t credit)
 static void flow_grant(vow_native *native, vow_wire *wire)
 {
     vow_flow *flow = flow_of_wire(wire);
-    uint64_t  window = flow->is_read ? native->stream_window : first_window(native);
+    uint64_t  window = flow->is_read ? native->gauge.stream_window : first_window(native);
     uint64_t  counted = flow->held + (flow->held ? flow->assembling : 0);
     uint64_t  wanted = counted < window ? window - counted : 0;
 
@@ -127,69 +113,12 @@ static void flow_grant(vow_native *native, vow_wire *wire)
 
 static void connection_grant(vow_native *native)
 {
-    if (native->granted > native->connection_window / 2)
+    uint64_t window = native->gauge.connection_window;
+
+    if (native->granted > window / 2)
         return;
-    send_credit(native, 0, native->connection_window - native->granted);
-    native->granted = native->connection_window;
-}
-
-static uint64_t window_max(const vow_native *native)
-{
-    uint64_t most = vow_stream_is_local(native->base.stream) ? STREAM_WINDOW_LOCAL_MAX : STREAM_WINDOW_MAX;
-
-    return first_window(native) < most ? most : first_window(native);
-}
-
-static void gauge_count(vow_native *native, uint64_t bytes)
-{
-    vow_gauge *gauge = &native->gauge;
-
-    gauge->bytes += bytes;
-    if (gauge->ping || native->stream_window >= window_max(native) ||
-        vow_scheduler_now_ns(vow_native_scheduler(native)) < gauge->not_before_ns)
-        return;
-    gauge->bytes = bytes;
-    gauge->sent_ns = vow_scheduler_now_ns(vow_native_scheduler(native));
-    gauge->ping = native->pings + 1;
-    native->base.protocol->ping(&native->base);
-}
-
-static void windows_grow(vow_native *native)
-{
-    uint64_t most = window_max(native);
-    uint64_t window = native->stream_window * 2 < most ? native->stream_window * 2 : most;
-
-    native->stream_window = window;
-    window *= 4;
-    if (window > native->connection_window)
-        native->connection_window = window < CONNECTION_WINDOW_MAX ? window : CONNECTION_WINDOW_MAX;
-}
-
-/* The shortest is forgotten slowly: the way may have become longer. */
-static bool gauge_sees_queue(vow_gauge *gauge, uint64_t trip_ns)
-{
-    gauge->shortest_ns += gauge->shortest_ns / 256;
-    if (gauge->shortest_ns == 0 || trip_ns < gauge->shortest_ns)
-        gauge->shortest_ns = trip_ns;
-    return trip_ns > 2 * gauge->shortest_ns;
-}
-
-bool vow_flow_hear_pong(vow_native *native, uint64_t ping)
-{
-    vow_gauge *gauge = &native->gauge;
-    uint64_t   now_ns = vow_scheduler_now_ns(vow_native_scheduler(native));
-
-    if (ping != gauge->ping)
-        return false;
-    gauge->ping = 0;
-    if (!gauge_sees_queue(gauge, now_ns - gauge->sent_ns) && gauge->bytes >= native->stream_window / 3) {
-        gauge->pause_ns = GAUGE_PAUSE_FIRST_NS;
-        windows_grow(native);
-    } else if (gauge->pause_ns < GAUGE_PAUSE_MOST_NS) {
-        gauge->pause_ns *= 2;
-    }
-    gauge->not_before_ns = now_ns + gauge->pause_ns;
-    return true;
+    send_credit(native, 0, window - native->granted);
+    native->granted = window;
 }
 
 static bool receive_is_allowed(vow_native *native, vow_wire *wire, const vow_header *header, uint64_t cost)
@@ -218,7 +147,7 @@ bool vow_flow_receive(vow_native *native, vow_wire *wire, const vow_header *head
     if (!receive_is_allowed(native, wire, header, cost))
         return false;
     native->granted -= cost;
-    gauge_count(native, cost);
+    vow_gauge_count(&native->gauge, &native->base, cost);
     connection_grant(native);
     flow = wire && vow_native_is_alive(native) ? flow_of_wire(wire) : NULL;
     if (flow) {

@@ -60,6 +60,6 @@ void vow_pings_hear_pong(vow_native *native, const vow_header *header)
         return;
     }
     native->pongs++;
-    if (!vow_flow_hear_pong(native, header->ping))
+    if (!vow_gauge_hear_pong(&native->gauge, &native->base, header->ping))
         native->base.events->pong(native->base.owner, header->ping);
 }

@@ -53,8 +53,8 @@ static void session_say_hello(vow_native *native)
     const vow_hello            ours = { .max_frame_size = native->max_frame_size,
                                         .max_message_size = options->max_message_size,
                                         .max_calls = options->max_calls,
-                                        .stream_window = native->stream_window,
-                                        .connection_window = native->connection_window };
+                                        .stream_window = native->gauge.stream_window,
+                                        .connection_window = native->gauge.connection_window };
     size_t                     size = vow_hello_write(payload, &ours);
 
     if (native->said_hello)

@@ -17,6 +17,7 @@
 #ifndef VOW_PROTOCOL_NATIVE_SESSION_H
 #define VOW_PROTOCOL_NATIVE_SESSION_H
 
+#include "runtime/protocol/gauge.h"
 #include "runtime/protocol/life.h"
 #include "runtime/protocol/native/hello.h"
 #include "runtime/protocol/native/output.h"
@@ -80,16 +81,6 @@ typedef struct vow_methods {
     uint32_t          last_number;
 } vow_methods;
 
-/* Measures what a round trip carries: windows grow with it. */
-typedef struct vow_gauge {
-    uint64_t ping;   /* the ping that is on its way; 0: none */
-    uint64_t bytes;  /* came since it left */
-    uint64_t sent_ns; /* when it left */
-    uint64_t shortest_ns; /* round trip; 0: none was measured */
-    uint64_t not_before_ns;
-    uint64_t pause_ns; /* until the next; longer when the windows fit */
-} vow_gauge;
-
 /* A call that streams, in either direction. */
 typedef struct vow_flow {
     vow_pace           pace; /* what this side sends */
@@ -118,9 +109,7 @@ typedef struct vow_native {
     vow_strikes      strikes;        /* the peer's pings */
     vow_map          ghosts;         /* calls of ours that were forgotten and not cancelled: they hold their places */
     uint64_t         peer_stream_window; /* the credit that a stream to the peer begins with */
-    uint64_t         stream_window;      /* what one of the peer's streams may have on its way */
-    uint64_t         connection_window;  /* and all of them together */
-    uint64_t         granted;            /* of that, what the peer has left */
+    uint64_t         granted;            /* of the connection's window, what the peer has left */
     vow_gauge        gauge;
     bool             said_hello;
     bool             said_preface;
@@ -253,9 +242,6 @@ void vow_flow_message(vow_native *native, vow_wire *wire, size_t size);
 bool vow_flow_holds_back(const vow_wire *wire);
 
 void vow_flow_hear_credit(vow_native *native, const vow_header *header, vow_wire *wire);
-
-/* A pong came: true, it was for the gauge. */
-bool vow_flow_hear_pong(vow_native *native, uint64_t ping);
 
 void     vow_flow_emptied(vow_output *output, vow_pace *pace);
 vow_code vow_flow_send(vow_wire *wire, const ProtobufCMessage *message, const vow_metadata *metadata,

@@ -50,6 +50,16 @@ static const char *ask_block(world *world, size_t size)
     return world_error(world, reply);
 }
 
+/* In one turn with another call: its frames stand behind those of that. */
+static const char *ask_block_behind(world *world, size_t size)
+{
+    vow_future *other = echo_over(world->channel);
+    const char *error = ask_block(world, size);
+
+    assert_int_equal(world_settle(world, other), VOW_OK);
+    return error;
+}
+
 static void a_request_of_max_message_size_passes_and_one_byte_more_does_not(void **state)
 {
     world *world = world_new_with(WORLD_SIMULATED, VOW_SERVER(.max_message_size = 1000), NULL);
@@ -57,6 +67,8 @@ static void a_request_of_max_message_size_passes_and_one_byte_more_does_not(void
     (void)state;
     assert_string_equal(ask_block(world, 1000 - BLOCK_OVERHEAD), "OK");
     assert_refused(ask_block(world, 1001 - BLOCK_OVERHEAD), "RESOURCE_EXHAUSTED: tcp://", "max_message_size");
+    assert_string_equal(ask_block_behind(world, 1000 - BLOCK_OVERHEAD), "OK");
+    assert_refused(ask_block_behind(world, 1001 - BLOCK_OVERHEAD), "RESOURCE_EXHAUSTED: tcp://", "max_message_size");
     assert_string_equal(ask_block(world, 1), "OK");
     world_free(world);
 }
@@ -68,6 +80,8 @@ static void a_reply_of_max_message_size_passes_and_one_byte_more_does_not(void *
     (void)state;
     assert_string_equal(ask_block(world, 1000 - BLOCK_OVERHEAD), "OK");
     assert_refused(ask_block(world, 1001 - BLOCK_OVERHEAD), "RESOURCE_EXHAUSTED: the reply", "max_message_size");
+    assert_string_equal(ask_block_behind(world, 1000 - BLOCK_OVERHEAD), "OK");
+    assert_refused(ask_block_behind(world, 1001 - BLOCK_OVERHEAD), "RESOURCE_EXHAUSTED: the reply", "max_message_size");
     assert_string_equal(ask_block(world, 1), "OK");
     world_free(world);
 }

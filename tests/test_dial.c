@@ -390,6 +390,29 @@ static void each_distinct_cause_is_told_with_its_address(void **state)
     world_free(world);
 }
 
+static void what_a_protocol_says_of_a_server_names_the_target_once(void **state)
+{
+    world       *world = simulated();
+    vow_channel *channel =
+        vow_channel_open(world->loop, "grpc://" NAME ":7", VOW_CHANNEL(.connect_timeout_ms = 100));
+    vow_stream   *stream = NULL;
+    vow_listener *mute;
+
+    (void)state;
+    assert_int_equal(vow_listener_open(world->loop, "tcp://10.0.0.1:7", &(vow_listener_options){ 0 },
+                                       mute_accept, &stream, &mute, NULL),
+                     VOW_OK);
+    name_has(world, "10.0.0.1");
+    assert_string_equal(world_error(world, ask(channel)),
+                        "UNAVAILABLE: grpc://" NAME
+                        ":7: no address can be reached: 10.0.0.1:7: still waiting for the "
+                        "server's hello after 100 ms (connect_timeout_ms)");
+    vow_stream_close(stream);
+    vow_listener_close(mute);
+    vow_channel_close(channel);
+    world_free(world);
+}
+
 static void a_name_that_fails_is_told_by_its_name_and_address(void **state)
 {
     world       *world = simulated();
@@ -798,6 +821,7 @@ int main(void)
         cmocka_unit_test(a_server_that_says_no_hello_is_left_for_the_next_after_connect_timeout_ms),
         cmocka_unit_test(a_server_that_hangs_up_before_its_hello_is_left_for_the_next_at_once),
         cmocka_unit_test(each_distinct_cause_is_told_with_its_address),
+        cmocka_unit_test(what_a_protocol_says_of_a_server_names_the_target_once),
         cmocka_unit_test(a_name_that_fails_is_told_by_its_name_and_address),
         cmocka_unit_test(what_ends_after_connect_timeout_ms_tells_who_refused_and_who_was_silent),
         cmocka_unit_test(of_a_name_eight_addresses_are_tried),

@@ -307,18 +307,27 @@ void vow_dial_go_on(vow_dial *dial, const vow_status *why)
 
 /* --- Telling ------------------------------------------------------------------------------------------- */
 
-/* What is said of an address, without the address. */
+static const char *without_scheme(const char *url)
+{
+    size_t size = strcspn(url, ":");
+
+    return text_begins(url + size, "://") ? url + size + strlen("://") : url;
+}
+
+/* What is said of an address, without the address. What TLS and the protocols say begins with the target as
+ * the program wrote it: grpcs://name:7, where the dial has tcp://name:7. */
 static const char *candidate_cause(const candidate *one)
 {
     const char *message = vow_status_message(&one->failure);
-    const char *target = one->dial->target;
+    const char *target = without_scheme(one->dial->target);
+    const char *bare = without_scheme(message);
 
     if (one->failure.code == VOW_OK)
         return "no answer yet";
     if (text_begins(message, one->text) && text_begins(message + strlen(one->text), ": "))
         return message + strlen(one->text) + 2;
-    if (text_begins(message, target) && text_begins(message + strlen(target), ": "))
-        return message + strlen(target) + 2;
+    if (text_begins(bare, target) && text_begins(bare + strlen(target), ": "))
+        return bare + strlen(target) + 2;
     return message;
 }
 

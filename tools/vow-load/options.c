@@ -25,7 +25,7 @@ static bool wants(load_problem *problem, const char *what, const char *value)
 static bool set_duration(uint64_t *ns, const char *value, load_problem *problem)
 {
     return load_parse_duration(value, ns) ||
-           wants(problem, "a time with its unit, such as 10s or 500ms,", value);
+           wants(problem, "a time with its unit, such as 10s or 500ms", value);
 }
 
 static bool set_count(uint64_t *count, uint64_t most, const char *value, load_problem *problem)
@@ -272,6 +272,19 @@ static void options_fill(load_options *options)
     options->tls.size = sizeof options->tls;
 }
 
+static bool has_tls_options(const load_options *options)
+{
+    const vow_tls_options *tls = &options->tls;
+
+    return tls->ca_file || tls->certificate_file || tls->key_file || tls->server_name || tls->trusts_anybody;
+}
+
+/* tls://, tls+unix://, grpcs:// and so on. */
+static bool is_over_tls(const char *target)
+{
+    return strncmp(target, "tls", 3) == 0 || strncmp(target, "grpcs", 5) == 0;
+}
+
 static bool options_check(const load_options *options, load_problem *problem)
 {
     load_schedule schedule;
@@ -280,6 +293,11 @@ static bool options_check(const load_options *options, load_problem *problem)
         return load_problem_set(problem, "TARGET and METHOD are needed");
     if (!strstr(options->target, "://"))
         return load_problem_set(problem, "the target \"%s\" is no URL, such as tcp://127.0.0.1:7000",
+                                options->target);
+    if (has_tls_options(options) && !is_over_tls(options->target))
+        return load_problem_set(problem,
+                                "%s is called without TLS: --ca, --cert, --key, --server-name and "
+                                "--insecure want tls:// or grpcs://",
                                 options->target);
     if (!strchr(options->method, '/'))
         return load_problem_set(problem, "the method \"%s\" is not like package.Service/Method",

@@ -253,11 +253,13 @@ void load_show_moment(FILE *file, const load_moment *moment)
         return;
     if (moment->at > moment->length / 2)
         snprintf(when, sizeof when, "%.1f s", moment->at);
-    fprintf(file, "\r\033[K%8s  %s/s answered  p50 %s  p99 %s  %s outstanding", when,
+    /* A narrow terminal cuts the line (?7l): what went on below would stay there. */
+    fprintf(file, "\r\033[K\033[?7l%8s  %s/s answered  p50 %s  p99 %s  %s outstanding", when,
             report_number(answered, moment->answered / moment->length, 0), report_seconds(p50, moment->p50),
             report_seconds(p99, moment->p99), report_number(outstanding, moment->outstanding, 0));
     if (moment->failed > 0)
         fprintf(file, "  %s/s failed", report_number(failed, moment->failed / moment->length, 0));
+    fputs("\033[?7h", file);
     fflush(file);
 }
 

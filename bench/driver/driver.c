@@ -199,9 +199,9 @@ static void duration_say(const struct driver *driver)
 
     if (most > 0 && seconds > most)
         seconds = most;
-    fprintf(stderr, "bench: %zu runs in each of %zu round%s, about %.*f %s\n",
-            bench_choice_count(&driver->choice), rounds, rounds == 1 ? "" : "s",
-            seconds < 600 && seconds >= 120, seconds < 120 ? seconds : seconds / 60,
+    fprintf(stderr, "bench: %zu run%s in each of %zu round%s, about %.*f %s\n",
+            bench_choice_count(&driver->choice), bench_choice_count(&driver->choice) == 1 ? "" : "s", rounds,
+            rounds == 1 ? "" : "s", seconds < 600 && seconds >= 120, seconds < 120 ? seconds : seconds / 60,
             seconds < 120 ? "s" : "minutes");
 }
 

@@ -77,7 +77,7 @@ static double rounds_seconds(const struct rounds *rounds)
     return (double)(uv_hrtime() - rounds->began_ns) / 1e9;
 }
 
-/* Where a person looks on; it leaves nothing behind. */
+/* Where a person looks on; it leaves nothing behind. A narrow terminal cuts the line (?7l). */
 static void progress_show(const struct rounds *rounds, size_t round, const bench_cell *cell)
 {
     double left_s =
@@ -86,8 +86,8 @@ static void progress_show(const struct rounds *rounds, size_t round, const bench
             : bench_choice_seconds(rounds->choice, rounds->setting) * (double)rounds->choice->rounds;
 
     if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\rround %zu of %zu, run %zu of %zu, %.0f:%02.0f left: %s, %s\033[K", round + 1,
-                rounds->choice->rounds, rounds->runs + 1, rounds->planned, floor(left_s / 60),
+        fprintf(stderr, "\r\033[?7lround %zu of %zu, run %zu of %zu, %.0f:%02.0f left: %s, %s\033[K\033[?7h",
+                round + 1, rounds->choice->rounds, rounds->runs + 1, rounds->planned, floor(left_s / 60),
                 floor(fmod(left_s, 60)), cell->workload, cell->peer);
 }
 

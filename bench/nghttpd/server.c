@@ -70,12 +70,14 @@ static bool port_answers(uint16_t port)
     return answers;
 }
 
-static void announce(const char *scheme, uint16_t port)
+static void announce(pid_t server, const char *scheme, uint16_t port)
 {
     const struct timespec pause = { .tv_nsec = TRY_NS };
     int                   tries = 0;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != server) /* it ended before, and has said why */
+        _exit(1);
     while (!port_answers(port)) {
         if (++tries == START_TRIES)
             bench_fail("nghttpd does not listen");
@@ -128,6 +130,7 @@ int main(int argc, char **argv)
     bench_server_options options = bench_server_options_read(argc, argv);
     bool                 as_grpc = strcmp(options.listen, "http+post://127.0.0.1:0") == 0;
     uint16_t             port = free_port();
+    pid_t                server = getpid();
     pid_t                child;
 
     if (!as_grpc && strcmp(options.listen, "http+get://127.0.0.1:0") != 0)
@@ -138,6 +141,6 @@ int main(int argc, char **argv)
     if (child < 0)
         bench_fail("cannot make a process: %m");
     if (child == 0)
-        announce(as_grpc ? post_scheme : get_scheme, port);
+        announce(server, as_grpc ? post_scheme : get_scheme, port);
     become_nghttpd(as_grpc, port, options.threads);
 }

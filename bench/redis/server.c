@@ -13,7 +13,6 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -50,16 +49,21 @@ static bool server_answers(const char *url)
     return answers;
 }
 
-static void wait_and_tell(pid_t server, const char *url)
+/* The server never writes into its end of `alive`, which closes with it. To ask for its process would not do:
+ * that stays, as a zombie, until the driver has seen its end. */
+static void wait_and_tell(int alive, const char *url)
 {
-    for (int waited_ms = 0; waited_ms < WAIT_MS && kill(server, 0) == 0; waited_ms += PAUSE_MS) {
+    struct pollfd end = { .fd = alive };
+
+    for (int waited_ms = 0; waited_ms < WAIT_MS; waited_ms += PAUSE_MS) {
         if (server_answers(url)) {
             printf("%s maxclients=" CLIENTS "\n", url);
             if (fflush(stdout) != 0)
                 bench_fail("cannot tell the address: %m");
             return;
         }
-        poll(NULL, 0, PAUSE_MS);
+        if (poll(&end, 1, PAUSE_MS) > 0)
+            return; /* it has said why */
     }
     bench_fail("redis-server does not answer at %s", url);
 }
@@ -67,17 +71,19 @@ static void wait_and_tell(pid_t server, const char *url)
 /* In a grandchild, which redis-server need not wait for. */
 static void tell_when_it_answers(const char *url)
 {
-    pid_t server = getpid();
-    pid_t child = fork();
+    int   alive[2];
+    pid_t child;
 
-    if (child < 0)
+    if (pipe(alive) != 0 || (child = fork()) < 0)
         bench_fail("cannot start a process: %m");
     if (child > 0) {
+        close(alive[0]);
         waitpid(child, NULL, 0);
         return;
     }
+    close(alive[1]);
     if (fork() == 0)
-        wait_and_tell(server, url);
+        wait_and_tell(alive[0], url);
     _exit(0);
 }
 
@@ -110,7 +116,7 @@ static void server_become(const char *port, const char *path, size_t threads)
     snprintf(count, sizeof count, "%zu", threads);
     dup2(open("/dev/null", O_WRONLY), STDOUT_FILENO); /* the pipe is the child's alone now */
     execvp(argv[0], argv);
-    bench_fail("cannot start redis-server: %m");
+    bench_fail("cannot run redis-server: %m (Debian's package is redis-server)");
 }
 
 int main(int argc, char **argv)

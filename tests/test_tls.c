@@ -356,21 +356,30 @@ static void a_file_that_is_no_good_is_told_when_the_server_listens(void **state)
                "tls.ca_file \"/nowhere/ca.pem\": No such");
 }
 
-static void a_channels_calls_tell_of_a_file_that_is_no_good(void **state)
+static void assert_calls_tell(const vow_tls_options *options, const char *what)
 {
     world       *world = world_new(WORLD_TLS);
-    vow_channel *channel =
-        vow_channel_open(world->loop, world->target, VOW_CHANNEL(.tls = VOW_TLS(.ca_file = "/nowhere")));
-    Calls__Text request = CALLS__TEXT__INIT;
-    const char *text;
+    vow_channel *channel = vow_channel_open(world->loop, world->target, VOW_CHANNEL(.tls = options));
+    Calls__Text  request = CALLS__TEXT__INIT;
+    const char  *text;
 
-    (void)state;
     request.text = "";
     text = world_error(world, calls_calls_echo(channel, &request, NULL));
     assert_begins(text, "INVALID_ARGUMENT: tls://127.0.0.1:");
-    assert_has(text, ": tls.ca_file \"/nowhere\": No such file or directory");
+    assert_has(text, what);
     vow_channel_close(channel);
     world_free(world);
+}
+
+static void a_channels_calls_tell_of_a_file_that_is_no_good(void **state)
+{
+    (void)state;
+    assert_calls_tell(VOW_TLS(.ca_file = "/nowhere"),
+                      ": tls.ca_file \"/nowhere\": No such file or directory");
+    assert_calls_tell(VOW_TLS(.key_file = "/nowhere"),
+                      ": tls.key_file is given, and its certificate is not: tls.certificate_file");
+    assert_calls_tell(VOW_TLS(.key_pem = certificate_key(certificate_of_ca())),
+                      ": tls.key_pem is given, and its certificate is not: tls.certificate_file");
 }
 
 static void write_file(const char *path, const char *first, const char *second)

@@ -28,13 +28,13 @@ typedef struct vow_tls_options {
     const char *certificate_pem;  /* the same as text */
     const char *key_pem;          /* NULL: it is in certificate_pem */
     const char *ca_file; /* of whom peers may be. A channel: NULL is the system's store. A server: given, its
-                            clients must have a certificate (mutual TLS) */
+                            clients over TLS must have a certificate (mutual TLS); see is_required */
     const char *ca_pem;  /* the same as text */
     const char *server_name; /* a channel's: whom the server's certificate must name, and gRPC's :authority;
                                 NULL: the target's host */
     bool   trusts_anybody;   /* a channel's: does not verify the server. Whoever is in between reads along */
     bool   may_be_anonymous; /* a server's with a CA: clients without a certificate are served as well */
-    bool   is_required;      /* a server's: refuses connections without TLS */
+    bool   is_required;      /* a server's: refuses connections without TLS, which it serves else */
     size_t max_handshakes_per_second; /* a server's: more wait for their turn; 1,000 */
     size_t max_handshakes;            /* a server's: at once; more are refused; 1,000 */
     const char

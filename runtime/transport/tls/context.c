@@ -220,8 +220,12 @@ static vow_code context_read_own(vow_tls_context *context, vow_error *error)
     vow_code code;
 
     if (!certificate.file && !certificate.pem) {
-        if (!context->is_server)
+        if (!context->is_server && !key.file && !key.pem)
             return VOW_OK;
+        if (!context->is_server)
+            return vow_error_set(error, VOW_INVALID_ARGUMENT,
+                                 "tls.%s is given, and its certificate is not: tls.certificate_file",
+                                 key.file ? "key_file" : "key_pem");
         return vow_error_set(
             error, VOW_INVALID_ARGUMENT,
             "a server's TLS needs a certificate and its key: tls.certificate_file and tls.key_file");

@@ -52,6 +52,14 @@ void vow_scheduler_late(vow_scheduler *scheduler, vow_task *task)
     queue_append(scheduler, &scheduler->late, task);
 }
 
+void vow_scheduler_hasten(vow_scheduler *scheduler, vow_task *task, const vow_link *last)
+{
+    if (!vow_task_queued(task) || vow_scheduler_last_ready(scheduler) != last)
+        return;
+    vow_task_cancel(task);
+    task->run(task);
+}
+
 static bool queue_run(vow_list *queue, unsigned budget)
 {
     while (budget-- > 0) {

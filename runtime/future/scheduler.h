@@ -6,7 +6,7 @@
  * best done once all of these have run: flushing an output buffer. A loop, real or simulated, begins
  * with a scheduler and implements the few functions of vow_scheduler_kind.
  *
- * The rule: a task runs from the queue, never inside the call that queued it.
+ * The rule: a task runs from the queue, or at the end of an event, never inside the call that queued it.
  */
 #ifndef VOW_FUTURE_SCHEDULER_H
 #define VOW_FUTURE_SCHEDULER_H
@@ -95,6 +95,17 @@ static inline bool vow_task_queued(const vow_task *task)
 static inline void vow_task_cancel(vow_task *task)
 {
     vow_link_remove(&task->link);
+}
+
+/* At the end of an event: runs `task`, which is late, where it is queued and nothing has become ready during the
+ * event, in which `last` was the last that was. What is ready may give the task more to do, which is then done at
+ * once. What answers one connection so leaves, and gives its memory back, before the next one is read. */
+void vow_scheduler_hasten(vow_scheduler *scheduler, vow_task *task, const vow_link *last);
+
+/* For the beginning of an event. */
+static inline const vow_link *vow_scheduler_last_ready(const vow_scheduler *scheduler)
+{
+    return scheduler->ready.head.previous;
 }
 
 /* Drains both queues, as far as the budget goes. True: there is more to do. */

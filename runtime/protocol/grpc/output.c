@@ -1,8 +1,9 @@
 /*
  * What a session of gRPC has to send.
  *
- * The idea: nghttp2 is asked for it at the end of the loop's iteration. Some KiB are collected in one buffer
- * and leave; when they have, it is asked for more. So what waits for a slow peer stays with nghttp2.
+ * The idea: nghttp2 is asked for it at the end of the loop's iteration, or of a read for what answers it. Some KiB are
+ * collected in one buffer and leave; when they have, it is asked for more. So what waits for a slow peer stays with
+ * nghttp2.
  */
 #include "runtime/protocol/grpc/session.h"
 

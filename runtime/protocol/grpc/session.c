@@ -176,12 +176,14 @@ static vow_room stream_room(void *owner)
 
 static void session_feed(vow_grpc *grpc, const uint8_t *data, size_t size)
 {
-    ssize_t used;
+    vow_scheduler  *scheduler = vow_grpc_scheduler(grpc);
+    const vow_link *last = vow_scheduler_last_ready(scheduler);
+    ssize_t         used;
 
     if (grpc->must_not_feed)
         return;
     vow_life_enter(&grpc->life);
-    grpc->base.heard_ns = vow_scheduler_now_ns(vow_grpc_scheduler(grpc));
+    grpc->base.heard_ns = vow_scheduler_now_ns(scheduler);
     if (vow_grpc_is_alive(grpc) && !vow_grpc_watch_bytes(grpc, data, size)) {
         vow_life_leave(&grpc->life);
         return;
@@ -195,6 +197,7 @@ static void session_feed(vow_grpc *grpc, const uint8_t *data, size_t size)
         vow_grpc_http_failed(grpc, (int)used);
     }
     vow_grpc_flush_later(grpc);
+    vow_scheduler_hasten(scheduler, &grpc->flush, last);
     vow_life_leave(&grpc->life);
 }
 

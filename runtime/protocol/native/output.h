@@ -2,10 +2,10 @@
  * What a connection has still to send.
  *
  * The idea: frames are written straight into `filling`, which leaves with one writev at the end of the loop's
- * iteration, or sooner when it has grown to some KiB, so that both ends work at the same time. A large
- * message leaves at once as far as the connection takes it (outgoing.h). The rest is packed into a block of
- * its own, frame headers in between, and is sent from there, a frame at a time and in turn with other large
- * messages: it never holds up a small one.
+ * iteration, or of a read for what answers it, or sooner when it has grown to some KiB, so that both ends work at
+ * the same time. A large message leaves at once as far as the connection takes it (outgoing.h). The rest is packed
+ * into a block of its own, frame headers in between, and is sent from there, a frame at a time and in turn with
+ * other large messages: it never holds up a small one.
  *
  *     write 1   [ filling: small frames ............ ][ frame of A ][ frame of B ]
  *     write 2   [ what was filled meanwhile ][ next frame of A ][ next frame of B ]

@@ -231,16 +231,19 @@ static vow_room stream_room(void *owner)
 
 static void stream_read(void *owner, size_t size)
 {
-    vow_native *native = owner;
+    vow_native     *native = owner;
+    vow_scheduler  *scheduler = vow_native_scheduler(native);
+    const vow_link *last = vow_scheduler_last_ready(scheduler);
 
     if (!vow_native_is_alive(native))
         return;
     vow_life_enter(&native->life);
-    native->base.heard_ns = vow_scheduler_now_ns(vow_native_scheduler(native));
+    native->base.heard_ns = vow_scheduler_now_ns(scheduler);
     vow_input_read(native, size);
     /* What was read may have been refused, without a handler that answers. */
     if (native->base.options.is_server && vow_native_is_alive(native))
         vow_native_check_output(native);
+    vow_scheduler_hasten(scheduler, &native->output.flush, last);
     vow_life_leave(&native->life);
 }
 

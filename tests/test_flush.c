@@ -1,0 +1,158 @@
+/* When what a connection has to say leaves: behind what was read of it, or with what callbacks have made. */
+#include "runtime/transport/simulated.h"
+#include "tests/support/kinds.h"
+#include "tests/support/world.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <uv.h>
+
+#define CONNECTIONS 3
+
+static char native[] = "unix";
+static char grpc[] = "grpc+unix";
+
+static void count_if_unread(uv_handle_t *handle, void *arg)
+{
+    uv_os_fd_t fd;
+    int        size = 0;
+
+    if (uv_handle_get_type(handle) == UV_NAMED_PIPE && uv_fileno(handle, &fd) == 0 &&
+        ioctl(fd, FIONREAD, &size) == 0 && size > 0)
+        ++*(int *)arg;
+}
+
+/* Connections of the world that have something to be read. */
+static int world_unread(world *world)
+{
+    int count = 0;
+
+    uv_walk(world->uv, count_if_unread, &count);
+    return count;
+}
+
+/* What the handler has seen. */
+static struct {
+    world *world;
+    int    calls;
+    int    unread[CONNECTIONS];
+} seen;
+
+static void look_and_answer(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
+{
+    (void)handler;
+    if (seen.calls < CONNECTIONS)
+        seen.unread[seen.calls] = world_unread(seen.world);
+    seen.calls++;
+    vow_call_reply(call, request);
+}
+
+static void echo_on_all(vow_channel *channels[CONNECTIONS])
+{
+    Calls__Text request = CALLS__TEXT__INIT;
+    vow_future *replies[CONNECTIONS];
+
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        replies[i] = calls_calls_echo(channels[i], &request, NULL);
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        assert_int_equal(vow_wait(replies[i]), VOW_OK);
+        vow_drop(replies[i]);
+    }
+}
+
+/* Three requests are there at once. Each handler finds those that are not read yet, and the answers before
+ * its own. */
+static void answers_leave_before_the_next_connection_is_read(void **state)
+{
+    const char       *scheme = *state;
+    world            *world = world_new(WORLD_UNIX);
+    const vow_handler handler = { .size = sizeof handler,
+                                  .method = &calls_calls_echo_method,
+                                  .serve = look_and_answer };
+    vow_channel      *channels[CONNECTIONS];
+    char              target[200];
+
+    vow_server_handle(world->server, &handler);
+    seen.world = world;
+    snprintf(target, sizeof target, "%s%s", scheme, strchr(world->address, ':'));
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        channels[i] = vow_channel_open(world->loop, target, NULL);
+    echo_on_all(channels);
+    seen.calls = 0;
+    echo_on_all(channels);
+    assert_int_equal(seen.calls, CONNECTIONS);
+    for (int i = 0; i < CONNECTIONS; i++)
+        assert_int_equal(seen.unread[i], CONNECTIONS - 1);
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        vow_channel_close(channels[i]);
+    world_free(world);
+}
+
+/* A turn has one write, also where a callback has the answer */
+
+static void answer_later(vow_future *future, void *arg)
+{
+    Calls__Text text = CALLS__TEXT__INIT;
+
+    (void)future;
+    vow_call_reply(arg, &text.base);
+}
+
+static void answer_the_second_later(vow_call *call, const ProtobufCMessage *request,
+                                    const vow_handler *handler)
+{
+    (void)handler;
+    if (seen.calls++ % 2 == 0)
+        vow_call_reply(call, request);
+    else
+        vow_done(vow_value(seen.world->loop, NULL, NULL), answer_later, call);
+}
+
+static uint64_t pieces(const world *world)
+{
+    return vow_network_count(vow_network_of(world->loop)).segments;
+}
+
+static void an_answer_of_a_callback_leaves_with_those_before_it(void **state)
+{
+    world            *world = world_new(WORLD_SIMULATED);
+    const vow_handler handler = { .size = sizeof handler,
+                                  .method = &calls_calls_echo_method,
+                                  .serve = answer_the_second_later };
+    vow_future       *replies[2];
+    uint64_t          before;
+
+    (void)state;
+    vow_server_handle(world->server, &handler);
+    seen.world = world;
+    seen.calls = 0;
+    assert_int_equal(world_settle(world, world_echo(world, "", NULL)), VOW_OK);
+    world_advance_ms(world, 100);
+    seen.calls = 0;
+    before = pieces(world);
+    for (size_t i = 0; i < 2; i++)
+        replies[i] = world_echo(world, "", NULL);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(world_settle(world, replies[i]), VOW_OK);
+    assert_int_equal(pieces(world) - before, 2); /* the requests; the answers */
+    world_free(world);
+}
+
+#define ON(kind, test) { .name = #test " (" #kind ")", .test_func = test, .initial_state = kind }
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        ON(native, answers_leave_before_the_next_connection_is_read),
+        ON(grpc, answers_leave_before_the_next_connection_is_read),
+        cmocka_unit_test(an_answer_of_a_callback_leaves_with_those_before_it),
+    };
+
+    return kinds_run_tests("flush", tests);
+}

@@ -67,8 +67,9 @@ static inline vow_scheduler *vow_scheduler_of(const vow_loop *loop)
 }
 
 /* A call, its future, its timer and the first bytes of its memory are one object of this size: small enough
- * that a thousand of them stay in the cache of a core. */
-#define VOW_CALL_SIZE 1024
+ * that a thousand of them stay in the cache of a core. With the 8 bytes of malloc's own it is a multiple
+ * of 16. */
+#define VOW_CALL_SIZE 968
 
 /* Fails: no memory. */
 vow_code vow_scheduler_init(vow_scheduler *scheduler, const vow_scheduler_kind *kind, uint64_t seed);

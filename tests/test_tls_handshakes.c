@@ -180,6 +180,43 @@ static void whoever_was_refused_has_not_taken_the_rest_along(void **state)
     world_free(world);
 }
 
+static void a_client_that_waits_for_its_turn_may_outlive_the_server(void **state)
+{
+    world    *world = world_with(VOW_SERVER(.tls = server_tls(1, 0)));
+    sim_peer *first = begin_a_handshake(world);
+    sim_peer *second = begin_a_handshake(world);
+    sim_peer *third = begin_a_handshake(world); /* its turn comes half a second from now */
+
+    (void)state;
+    vow_server_close(world->server);
+    world->server = NULL;
+    world_advance_ms(world, 5000);
+    sim_free(third);
+    sim_free(second);
+    sim_free(first);
+    world_free(world);
+}
+
+/* Whoever waits for a turn learns at once that there will be none. */
+static void a_server_may_be_closed_while_handshakes_wait_for_their_turn(void **state)
+{
+    world  *world = world_with(VOW_SERVER(.tls = server_tls(1, 0)));
+    clients clients;
+
+    (void)state;
+    clients_call(&clients, world);
+    world_advance_ms(world, 900);
+    assert_int_equal(clients_settled(&clients), 1);
+    vow_server_close(world->server);
+    world->server = NULL;
+    world_advance_ms(world, 900); /* a refusal's patience is longer */
+    assert_int_equal(clients_settled(&clients), CLIENTS);
+    assert_int_equal(clients_refused(&clients), CLIENTS - 1);
+    world_advance_ms(world, 5000); /* no turn comes any more */
+    clients_close(&clients);
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -188,6 +225,8 @@ int main(void)
         cmocka_unit_test(a_turn_that_comes_after_hello_timeout_ms_is_refused_at_once),
         cmocka_unit_test(more_handshakes_at_once_than_max_handshakes_are_refused),
         cmocka_unit_test(whoever_was_refused_has_not_taken_the_rest_along),
+        cmocka_unit_test(a_client_that_waits_for_its_turn_may_outlive_the_server),
+        cmocka_unit_test(a_server_may_be_closed_while_handshakes_wait_for_their_turn),
     };
 
     return cmocka_run_group_tests_name("handshakes of TLS", tests, NULL, NULL);

@@ -437,7 +437,11 @@ static void greeting_refuse(greeting *greeting, const vow_status *why)
     vow_timers_disarm(&scheduler->timers, &greeting->timer);
     vow_timer_init(&greeting->timer, refusal_is_late);
     vow_timers_arm(&scheduler->timers, &greeting->timer, vow_scheduler_after_ms(scheduler, REFUSAL_MS));
-    greeting_listen(greeting);
+    vow_timers_disarm(&scheduler->timers, &greeting->turn); /* there is no TLS any more */
+    if (greeting->size > 0)                                 /* which may say already what it speaks */
+        vow_scheduler_soon(scheduler, &greeting->step);
+    else
+        greeting_listen(greeting);
 }
 
 static void greeting_close(vow_session *session, const vow_status *why)

@@ -305,6 +305,7 @@ static void what_was_measured_before_ctrl_c_is_reported(void **state)
     assert_int_equal(stage_run(stage, "--peer vow --workload unary-10 --workload unary-100"), 130);
     assert_says(stage, "vow                     500 ");
     assert_says(stage, "vow               not measured\n");
+    assert_says(stage, "bench: interrupted; what was measured until then:\n");
 
     stage_read(stage, &record);
     assert_int_equal(bench_record_find(&record, "unary-10", "vow")->count, 1);

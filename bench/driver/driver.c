@@ -298,6 +298,8 @@ int main(int argc, char **argv)
     status = bench_rounds_run(&driver.setting, &driver.choice, &driver.record) ? 0 : STATUS_FAILED;
     if (driver.options.against && !against_hold(&driver))
         status = STATUS_WORSE;
+    if (bench_signal_caught())
+        fputs("bench: interrupted; what was measured until then:\n", stderr);
     report(&driver);
     if (bench_signal_caught())
         status = 128 + bench_signal_caught();

@@ -218,6 +218,10 @@ int main(int argc, char **argv)
                program.options.finds_capacity ? "search for the capacity" : words);
         fflush(stdout);
         status = program.options.finds_capacity ? program_search(&program) : program_run(&program);
+        if (fflush(stdout) != 0 || ferror(stdout)) {
+            complain("cannot print the report");
+            status = LOAD_USAGE;
+        }
     } else {
         complain(problem.text);
     }

@@ -315,6 +315,17 @@ static void what_was_measured_before_ctrl_c_is_reported(void **state)
     bench_record_done(&record);
 }
 
+static void a_peer_that_has_no_part_in_what_was_asked_for_is_named(void **state)
+{
+    struct stage *stage = *state;
+
+    stage_write(stage, "bench_vow_client", CLIENT("500"));
+    assert_int_equal(stage_run(stage, "--peer vow --peer nghttpd --workload unary-10"), 0);
+    assert_says(stage, "bench: nghttpd has no part in these workloads\n");
+    assert_does_not_say(stage, "floor has no part");
+    assert_does_not_say(stage, "vow has no part");
+}
+
 /* A terminal sends it to all processes of the driver's group. */
 static void ctrl_c_reaches_the_driver_and_not_the_programs(void **state)
 {
@@ -477,6 +488,7 @@ int main(void)
         STAGE_TEST(in_a_quick_run_another_library_that_takes_more_than_a_second_is_run_once),
         STAGE_TEST(a_server_that_dies_in_mid_run_is_told_of_and_the_rest_is_reported),
         STAGE_TEST(what_was_measured_before_ctrl_c_is_reported),
+        STAGE_TEST(a_peer_that_has_no_part_in_what_was_asked_for_is_named),
         STAGE_TEST(ctrl_c_reaches_the_driver_and_not_the_programs),
         STAGE_TEST(a_peer_whose_programs_are_missing_is_left_out_and_that_is_said),
         STAGE_TEST(without_vows_own_programs_or_the_floors_nothing_is_run),

@@ -111,6 +111,8 @@ static void choose_peer(struct driver *driver, const bench_peer *peer)
         else
             missing++;
     }
+    if (wanted == 0 && driver->options.peers.count > 0 && peer != &bench_peers[BENCH_FLOOR])
+        fprintf(stderr, "bench: %s has no part in these workloads\n", peer->name);
     if (missing > 0 && missing == wanted && bench_peer_is_ours(peer))
         bench_fail("%s's programs are not in %s; build them with ./dev build", peer->name,
                    driver->setting.folder);

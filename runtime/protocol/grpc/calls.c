@@ -118,14 +118,20 @@ vow_grpc_call *vow_grpc_call_new(vow_grpc *grpc)
     return call;
 }
 
+static void trailers_free(vow_grpc_call *call)
+{
+    if (call->trailers.fields)
+        vow_held_give(&call->grpc->base, call->trailers.fields, call->trailers.block_size);
+    call->trailers = (vow_grpc_trailers){ NULL, 0, 0 };
+}
+
 static void call_free(vow_grpc_call *call)
 {
     vow_session *session = &call->grpc->base;
 
     assert(!call->wire);
     vow_grpc_messages_done(call);
-    if (call->trailers.fields)
-        vow_held_give(session, call->trailers.fields, call->trailers.block_size);
+    trailers_free(call);
     vow_link_remove(&call->link);
     vow_held_give(session, call, call->block_size);
 }
@@ -365,16 +371,6 @@ static bool cancel_leaves_ghost(vow_grpc_call *call)
     return true;
 }
 
-void vow_grpc_cancel(vow_wire *wire)
-{
-    vow_grpc_call *call = wire->flow;
-    bool           is_ours = wire->is_ours;
-
-    call_detach(call);
-    if (!is_ours || !vow_grpc_is_alive(call->grpc) || !cancel_leaves_ghost(call))
-        vow_grpc_reset(call, NGHTTP2_CANCEL);
-}
-
 /* Answering */
 
 static void trailer_fields(field_table *table, const vow_ending *ending)
@@ -537,6 +533,32 @@ void vow_grpc_answer(vow_wire *wire, const ProtobufCMessage *message, const vow_
         call->is_answered = true;
     else
         call_detach(call);
+}
+
+/* What still waits of an answer will not leave: the caller is told so, and not how the call was answered. */
+static void answer_cut(vow_grpc_call *call)
+{
+    vow_ending ending = { .at_once = true };
+
+    if (call->queued == 0 || !call->trailers.fields)
+        return;
+    ending.status = vow_status_make(VOW_UNAVAILABLE, "the server gave up before the whole answer had left");
+    trailers_free(call);
+    call->ends_out = false;
+    vow_grpc_tell_end(call, &ending);
+    vow_status_done(&ending.status);
+}
+
+void vow_grpc_cancel(vow_wire *wire)
+{
+    vow_grpc_call *call = wire->flow;
+    bool           is_ours = wire->is_ours;
+
+    call_detach(call);
+    if (!is_ours)
+        answer_cut(call);
+    else if (!vow_grpc_is_alive(call->grpc) || !cancel_leaves_ghost(call))
+        vow_grpc_reset(call, NGHTTP2_CANCEL);
 }
 
 /* What leaves */

@@ -238,6 +238,25 @@ static void ground_done(ground *at)
     vow_blocks_done(&at->blocks);
 }
 
+/* Else what was written there would lie where others are to lie. */
+static void what_the_rest_of_an_arena_holds_is_where_the_next_piece_lies(void **state)
+{
+    ground   at;
+    size_t   size;
+    uint8_t *rest;
+
+    (void)state;
+    for (size_t odd = 1; odd < 2 * VOW_ARENA_ALIGNMENT; odd++) {
+        ground_init(&at, 0); /* there is no more than the first memory */
+        at.arena.end = (uint8_t *)at.first + odd;
+        rest = vow_arena_rest(&at.arena, &size);
+        assert_true(size <= odd);
+        assert_true(size > odd - VOW_ARENA_ALIGNMENT || odd < VOW_ARENA_ALIGNMENT);
+        assert_ptr_equal(vow_arena_alloc(&at.arena, size), rest);
+        ground_done(&at);
+    }
+}
+
 static void the_first_pieces_of_an_arena_take_no_memory(void **state)
 {
     ground at;
@@ -500,6 +519,7 @@ int main(void)
         TEST(block_sizes_meet_at_the_boundaries_of_their_classes),
         TEST(blocks_are_used_again_and_no_more_than_a_bound_is_kept),
         TEST(the_first_pieces_of_an_arena_take_no_memory),
+        TEST(what_the_rest_of_an_arena_holds_is_where_the_next_piece_lies),
         TEST(pieces_of_an_arena_are_aligned_apart_and_stay),
         TEST(an_arena_gives_nothing_beyond_its_cap),
         TEST(a_large_piece_can_be_freed_by_itself_and_counts_no_more),

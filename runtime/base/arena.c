@@ -110,6 +110,7 @@ uint8_t *vow_arena_rest(const vow_arena *arena, size_t *size)
 {
     size_t left = (size_t)(arena->end - arena->next);
 
+    left -= left % VOW_ARENA_ALIGNMENT; /* pieces are rounded up: the last bytes of an odd memory hold none */
     *size = left < LARGE ? left : LARGE;
     return arena->next;
 }

@@ -132,6 +132,21 @@ static vow_future *answer_with_import(vow_call *call, const ProtobufCMessage *qu
     return NULL;
 }
 
+static vow_future *answer_with_commands(vow_call *call, const ProtobufCMessage *question, void *arg)
+{
+    Vow__Grpc__ServerReflectionResponse response = VOW__GRPC__SERVER_REFLECTION_RESPONSE__INIT;
+    Vow__Grpc__ErrorResponse            error = VOW__GRPC__ERROR_RESPONSE__INIT;
+    char                                words[] = "\033[2J\nclean\x7f \xc2\xb5";
+
+    (void)question;
+    (void)arg;
+    response.message_response_case = VOW__GRPC__SERVER_REFLECTION_RESPONSE__MESSAGE_RESPONSE_ERROR_RESPONSE;
+    response.error_response = &error;
+    error.error_message = words;
+    vow_call_send(call, &response.base);
+    return NULL;
+}
+
 static vow_future *answer_without_end(vow_call *call, const ProtobufCMessage *question, void *arg)
 {
     Vow__Grpc__ServerReflectionResponse response = VOW__GRPC__SERVER_REFLECTION_RESPONSE__INIT;
@@ -162,6 +177,13 @@ static void serve_import(vow_call *call, const ProtobufCMessage *request, const 
     (void)request;
     (void)handler;
     vow_done(vow_call_read(call, answer_with_import, NULL), read_over, call);
+}
+
+static void serve_commands(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
+{
+    (void)request;
+    (void)handler;
+    vow_done(vow_call_read(call, answer_with_commands, NULL), read_over, call);
 }
 
 static void serve_without_end(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
@@ -201,6 +223,12 @@ static void a_server_that_answers_nonsense_is_told_so(void **state)
     assert_non_null(strstr(asked->problem.text, "DEADLINE_EXCEEDED"));
 }
 
+static void a_servers_words_are_no_commands_to_the_terminal(void **state)
+{
+    serve_with(*state, &vow__grpc_server_reflection_server_reflection_info_method, serve_commands);
+    assert_fails(*state, "a.A", "the server's reflection says: ?[2J?clean? \xc2\xb5");
+}
+
 #define with_server(test) cmocka_unit_test_setup_teardown(test, open_asked, close_asked)
 
 int main(void)
@@ -211,6 +239,7 @@ int main(void)
         with_server(one_that_has_neither_is_told),
         with_server(a_service_that_is_not_there_is_told_in_the_servers_words),
         with_server(a_server_that_answers_nonsense_is_told_so),
+        with_server(a_servers_words_are_no_commands_to_the_terminal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,15 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* Words of a server's would else be commands to the terminal. */
+static void make_printable(char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = '?';
+    }
+}
+
 bool load_problem_set(load_problem *problem, const char *format, ...)
 {
     va_list list;
@@ -10,5 +19,6 @@ bool load_problem_set(load_problem *problem, const char *format, ...)
     va_start(list, format);
     vsnprintf(problem->text, sizeof problem->text, format, list);
     va_end(list);
+    make_printable(problem->text);
     return false;
 }

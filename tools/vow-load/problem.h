@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 typedef struct load_problem {
-    char text[1000]; /* what does not fit is cut */
+    char text[1000]; /* what does not fit is cut; control characters are "?" */
 } load_problem;
 
 /* Gives false. */

@@ -151,7 +151,6 @@ static void frame_timed_out(vow_timer *timer)
                         BLOCK_MS);
         return;
     }
-
     if (!vow_life_waits_for_us(&grpc->life, timer))
         vow_grpc_refuse(grpc, VOW_UNAVAILABLE, NGHTTP2_ENHANCE_YOUR_CALM,
                         "the connection is stuck: a frame had begun %lld ms ago and has not ended (%s)",

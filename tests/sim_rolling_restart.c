@@ -57,7 +57,7 @@ static void storm_fault(storm *storm, const char *text)
         snprintf(storm->fault, sizeof storm->fault, "%s", text);
 }
 
-/* --- Servers --------------------------------------------------------------------------------------- */
+/* Servers */
 
 static void answer_due(vow_future *slept, void *arg)
 {
@@ -130,7 +130,7 @@ static void storm_restart_later(storm *storm)
              storm);
 }
 
-/* --- Calls ------------------------------------------------------------------------------------------- */
+/* Calls */
 
 static void call_ended(vow_future *reply, void *arg)
 {
@@ -159,7 +159,7 @@ static void storm_call(vow_future *slept, void *arg)
         vow_done(vow_sleep(storm->loop, (int64_t)draw(storm, 40)), storm_call, storm);
 }
 
-/* --- One seed ------------------------------------------------------------------------------------------ */
+/* One seed */
 
 static void storm_open(storm *storm)
 {

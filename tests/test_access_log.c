@@ -94,7 +94,7 @@ static void assert_matches(const char *line, const char *pattern)
         fail_msg("\"%s\" is not like \"%s\"", line, pattern);
 }
 
-/* --- The reader of JSON ------------------------------------------------------------------------------ */
+/* The reader of JSON */
 
 static void the_reader_of_json_finds_what_is_wrong(void **state)
 {
@@ -127,7 +127,7 @@ static void the_reader_of_json_finds_what_is_wrong(void **state)
     assert_null(json_get("{\"a\":\"b\"}\n", "b"));
 }
 
-/* --- What a line says ------------------------------------------------------------------------------ */
+/* What a line says */
 
 static void each_call_is_a_line_of_text_on_both_sides(world_kind kind)
 {
@@ -287,7 +287,7 @@ static void a_stream_counts_its_messages_and_their_bytes(void **state)
     logged_close(logged);
 }
 
-/* --- The trace --------------------------------------------------------------------------------------- */
+/* The trace */
 
 static void the_traces_id_is_logged_where_it_is_well_formed(void **state)
 {
@@ -354,7 +354,7 @@ static void a_call_made_for_another_is_logged_under_its_trace(void **state)
     logged_close(logged);
 }
 
-/* --- Time ---------------------------------------------------------------------------------------------- */
+/* Time */
 
 static void the_time_is_the_date_in_utc(void **state)
 {
@@ -404,8 +404,7 @@ static void without_a_clock_of_its_own_a_log_has_the_systems(void **state)
     free(lines);
 }
 
-/* --- Hostile peers ----------------------------------------------------------------------------------------
- */
+/* Hostile peers */
 
 /* What a text becomes between quotes. */
 static const struct escaped {
@@ -561,8 +560,7 @@ static void a_hostile_name_stays_one_word(void **state)
     logged_close(logged);
 }
 
-/* --- Bounds
- * --------------------------------------------------------------------------------------------------- */
+/* Bounds */
 
 static void a_line_has_no_more_than_its_bound(void **state)
 {
@@ -634,8 +632,7 @@ static void a_name_that_is_too_long_leaves_room_for_the_rest(void **state)
     }
 }
 
-/* --- Memory
- * ------------------------------------------------------------------------------------------------------- */
+/* Memory */
 
 static void a_log_that_there_is_no_memory_for_logs_nothing(void **state)
 {

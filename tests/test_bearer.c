@@ -18,7 +18,7 @@
 #define EXPECTED "send \"authorization: Bearer TOKEN\""
 #define CHARACTERS "it has A-Z a-z 0-9 - . _ ~ + /, then any number of ="
 
-/* --- A server that verifies ------------------------------------------------------------------------ */
+/* A server that verifies */
 
 /* Answers Echo with the identity that its handler sees. */
 struct guarded {
@@ -364,7 +364,7 @@ static void a_token_has_the_characters_of_rfc_6750(void **state)
     assert_false(vow_bearer_is_token("a=a"));
 }
 
-/* --- A channel that fetches ------------------------------------------------------------------------- */
+/* A channel that fetches */
 
 /* Fetches count their tokens: "token-1", "token-2". Echo answers with the authorization that it was sent. */
 struct sourced {
@@ -747,8 +747,7 @@ static void a_source_that_there_is_no_memory_for_fails_every_call(void **state)
     world_free(world);
 }
 
-/* --- Both, and every allocation that fails ----------------------------------------------------------------
- */
+/* Both, and every allocation that fails */
 
 static vow_future *fetch_secret(vow_loop *loop, void *arg)
 {

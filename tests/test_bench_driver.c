@@ -171,7 +171,7 @@ static void stage_read(const struct stage *stage, bench_record *record)
         fail_msg("%s", problem);
 }
 
-/* --- What is measured --------------------------------------------------------------------------- */
+/* What is measured */
 
 static void each_round_of_a_peer_is_compared_with_the_floor(void **state)
 {
@@ -268,7 +268,7 @@ static void in_a_quick_run_another_library_that_takes_more_than_a_second_is_run_
     bench_record_done(&record);
 }
 
-/* --- What goes wrong ---------------------------------------------------------------------------- */
+/* What goes wrong */
 
 static void a_server_that_dies_in_mid_run_is_told_of_and_the_rest_is_reported(void **state)
 {
@@ -395,7 +395,7 @@ static void a_command_line_that_makes_no_sense_is_refused_in_words(void **state)
     }
 }
 
-/* --- What changed since ------------------------------------------------------------------------- */
+/* What changed since */
 
 /* A first run of all three peers, kept as y.json; then another one with vow's client as given. */
 static int run_against_earlier(struct stage *stage, const char *peer, const char *client)
@@ -463,7 +463,7 @@ static void that_another_library_is_worse_is_said_and_no_failure(void **state)
     assert_does_not_say(stage, "measuring it again");
 }
 
-/* --- On real sockets ---------------------------------------------------------------------------- */
+/* On real sockets */
 
 static void a_delay_and_a_stall_are_reported_as_they_are(void **state)
 {

@@ -49,7 +49,7 @@ static void assert_near(double value, double wanted)
         fail_msg("%g is not %g within a thousandth", value, wanted);
 }
 
-/* --- Moments ---------------------------------------------------------------------------------- */
+/* Moments */
 
 static void in_the_closed_loop_a_call_may_begin_at_any_moment_and_counts_from_it(void **state)
 {
@@ -143,7 +143,7 @@ static void calls_are_shared_out_evenly_the_first_getting_the_rest(void **state)
     assert_int_equal(bench_share(10, 4, 3), 2);
 }
 
-/* --- A server on scripted time ------------------------------------------------------------------ */
+/* A server on scripted time */
 
 /* Answers in order, each `answer_ns` after its call, but none from `stall_ns` until `stall_end_ns`. */
 struct server {

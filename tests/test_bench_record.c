@@ -14,7 +14,7 @@
 
 #include <cmocka.h>
 
-/* --- Records and files ------------------------------------------------------------------------- */
+/* Records and files */
 
 /* Adds a round of one figure. */
 static void add(bench_record *record, const char *workload, const char *peer, bench_figure figure,
@@ -75,7 +75,7 @@ static void assert_refused(const char *text, const char *wanted)
     unlink(file.path);
 }
 
-/* --- JSON --------------------------------------------------------------------------------------- */
+/* JSON */
 
 static void a_record_comes_back_from_json_as_it_was(void **state)
 {
@@ -160,7 +160,7 @@ static void a_figure_that_this_version_does_not_have_is_passed_over(void **state
     unlink(file.path);
 }
 
-/* --- Comparisons -------------------------------------------------------------------------------- */
+/* Comparisons */
 
 /* One figure of one peer, before and after. */
 static bench_comparison compare(bench_record *before, bench_record *after, const char *workload,

@@ -84,7 +84,7 @@ static int close_world(void **state)
     return 0;
 }
 
-/* --- Replies ------------------------------------------------------------------------------ */
+/* Replies */
 
 static void a_call_is_answered_with_the_reply(void **state)
 {
@@ -223,7 +223,7 @@ static void a_request_may_be_freed_as_soon_as_the_call_has_begun(void **state)
     vow_drop(reply);
 }
 
-/* --- Limits -------------------------------------------------------------------------------- */
+/* Limits */
 
 static vow_future *ask_block(world *world, size_t size)
 {
@@ -326,7 +326,7 @@ static void a_call_beyond_max_waiting_calls_fails_by_name(void **state)
     world_free(world);
 }
 
-/* --- Deadlines and cancellation ---------------------------------------------------------------- */
+/* Deadlines and cancellation */
 
 static void a_call_fails_once_its_deadline_has_passed(void **state)
 {
@@ -423,7 +423,7 @@ static void a_handler_may_answer_later_and_answers_are_not_mixed_up(void **state
     vow_drop(second);
 }
 
-/* --- Targets --------------------------------------------------------------------------------------- */
+/* Targets */
 
 static void a_target_that_makes_no_sense_fails_every_call_and_says_so(void **state)
 {
@@ -476,7 +476,7 @@ static void a_refused_connection_names_the_target_and_the_cause(void **state)
     vow_channel_close(channel);
 }
 
-/* --- Draining --------------------------------------------------------------------------------------- */
+/* Draining */
 
 /* Objects that say in which order they were released. */
 struct released {

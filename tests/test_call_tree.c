@@ -64,7 +64,7 @@ typedef struct tree {
     const vow_metadata *own; /* of each child call */
 } tree;
 
-/* --- The services ----------------------------------------------------------------------- */
+/* The services */
 
 /* All values under a name, with commas between. */
 static void copy_metadata(const vow_call *call, const char *name, char *text, size_t size)
@@ -177,7 +177,7 @@ static void serve(vow_call *call, const ProtobufCMessage *request, const vow_han
     vow_call_answer(call, vow_attach(service_do(service, call), service->tree, handling_ended));
 }
 
-/* --- The tree --------------------------------------------------------------------------- */
+/* The tree */
 
 static void service_open(tree *tree, size_t level)
 {
@@ -323,7 +323,7 @@ static void assert_ended_in_one_way(const tree *tree, uint64_t since_ns)
     }
 }
 
-/* --- Deadlines -------------------------------------------------------------------------- */
+/* Deadlines */
 
 static void the_time_left_shrinks_at_each_hop_by_what_was_spent(void **state)
 {
@@ -371,7 +371,7 @@ static void a_call_that_began_after_its_parents_deadline_never_runs_long(void **
     assert_nothing_runs(tree);
 }
 
-/* --- Cancellation ----------------------------------------------------------------------- */
+/* Cancellation */
 
 static void abandon_after_all_began(tree *tree)
 {
@@ -458,7 +458,7 @@ static void a_tree_that_is_abandoned_while_it_grows_stops_growing(void **state)
     assert_nothing_runs(tree);
 }
 
-/* --- Trace and metadata ------------------------------------------------------------------ */
+/* Trace and metadata */
 
 static void answer_through_all(tree *tree, const vow_metadata *metadata)
 {

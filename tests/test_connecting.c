@@ -30,7 +30,7 @@ static world *world_with_latency(const vow_channel_options *channel)
     return world;
 }
 
-/* --- Timeouts --------------------------------------------------------------------------------- */
+/* Timeouts */
 
 static void an_attempt_to_connect_ends_after_connect_timeout_ms(void **state)
 {
@@ -109,7 +109,7 @@ static void another_negative_timeout_is_an_invalid_argument(void **state)
     world_free(world);
 }
 
-/* --- Connecting again ------------------------------------------------------------------------------ */
+/* Connecting again */
 
 /* Runs until the channel has tried `count` times; gives the time of the last in ms. */
 static uint64_t wait_for_attempts(world *world, uint64_t count)
@@ -238,7 +238,7 @@ static void a_channel_finds_a_server_that_went_away_and_came_back(void **state)
     vow_script_close(again);
 }
 
-/* --- Several connections --------------------------------------------------------------------------- */
+/* Several connections */
 
 static size_t count_peers(const world *world)
 {
@@ -294,7 +294,7 @@ static void a_channel_opens_no_connection_that_no_call_needs(void **state)
     world_free(world);
 }
 
-/* --- Child calls ------------------------------------------------------------------------------------- */
+/* Child calls */
 
 static void a_child_call_has_its_parents_deadline(void **state)
 {

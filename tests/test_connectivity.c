@@ -218,7 +218,7 @@ static void memory_that_ends_is_told_and_nothing_is_lost(void **state)
     assert_in_range(nth, 5, 499);
 }
 
-/* --- A channel without calls ------------------------------------------------------------------------ */
+/* A channel without calls */
 
 static void a_connection_without_calls_is_closed_after_idle_timeout_ms(void **state)
 {

@@ -41,7 +41,7 @@ static world *simulated(void)
     return world;
 }
 
-/* --- Servers ----------------------------------------------------------------------------------- */
+/* Servers */
 
 static void serve_echo(vow_call *call, const Calls__Text *request, void *arg)
 {
@@ -105,7 +105,7 @@ static uint64_t attempts(world *world)
     return vow_network_count(network_of(world)).attempts;
 }
 
-/* --- In turn, and when ---------------------------------------------------------------------------- */
+/* In turn, and when */
 
 static void an_address_that_swallows_everything_costs_250_ms(void **state)
 {
@@ -269,7 +269,7 @@ static void the_losers_are_closed_when_one_has_connected(void **state)
     world_free(world);
 }
 
-/* --- Again --------------------------------------------------------------------------------------------- */
+/* Again */
 
 static void connecting_again_begins_with_the_first_address(void **state)
 {
@@ -364,8 +364,7 @@ static void a_server_that_hangs_up_before_its_hello_is_left_for_the_next_at_once
     world_free(world);
 }
 
-/* --- When all fail
- * ------------------------------------------------------------------------------------------ */
+/* When all fail */
 
 static void each_distinct_cause_is_told_with_its_address(void **state)
 {
@@ -488,8 +487,7 @@ static void what_is_said_of_many_addresses_is_cut(void **state)
     world_free(world);
 }
 
-/* --- Lists that make no sense
- * -------------------------------------------------------------------------------- */
+/* Lists that make no sense */
 
 static void a_wrong_part_of_a_list_is_told_by_its_number(void **state)
 {
@@ -559,8 +557,7 @@ static void a_list_can_not_be_listened_on(void **state)
     world_free(world);
 }
 
-/* --- In the middle of it
- * ---------------------------------------------------------------------------------------- */
+/* In the middle of it */
 
 static void a_channel_can_be_closed_at_every_moment_of_several_attempts(void **state)
 {
@@ -641,8 +638,7 @@ static void without_memory_for_an_address_the_others_are_tried(void **state)
                 10); /* what fails while connecting costs a pause at most: the call waits for ready */
 }
 
-/* --- On sockets
- * ----------------------------------------------------------------------------------------------- */
+/* On sockets */
 
 /* A port of 127.0.0.1 that answers no attempt: Linux drops what comes to a listener whose queue is full. */
 struct hole {

@@ -141,7 +141,7 @@ static void a_call_is_not_begun_on_a_connection_that_the_drain_met_before_its_he
     world_free(world);
 }
 
-/* --- Successors ------------------------------------------------------------------------------------- */
+/* Successors */
 
 static void serve_again(vow_call *call, const Calls__Text *request, void *arg)
 {
@@ -280,7 +280,7 @@ static void a_server_drains_once(void **state)
     world_free(world);
 }
 
-/* --- Handlers that do not end ------------------------------------------------------------------ */
+/* Handlers that do not end */
 
 static void serve_stubbornly(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
 {
@@ -323,7 +323,7 @@ static void a_handler_is_reported_when_it_runs_30_s_after_its_caller_went(void *
     world_free(world);
 }
 
-/* --- Handlers are told -------------------------------------------------------------------------- */
+/* Handlers are told */
 
 /* A handler that answers when it is told that its server drains, and what it saw. */
 struct told {
@@ -427,7 +427,7 @@ static void the_callers_side_is_not_told_of_drains(void **state)
     vow_drop(reply);
 }
 
-/* --- A time in which all goes on ------------------------------------------------------------------ */
+/* A time in which all goes on */
 
 static void a_lame_duck_serves_old_and_new_clients_until_its_time_is_over(void **state)
 {
@@ -464,7 +464,7 @@ static void the_grace_ends_a_lame_duck_too(void **state)
     world_free(world);
 }
 
-/* --- Connections that are old or idle --------------------------------------------------------------- */
+/* Connections that are old or idle */
 
 static uint64_t connections(const world *world)
 {
@@ -590,7 +590,7 @@ static void old_connections_are_replaced_on_real_sockets(void **state)
     world_free(world);
 }
 
-/* --- A client that does not answer ------------------------------------------------------------------ */
+/* A client that does not answer */
 
 static void a_client_that_does_not_answer_the_goaways_ping_is_let_go_after_ten_seconds(void **state)
 {

@@ -221,7 +221,7 @@ static void chance_follows_from_the_seed(void **state)
     assert_int_not_equal(strikes_of(*state, 7, 300), strikes_of(*state, 8, 300));
 }
 
-/* --- The network ----------------------------------------------------------------------------------- */
+/* The network */
 
 static void a_loop_of_libuvs_has_no_network_of_its_own(void **state)
 {

@@ -32,7 +32,7 @@ static bool is_plain(const ProtobufCMessageDescriptor *type, const writer *messa
     return plain;
 }
 
-/* --- Each case by itself --- */
+/* Each case by itself */
 
 typedef struct wire_case {
     const char                       *name;
@@ -169,7 +169,7 @@ static void what_is_not_plain_is_left_to_the_guard(void **state)
     check_cases(other_cases, COUNT(other_cases), false);
 }
 
-/* --- Many of them --- */
+/* Many of them */
 
 static uint32_t below(uint64_t *random, uint32_t limit)
 {
@@ -273,7 +273,7 @@ static void random_messages_are_what_protobuf_c_makes_of_them(void **state)
     check_many(ORDER, 4);
 }
 
-/* --- Limits --- */
+/* Limits */
 
 static void a_message_of_8_KiB_is_plain_and_one_byte_more_is_not(void **state)
 {

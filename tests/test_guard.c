@@ -19,7 +19,7 @@
 
 static const vow_guard_limits defaults = { 0 };
 
-/* --- What protobuf-c packs --- */
+/* What protobuf-c packs */
 
 static void an_empty_message_takes_its_struct(void **state)
 {
@@ -112,7 +112,7 @@ static void maps_and_oneofs_take_exactly_what_was_foretold(void **state)
     check_foretold_exactly(&trunk.base);
 }
 
-/* --- Malformed --- */
+/* Malformed */
 
 typedef struct wire_case {
     const char *bytes;
@@ -236,7 +236,7 @@ static void a_field_in_a_foreign_wire_type_is_refused_by_name(void **state)
     writer_done(&message);
 }
 
-/* --- Packed --- */
+/* Packed */
 
 static void packed_numbers_of_a_wrong_length_are_refused_for_every_type(void **state)
 {
@@ -339,7 +339,7 @@ static void packed_and_single_elements_of_one_field_add_up(void **state)
     }
 }
 
-/* --- Text --- */
+/* Text */
 
 static void text_is_utf8_without_nul(void **state)
 {
@@ -432,7 +432,7 @@ static void text_is_checked_in_lists_maps_and_oneofs_and_bytes_are_not(void **st
     writer_done(&message);
 }
 
-/* --- Required, unknown, and replaced --- */
+/* Required, unknown, and replaced */
 
 static void write_order(writer *message, bool with_id, bool with_key)
 {

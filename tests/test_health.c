@@ -63,7 +63,7 @@ static int close_well(void **state)
     return 0;
 }
 
-/* --- Health -------------------------------------------------------------------------------------- */
+/* Health */
 
 static vow_future *ask(well *well, const char *service)
 {
@@ -207,7 +207,7 @@ static void a_watch_ends_with_what_it_watches(void **state)
     vow_call_drop(call);
 }
 
-/* --- Reflection ------------------------------------------------------------------------------------ */
+/* Reflection */
 
 typedef Vow__Grpc__ServerReflectionRequest  question;
 typedef Vow__Grpc__ServerReflectionResponse answer;

@@ -27,7 +27,7 @@ static int close_world(void **state)
     return 0;
 }
 
-/* --- The chain --------------------------------------------------------------------------------- */
+/* The chain */
 
 static void a_call_passes_the_chain_in_order_and_comes_back_in_reverse(void **state)
 {
@@ -98,7 +98,7 @@ static void the_end_tells_code_duration_counts_and_packed_bytes(void **state)
     assert_int_equal(there.result.received_bytes, 7);
 }
 
-/* --- What they change ------------------------------------------------------------------------------ */
+/* What they change */
 
 static const char identity_key[] = "the identity's place";
 
@@ -280,7 +280,7 @@ static void the_end_on_a_server_may_add_metadata(void **state)
     vow_drop(reply);
 }
 
-/* --- Deadlines --------------------------------------------------------------------------------------- */
+/* Deadlines */
 
 static vow_future *begin_sooner(spy *spy, vow_call *call)
 {
@@ -338,7 +338,7 @@ static void a_server_moves_the_deadline_only_closer(void **state)
     spy_wait_for_ended(world, &spy, 2);
 }
 
-/* --- Answering without calling on ---------------------------------------------------------------------- */
+/* Answering without calling on */
 
 static vow_future *begin_with_answer(spy *spy, vow_call *call)
 {
@@ -412,8 +412,7 @@ static void a_begin_that_fails_ends_the_call_as_it_failed(void **state)
     assert_string_equal(here.result.message, "who are you?");
 }
 
-/* --- What they do wrong ----------------------------------------------------------------------------------
- */
+/* What they do wrong */
 
 static const ProtobufCMessage *send_wrong_type(spy *spy, vow_call *call, const ProtobufCMessage *message)
 {
@@ -492,7 +491,7 @@ static void what_an_interceptor_does_wrong_is_told(void **state)
     }
 }
 
-/* --- However a call ends -------------------------------------------------------------------------------- */
+/* However a call ends */
 
 static void a_deadline_ends_a_call_once_on_both_sides_also_where_the_handler_replies_late(void **state)
 {

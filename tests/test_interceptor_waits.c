@@ -49,7 +49,7 @@ static vow_future *ask_spied_server(world *world, spy *spy)
     return reply;
 }
 
-/* --- Going on ------------------------------------------------------------------------------------- */
+/* Going on */
 
 static void a_channel_packs_the_request_before_it_returns(void **state)
 {
@@ -180,7 +180,7 @@ static void begin_answers_later(void **state)
     assert_int_equal(world->held_ever, 0);
 }
 
-/* --- The call ends first ----------------------------------------------------------------------------- */
+/* The call ends first */
 
 static void the_deadline_runs_while_a_channel_s_interceptor_works(void **state)
 {
@@ -311,8 +311,7 @@ static void calls_held_back_count_as_waiting_ones(void **state)
     world_free(world);
 }
 
-/* --- Streams ---------------------------------------------------------------------------------------------
- */
+/* Streams */
 
 static const char *next_text(world *world, vow_call *call)
 {

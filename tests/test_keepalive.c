@@ -39,7 +39,7 @@ static world *world_with_open_call(const vow_server_options *server, const vow_c
     return world;
 }
 
-/* --- When a process was stopped --------------------------------------------------------------------- */
+/* When a process was stopped */
 
 /* A session that says what it was asked. */
 typedef struct told {
@@ -104,7 +104,7 @@ static void a_pong_that_has_come_and_was_not_read_saves_the_connection(void **st
     }
 }
 
-/* --- The client asks ------------------------------------------------------------------------------ */
+/* The client asks */
 
 static void a_call_on_a_dead_connection_fails_keepalive_timeout_ms_after_the_ping(void **state)
 {
@@ -204,7 +204,7 @@ static void less_than_ten_seconds_is_taken_for_ten(void **state)
     world_free(world);
 }
 
-/* --- The server asks -------------------------------------------------------------------------------- */
+/* The server asks */
 
 static void a_server_lets_go_of_a_client_that_is_gone(void **state)
 {
@@ -235,7 +235,7 @@ static void a_server_without_keepalive_never_asks(void **state)
     world_free(world);
 }
 
-/* --- Too many pings ----------------------------------------------------------------------------------- */
+/* Too many pings */
 
 static void ping(sim_peer *peer, uint64_t number)
 {
@@ -424,7 +424,7 @@ static void the_pings_that_measure_a_stream_do_not_count(void **state)
     assert_int_equal(world_settle(world, world_echo(world, "", NULL)), VOW_OK);
 }
 
-/* --- Over real sockets -------------------------------------------------------------------------------- */
+/* Over real sockets */
 
 /* Both sides wait in the same ten seconds, which is the least that vow asks after. */
 static void peers_that_never_answer_pings_are_let_go_on_real_sockets(void **state)

@@ -33,7 +33,7 @@ static vow_future *echo_over(vow_channel *channel)
     return calls_calls_echo(channel, &request, NULL);
 }
 
-/* --- Sizes of messages -------------------------------------------------------------------- */
+/* Sizes of messages */
 
 /* A Block of 128 to 16,383 bytes is packed into 3 more. */
 #define BLOCK_OVERHEAD 3
@@ -126,7 +126,7 @@ static void a_reply_fills_max_decoded_size_and_not_more(void **state)
     world_free(world);
 }
 
-/* --- Connections --------------------------------------------------------------------------- */
+/* Connections */
 
 static void connections_beyond_max_connections_are_refused_until_one_goes(void **state)
 {
@@ -192,7 +192,7 @@ static void a_unix_sockets_file_has_unix_mode(void **state)
     world_free(plain);
 }
 
-/* --- Memory -------------------------------------------------------------------------------- */
+/* Memory */
 
 static char *text_of(size_t size)
 {
@@ -320,7 +320,7 @@ static void a_call_fails_once_more_than_max_queued_bytes_wait(void **state)
     world_free(world);
 }
 
-/* --- Peers that keep one waiting --------------------------------------------------------------- */
+/* Peers that keep one waiting */
 
 /* An end that says what the test makes it say, and nothing by itself. */
 struct mute {

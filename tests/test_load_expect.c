@@ -113,7 +113,7 @@ static void an_expectation_that_makes_no_sense_is_told_where(void **state)
                         "the expectation \"p99<5ms!\": it should have ended at \"!\"");
 }
 
-/* --- Verdicts ------------------------------------------------------------------------------------------- */
+/* Verdicts */
 
 /* An open loop of 1,000 a second for one second, of which a tally tells. */
 static load_status verdict(load_tally *total, load_end end, const char *expected, char words[600])
@@ -181,8 +181,7 @@ static void a_rate_that_was_not_reached_is_told_with_what_was(void **state)
     free(tally);
 }
 
-/* --- The search -------------------------------------------------------------------------------------------
- */
+/* The search */
 
 /* Searches where all up to `true_capacity` holds; gives what was found. */
 static double search(double start, double true_capacity, size_t *trials)

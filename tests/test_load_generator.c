@@ -53,7 +53,7 @@ struct world {
 
 static struct world world;
 
-/* --- The server -------------------------------------------------------------------------------------- */
+/* The server */
 
 static uint64_t world_ms(void)
 {
@@ -97,7 +97,7 @@ static void serve(vow_call *call, const ProtobufCMessage *request, const vow_han
     vow_call_answer(call, vow_then(vow_sleep(world.loop, delay_ms), answer, call));
 }
 
-/* --- The generators' clock ------------------------------------------------------------------------------ */
+/* The generators' clock */
 
 static uint64_t clock_now_ns(void *arg)
 {
@@ -122,8 +122,7 @@ static void clock_wake_at(void *arg, uint64_t moment_ns)
     world.wakes[place] = vow_then(vow_sleep(world.loop, ms), clock_woke, arg);
 }
 
-/* --- A run ------------------------------------------------------------------------------------------------
- */
+/* A run */
 
 static void count_over(void *arg)
 {
@@ -235,8 +234,7 @@ static void assert_adds_up(void)
     assert_int_equal(world.total->latency.count, world.total->answered);
 }
 
-/* --- Latency
- * ------------------------------------------------------------------------------------------------ */
+/* Latency */
 
 static void a_known_delay_is_what_it_reports(void **state)
 {
@@ -325,8 +323,7 @@ static void each_step_has_calls_of_its_own(void **state)
     assert_adds_up();
 }
 
-/* --- What is asked
- * ---------------------------------------------------------------------------------------------- */
+/* What is asked */
 
 /* A template would need a schema; a counter is enough to tell requests apart, and protobuf's text is easy to
  * write. */
@@ -383,8 +380,7 @@ static void a_count_is_kept_to_the_call(void **state)
     assert_in_range(load_generator_ended_ns(world.generators[0]), 7 * MS, 20 * MS);
 }
 
-/* --- Failures
- * ------------------------------------------------------------------------------------------------------ */
+/* Failures */
 
 static void calls_that_fail_are_counted_by_their_code(void **state)
 {

@@ -112,7 +112,7 @@ static void a_service_that_is_not_there_is_told_in_the_servers_words(void **stat
     assert_fails(asked, "shop.Till", "the server's reflection says: no .proto file of this server has that");
 }
 
-/* --- Servers with ideas of their own -------------------------------------------------------------------- */
+/* Servers with ideas of their own */
 
 static vow_future *answer_with_import(vow_call *call, const ProtobufCMessage *question, void *arg)
 {

@@ -91,7 +91,7 @@ static int close_place(void **state)
     return 0;
 }
 
-/* --- Runs ----------------------------------------------------------------------------------------------- */
+/* Runs */
 
 static const vow_method    echo = { .size = sizeof echo,
                                     .name = "calls.Calls/Echo",
@@ -235,8 +235,7 @@ static void threads_and_connections_share_the_calls(void **state)
     load_result_free(result, &plan);
 }
 
-/* --- What else befalls a run -------------------------------------------------------------------------------
- */
+/* What else befalls a run */
 
 static void watch_and_kill(const load_moment *moment, void *arg)
 {

@@ -42,7 +42,7 @@ static const char *problem_of(const char *rates)
     return problem.text;
 }
 
-/* --- Numbers -------------------------------------------------------------------------------------- */
+/* Numbers */
 
 static void numbers_are_read_as_people_write_them(void **state)
 {
@@ -86,7 +86,7 @@ static void durations_want_their_unit(void **state)
     }
 }
 
-/* --- One rate --------------------------------------------------------------------------------------- */
+/* One rate */
 
 static void calls_of_one_rate_are_due_at_equal_distances(void **state)
 {
@@ -141,7 +141,7 @@ static void a_closed_loop_has_no_moments_of_its_own(void **state)
     assert_int_equal(load_schedule_step_at(&schedule, 6 * S, 1), 2);
 }
 
-/* --- Several ------------------------------------------------------------------------------------------ */
+/* Several */
 
 static void steps_go_from_one_rate_to_another(void **state)
 {

@@ -42,7 +42,7 @@ static const char *problem_of(const char *text)
     return problem.text;
 }
 
-/* --- Placeholders ------------------------------------------------------------------------------------ */
+/* Placeholders */
 
 static void a_text_without_placeholders_stays_as_it_is(void **state)
 {
@@ -135,7 +135,7 @@ static void quotes_are_told_from_escaped_ones(void **state)
                         "{\"a\\\"\": \"\\\\\", \"b\": \"x\"}");
 }
 
-/* --- Mistakes ------------------------------------------------------------------------------------------ */
+/* Mistakes */
 
 static void a_mistake_is_told_with_line_and_column(void **state)
 {
@@ -183,7 +183,7 @@ static void as_many_placeholders_as_there_may_be_are_enough(void **state)
     assert_non_null(strstr(problem_of(text), "there are more than 100 placeholders"));
 }
 
-/* --- Messages ------------------------------------------------------------------------------------------- */
+/* Messages */
 
 static load_schema *schema_of(const char *file, const char *text, char folder[32], load_problem *problem)
 {

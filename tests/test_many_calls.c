@@ -35,7 +35,7 @@ typedef struct crowd {
     size_t       allocations_early;
 } crowd;
 
-/* --- Counting what is allocated ----------------------------------------------------------- */
+/* Counting what is allocated */
 
 static size_t blocks_out;
 
@@ -62,7 +62,7 @@ static void counting_release(void *memory, void *context)
     free(memory);
 }
 
-/* --- Both sides ------------------------------------------------------------------------------ */
+/* Both sides */
 
 static void serve_echo(vow_call *call, const Calls__Text *request, void *arg)
 {

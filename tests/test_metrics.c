@@ -58,7 +58,7 @@ static vow_future *ask_to_fail(world *world)
     return calls_calls_fail(world->channel, &request, NULL);
 }
 
-/* --- The page ----------------------------------------------------------------------------------- */
+/* The page */
 
 struct text {
     char  *data;
@@ -137,7 +137,7 @@ static void the_reader_of_pages_finds_what_is_wrong(void **state)
     assert_int_equal(exposition_value("a 1\n", "b"), -1);
 }
 
-/* --- The histogram ------------------------------------------------------------------------------ */
+/* The histogram */
 
 static void a_bucket_has_what_is_above_the_bound_before_it_and_up_to_its_own(void **state)
 {
@@ -197,7 +197,7 @@ static void what_takes_longer_than_all_bounds_counts_as_the_last(void **state)
     assert_int_equal(vow_histogram_count(&histogram), 2);
 }
 
-/* --- Counting ------------------------------------------------------------------------------------ */
+/* Counting */
 
 static void calls_are_counted_on_both_sides_on(world_kind kind)
 {
@@ -347,7 +347,7 @@ static void a_stream_counts_its_messages(void **state)
     counted_close(&counted);
 }
 
-/* --- Bounds ------------------------------------------------------------------------------------------ */
+/* Bounds */
 
 static void serve_anything(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
 {
@@ -443,8 +443,7 @@ static void names_that_are_no_plain_text_are_counted_as_others(void **state)
     counted_close(&counted);
 }
 
-/* --- Prometheus ------------------------------------------------------------------------------------------
- */
+/* Prometheus */
 
 static void a_page_has_every_family_for_both_sides(void **state)
 {
@@ -536,8 +535,7 @@ static void buckets_are_cumulative_and_their_bounds_are_seconds(void **state)
     counted_close(&counted);
 }
 
-/* --- Adding up ---------------------------------------------------------------------------------------------
- */
+/* Adding up */
 
 static void metrics_of_several_loops_add_up(void **state)
 {
@@ -590,8 +588,7 @@ static void a_sum_keeps_its_own_bound(void **state)
     counted_close(&counted);
 }
 
-/* --- Memory
- * ------------------------------------------------------------------------------------------------- */
+/* Memory */
 
 static void metrics_are_made_whole_or_not_at_all(void **state)
 {

@@ -43,7 +43,7 @@ typedef struct relay {
     bool         has_ended; /* the reader has seen the end */
 } relay;
 
-/* --- Sending and reading ------------------------------------------------------------------ */
+/* Sending and reading */
 
 static vow_future *send_more(vow_call *call, void *arg)
 {
@@ -100,7 +100,7 @@ static vow_future *read_when_open(relay *relay, vow_call *call)
                        reader_ended, relay);
 }
 
-/* --- The two servers ------------------------------------------------------------------------ */
+/* The two servers */
 
 static void serve_backend(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
 {
@@ -158,7 +158,7 @@ static void serve_relay(vow_call *call, const ProtobufCMessage *request, const v
                                      child, drop_call));
 }
 
-/* --- The world ---------------------------------------------------------------------------------- */
+/* The world */
 
 /* The stream under test is Mute; Chat goes the same way and comes back. */
 static void relay_serve(relay *relay)
@@ -233,7 +233,7 @@ static int close_relay(void **state)
     return 0;
 }
 
-/* --- Measuring ------------------------------------------------------------------------------------ */
+/* Measuring */
 
 static void relay_measure(relay *relay)
 {
@@ -306,7 +306,7 @@ static void assert_all_arrives_once_it_is_read(relay *relay)
     assert_true(relay->is_in_order);
 }
 
-/* --- Tests ------------------------------------------------------------------------------------------ */
+/* Tests */
 
 static void a_server_that_does_not_read_holds_the_client_back_through_a_relay(void **state)
 {

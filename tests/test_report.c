@@ -88,7 +88,7 @@ static const char *marks_of(report_axis like, double low, double high)
     return text;
 }
 
-/* --- Numbers ----------------------------------------------------------------------------------- */
+/* Numbers */
 
 static void numbers_are_grouped_by_thousands(void **state)
 {
@@ -121,7 +121,7 @@ static void durations_and_bytes_have_three_digits_and_a_unit(void **state)
     assert_string_equal(report_bytes(text, NAN), "-");
 }
 
-/* --- Axes -------------------------------------------------------------------------------------- */
+/* Axes */
 
 static void a_linear_axis_is_marked_at_round_numbers(void **state)
 {
@@ -187,7 +187,7 @@ static void what_has_no_place_on_a_logarithmic_axis_is_left_out(void **state)
     assert_string_equal(marks_of((report_axis){ .scale = REPORT_LOG }, -5, 2), "2, 3, 4");
 }
 
-/* --- Pages -------------------------------------------------------------------------------------- */
+/* Pages */
 
 static void a_page_needs_nothing_from_elsewhere(void **state)
 {
@@ -265,7 +265,7 @@ static void a_table_has_its_cells_row_by_row(void **state)
     page_free(page);
 }
 
-/* --- Plots --------------------------------------------------------------------------------------- */
+/* Plots */
 
 static void a_line_goes_through_its_points_and_stops_at_gaps(void **state)
 {

@@ -270,7 +270,7 @@ static void a_call_that_is_dropped_while_it_waits_anew_leaves_nothing(void **sta
     scene_close(&scene);
 }
 
-/* --- How much is kept ------------------------------------------------------------------------------ */
+/* How much is kept */
 
 static vow_code code_after_refusal(size_t request_size)
 {
@@ -314,7 +314,7 @@ static void requests_of_up_to_16_kib_are_kept(void **state)
     assert_int_equal(code_after_refusal(16385), VOW_UNAVAILABLE);
 }
 
-/* --- Streams ------------------------------------------------------------------------------------------ */
+/* Streams */
 
 static void a_stream_begins_anew_until_its_first_message_has_left(void **state)
 {
@@ -384,7 +384,7 @@ static void a_request_whose_replies_stream_begins_anew(void **state)
     world_free(world);
 }
 
-/* --- The server's side --------------------------------------------------------------------------------- */
+/* The server's side */
 
 static void a_call_behind_the_last_goaway_is_told_that_it_did_not_run(void **state)
 {
@@ -445,8 +445,7 @@ static void a_server_that_closes_says_up_to_where_it_has_run(void **state)
     world_free(world);
 }
 
-/* --- Real sockets -----------------------------------------------------------------------------------------
- */
+/* Real sockets */
 
 static void a_call_above_the_last_id_goes_elsewhere_on_real_sockets(void **state)
 {
@@ -484,8 +483,7 @@ static void a_call_above_the_last_id_goes_elsewhere_on_real_sockets(void **state
     world_free(world);
 }
 
-/* --- Memory
- * ------------------------------------------------------------------------------------------------- */
+/* Memory */
 
 static void without_memory_a_call_begins_anew_or_fails(void **state)
 {

@@ -66,7 +66,7 @@ struct fleet {
     char         fault[300];
 };
 
-/* --- A server ----------------------------------------------------------------------------------- */
+/* A server */
 
 static void slow_answer_due(vow_future *slept, void *arg)
 {
@@ -154,7 +154,7 @@ static void *station_run(void *arg)
     return NULL;
 }
 
-/* --- Calls ------------------------------------------------------------------------------------------ */
+/* Calls */
 
 static void fleet_go_on(fleet *fleet);
 
@@ -234,7 +234,7 @@ static void fleet_go_on(fleet *fleet)
         fleet_call(fleet);
 }
 
-/* --- Life ----------------------------------------------------------------------------------------------- */
+/* Life */
 
 static void station_start(station *station, fleet *fleet, const char *address)
 {
@@ -295,8 +295,7 @@ static void fleet_free(fleet *fleet)
     free(fleet);
 }
 
-/* --- The claims -------------------------------------------------------------------------------------------
- */
+/* The claims */
 
 static void fleet_prove(fleet *fleet)
 {

@@ -75,7 +75,7 @@ static void assert_answer(struct stage *stage, const char *expected)
     vow_drop(reply);
 }
 
-/* --- Steps ---------------------------------------------------------------------------------- */
+/* Steps */
 
 static void calls_are_answered_by_the_steps_in_their_order(void **state)
 {
@@ -158,7 +158,7 @@ static void a_reply_of_another_type_is_how_the_call_fails(void **state)
         "INTERNAL: calls.Calls/Echo answers with a calls.Text, and its script has a calls.Block");
 }
 
-/* --- What was asked ------------------------------------------------------------------------------ */
+/* What was asked */
 
 static void what_was_asked_is_kept_in_order(void **state)
 {
@@ -211,7 +211,7 @@ static void a_method_without_steps_is_a_surprise(void **state)
     assert_int_equal(vow_script_surprises(stage->script), 1);
 }
 
-/* --- Streams ---------------------------------------------------------------------------------------- */
+/* Streams */
 
 static void assert_next(struct stage *stage, vow_call *call, const char *expected)
 {
@@ -328,7 +328,7 @@ static void a_script_may_be_closed_while_its_calls_go_on(void **state)
     assert_int_equal(world_settle(stage->world, delayed), VOW_UNAVAILABLE);
 }
 
-/* --- The server in this process ---------------------------------------------------------------------- */
+/* The server in this process */
 
 static void several_channels_lead_to_one_server(void **state)
 {

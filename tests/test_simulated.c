@@ -12,7 +12,7 @@
 
 #define NS_PER_MS 1000000u
 
-/* --- Streams ------------------------------------------------------------------------------------------ */
+/* Streams */
 
 static void bytes_arrive_whole_and_in_order_both_ways(void **state)
 {
@@ -139,8 +139,7 @@ static void a_reader_that_pauses_makes_the_writer_wait(void **state)
     net_free(net);
 }
 
-/* --- Ending -----------------------------------------------------------------------------------------------
- */
+/* Ending */
 
 static void finish_delivers_everything_while_the_peer_is_still_sending(void **state)
 {
@@ -273,8 +272,7 @@ static void a_stream_without_room_closes(void **state)
     net_free(net);
 }
 
-/* --- Connecting --------------------------------------------------------------------------------------------
- */
+/* Connecting */
 
 static void a_connection_to_nobody_is_refused(void **state)
 {

@@ -10,8 +10,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-/* --- Faults
- * --------------------------------------------------------------------------------------------------- */
+/* Faults */
 
 static void a_reset_tells_both_ends(void **state)
 {
@@ -261,8 +260,7 @@ static void without_memory_only_that_connection_ends(void **state)
     assert_true(nth > 0);
 }
 
-/* --- One seed, one run
- * ------------------------------------------------------------------------------------------ */
+/* One seed, one run */
 
 /* Twenty connections under all faults at once. */
 static uint64_t storm_trace(uint64_t seed, vow_network_counts *counts)

@@ -10,8 +10,7 @@
 
 #define NS_PER_MS 1000000u
 
-/* --- The clock
- * ---------------------------------------------------------------------------------------------------- */
+/* The clock */
 
 static void count_done(vow_future *settled, void *arg)
 {
@@ -108,8 +107,7 @@ static void a_chain_that_feeds_itself_does_not_stop_the_clock(void **state)
     vow_loop_close(loop);
 }
 
-/* --- Posts and jobs
- * -------------------------------------------------------------------------------------------------- */
+/* Posts and jobs */
 
 struct order {
     vow_loop *loop;
@@ -192,8 +190,7 @@ static void jobs_take_time_four_at_once(void **state)
     vow_loop_close(loop);
 }
 
-/* --- Closing the loop
- * --------------------------------------------------------------------------------------------------- */
+/* Closing the loop */
 
 static void a_loop_that_closes_runs_what_is_left(void **state)
 {

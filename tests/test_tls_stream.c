@@ -66,7 +66,7 @@ typedef struct pair {
     foreign          foreign;
 } pair;
 
-/* --- Our end ------------------------------------------------------------------------------------------ */
+/* Our end */
 
 static void end_opened(void *owner)
 {
@@ -138,8 +138,7 @@ static const vow_stream_events below_events = { .opened = below_opened,
                                                 .room = below_room,
                                                 .closed = below_closed };
 
-/* --- The foreign end ---------------------------------------------------------------------------------------
- */
+/* The foreign end */
 
 static void foreign_pump(foreign *foreign);
 
@@ -278,8 +277,7 @@ static void foreign_accept(void *owner, vow_stream *stream)
     vow_stream_adopt(stream, &foreign_events, foreign);
 }
 
-/* --- Both --------------------------------------------------------------------------------------------------
- */
+/* Both */
 
 static pair *pair_new(void)
 {
@@ -358,8 +356,7 @@ static void assert_ended(const pair *pair, vow_code code, const char *why)
         fail_msg("it ended as %s: %s", vow_code_name(pair->end.code), pair->end.why);
 }
 
-/* --- How it ends
- * ---------------------------------------------------------------------------------------------- */
+/* How it ends */
 
 static void a_goodbye_ends_it_in_order(void **state)
 {
@@ -451,8 +448,7 @@ static void what_was_written_before_finishing_arrives_with_a_goodbye(void **stat
     pair_free(pair);
 }
 
-/* --- Reading and writing
- * ------------------------------------------------------------------------------------------ */
+/* Reading and writing */
 
 static void fill(uint8_t *bytes, size_t size)
 {
@@ -607,8 +603,7 @@ static void what_is_written_before_the_handshake_leaves_after_it(void **state)
     pair_free(pair);
 }
 
-/* --- What peers may not
- * -------------------------------------------------------------------------------------------- */
+/* What peers may not */
 
 static void a_server_of_tls_1_1_is_refused(void **state)
 {

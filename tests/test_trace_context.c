@@ -20,7 +20,7 @@ struct text_case {
     const char *text;
 };
 
-/* --- traceparent ------------------------------------------------------------------------ */
+/* traceparent */
 
 static void a_traceparent_is_read(void **state)
 {
@@ -139,7 +139,7 @@ static void a_drawn_parent_id_is_sixteen_hex_digits_and_new_each_time(void **sta
     assert_string_not_equal(first, second);
 }
 
-/* --- tracestate ------------------------------------------------------------------------- */
+/* tracestate */
 
 static bool state_is_valid(const char *text)
 {

@@ -56,7 +56,7 @@ static const char *echo_at(world *world, const char *target)
     return error;
 }
 
-/* --- Addresses ----------------------------------------------------------------------------- */
+/* Addresses */
 
 static void an_address_that_makes_no_sense_is_refused_with_what_to_write(void **state)
 {
@@ -160,7 +160,7 @@ static void a_name_of_memory_is_taken_once(void **state)
     assert_int_equal(listen_briefly(world, "memory://once", &error), VOW_OK);
 }
 
-/* --- Files of Unix sockets ----------------------------------------------------------------- */
+/* Files of Unix sockets */
 
 static const char *unix_path(void)
 {
@@ -253,7 +253,7 @@ static void any_other_file_is_left_alone(void **state)
     unlink(unix_path());
 }
 
-/* --- The life of the loop ------------------------------------------------------------------ */
+/* The life of the loop */
 
 static vow_code idle_set_up(vow_loop *loop, size_t index, void *arg, vow_error *error)
 {
@@ -293,7 +293,7 @@ static void an_idle_connection_does_not_keep_uv_run_going(void **state)
     vow_threads_stop(threads, 1000);
 }
 
-/* --- In a process of its own --------------------------------------------------------------- */
+/* In a process of its own */
 
 /* Runs `body` in a child, which must end by itself, and in time. */
 static void in_a_child(void (*body)(void))
@@ -470,7 +470,7 @@ static void a_programs_own_handler_of_sigpipe_stays(void **state)
     in_a_child(keep_a_handler);
 }
 
-/* --- Bytes that were given back ------------------------------------------------------------------ */
+/* Bytes that were given back */
 
 typedef struct giver {
     vow_stream *stream;

@@ -107,7 +107,7 @@ static const Guard__Kinds *bench_kinds(bench *bench, const writer *message)
     return (const Guard__Kinds *)bench_compare(bench, &guard__kinds__descriptor, message);
 }
 
-/* --- What stays where it is --- */
+/* What stays where it is */
 
 static void a_large_field_stays_where_it_came_and_its_block_becomes_the_arenas(void **state)
 {
@@ -218,7 +218,7 @@ static void a_block_that_the_arena_has_no_room_for_is_left(void **state)
     writer_done(&message);
 }
 
-/* --- As protobuf-c has it --- */
+/* As protobuf-c has it */
 
 static void the_last_value_of_a_field_counts(void **state)
 {
@@ -316,7 +316,7 @@ static void what_is_inside_a_sub_message_or_repeated_is_copied(void **state)
     writer_done(&message);
 }
 
-/* --- Random messages --- */
+/* Random messages */
 
 /* Of any of the fields of guard.Kinds and guard.Tree, by their numbers, and of some that are not. */
 static void write_random_field(writer *message, const bench *bench, unsigned *seed)
@@ -372,7 +372,7 @@ static void random_messages_are_what_protobuf_c_makes_of_them(void **state)
     assert_in_range(kept, 1000, 10000); /* the test is about these */
 }
 
-/* --- No memory --- */
+/* No memory */
 
 static void wherever_memory_ends_nothing_is_lost(void **state)
 {

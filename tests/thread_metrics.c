@@ -30,7 +30,7 @@ typedef struct cluster {
     char         fault[300];
 } cluster;
 
-/* --- The servers ----------------------------------------------------------------------------- */
+/* The servers */
 
 static void serve_echo(vow_call *call, const Calls__Text *request, void *arg)
 {
@@ -52,7 +52,7 @@ static vow_code set_up(vow_loop *loop, size_t index, void *arg, vow_error *error
     return code;
 }
 
-/* --- Who reads -------------------------------------------------------------------------------- */
+/* Who reads */
 
 struct text {
     char  *data;
@@ -111,7 +111,7 @@ static void *scrape(void *arg)
     return NULL;
 }
 
-/* --- Who calls ---------------------------------------------------------------------------------- */
+/* Who calls */
 
 static vow_future *ask(size_t index, void *arg)
 {

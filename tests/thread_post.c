@@ -34,7 +34,7 @@ static int close_loop(void **state)
     return uv_loop_close(&uv);
 }
 
-/* --- Order --------------------------------------------------------------------------------- */
+/* Order */
 
 typedef struct poster {
     pthread_t thread;
@@ -91,7 +91,7 @@ static void posts_of_each_thread_arrive_once_and_in_order(void **state)
     }
 }
 
-/* --- Keeping the loop going ---------------------------------------------------------------- */
+/* Keeping the loop going */
 
 static void count_run(void *arg)
 {
@@ -122,7 +122,7 @@ static void a_post_is_run_also_when_the_loop_is_closed_after_it(void **state)
     assert_int_equal(runs, 1);
 }
 
-/* --- Promises ------------------------------------------------------------------------------ */
+/* Promises */
 
 typedef struct answer {
     vow_promise *promise;

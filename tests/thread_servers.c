@@ -47,7 +47,7 @@ typedef struct cluster {
     vow_loop    *loop;
 } cluster;
 
-/* --- The servers --------------------------------------------------------------------------- */
+/* The servers */
 
 static void serve_echo(vow_call *call, const Calls__Text *request, void *arg)
 {
@@ -133,7 +133,7 @@ static vow_channel *cluster_channel(cluster *cluster, bool over_unix)
     return vow_channel_open(cluster->loop, over_unix ? cluster->unix_address : target, NULL);
 }
 
-/* --- Sharing ------------------------------------------------------------------------------- */
+/* Sharing */
 
 static void connections_are_spread(cluster *cluster, bool over_unix)
 {
@@ -192,7 +192,7 @@ static void a_second_server_on_a_busy_port_is_refused(void **state)
     cluster_close(&cluster);
 }
 
-/* --- A thread that can't be set up --------------------------------------------------------- */
+/* A thread that can't be set up */
 
 static vow_code part_fails(vow_loop *loop, size_t index, void *arg, vow_error *error)
 {
@@ -221,7 +221,7 @@ static void a_setup_that_fails_is_named_and_stops_all(void **state)
     assert_int_equal(access(cluster.unix_address + strlen("unix://"), F_OK), -1);
 }
 
-/* --- A listener that closes ---------------------------------------------------------------- */
+/* A listener that closes */
 
 static void part_accept(void *owner, vow_stream *stream)
 {
@@ -297,7 +297,7 @@ static void a_listener_that_closes_loses_no_connection(void **state)
     assert_int_equal(atomic_load(&cluster.closed), THREADS);
 }
 
-/* --- Stopping ------------------------------------------------------------------------------ */
+/* Stopping */
 
 static void *stop_threads(void *arg)
 {

@@ -74,7 +74,7 @@ static vow_code be_missing(void *job, vow_error *error)
     return vow_error_set(error, VOW_NOT_FOUND, "no %s", (const char *)job);
 }
 
-/* --- Results ------------------------------------------------------------------------------- */
+/* Results */
 
 static void many_jobs_each_give_their_own_value(void **state)
 {
@@ -105,7 +105,7 @@ static void a_job_fails_with_what_it_says(void **state)
     vow_drop(future);
 }
 
-/* --- Cancellation -------------------------------------------------------------------------- */
+/* Cancellation */
 
 /* Keeps all threads of the pool busy until pool_free. */
 static void pool_fill(vow_future *blocked[POOL])

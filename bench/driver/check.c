@@ -22,7 +22,7 @@
 #define STALL_AFTER_MS 800 /* of the client's start: within the measuring, which begins after 300 ms */
 #define STALL_MS 300
 
-/* --- A server, a link if wanted, and a client -------------------------------------------------- */
+/* A server, a link if wanted, and a client */
 
 struct bench {
     const bench_setting *setting;
@@ -94,7 +94,7 @@ static void bench_stop(struct bench *bench)
     bench_child_stop(&bench->server);
 }
 
-/* --- Checks ------------------------------------------------------------------------------------ */
+/* Checks */
 
 /* Says what was due and what came; false if they are too far apart. */
 static bool figure_check(const char *what, const char *unit, double due, double came)

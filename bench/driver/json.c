@@ -8,7 +8,7 @@
 #define FORMAT "vow-bench"
 #define DIGITS 10
 
-/* --- Writing ---------------------------------------------------------------------------------- */
+/* Writing */
 
 /* JSON has no NAN. */
 static json_t *json_of_number(double number)
@@ -59,7 +59,7 @@ bool bench_json_write(FILE *file, const bench_record *record)
     return written;
 }
 
-/* --- Reading ---------------------------------------------------------------------------------- */
+/* Reading */
 
 struct reader {
     char  *problem;

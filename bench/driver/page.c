@@ -77,7 +77,7 @@ static const struct sweep connections = {
     { { "unary-1", 1 }, { "conns-100", 100 }, { "conns-1000", 1000 } },
 };
 
-/* --- Peers as series -------------------------------------------------------------------------- */
+/* Peers as series */
 
 struct plotted {
     const bench_record *record;
@@ -126,7 +126,7 @@ static struct plotted *plotted_new(const bench_record *record)
     return plotted;
 }
 
-/* --- Lines ------------------------------------------------------------------------------------ */
+/* Lines */
 
 static void point_set(struct plotted *plotted, const bench_peer *peer, const char *workload, size_t point,
                       const struct shown *shown)
@@ -161,7 +161,7 @@ static void sweep_show(report *report, const bench_record *record, const struct 
     free(plotted);
 }
 
-/* --- Latency: a curve over percentiles -------------------------------------------------------- */
+/* Latency: a curve over percentiles */
 
 static const struct percentile {
     bench_figure figure;
@@ -198,7 +198,7 @@ static void latency_show(report *report, const bench_record *record, const char 
     free(plotted);
 }
 
-/* --- Bars: a group for each peer -------------------------------------------------------------- */
+/* Bars: a group for each peer */
 
 /* Figures of one workload side by side. */
 struct bars {
@@ -293,7 +293,7 @@ static void bars_show(report *report, const bench_record *record, const struct b
                                                  .label_count = count });
 }
 
-/* --- Tables ----------------------------------------------------------------------------------- */
+/* Tables */
 
 static const struct {
     report_column column;
@@ -409,7 +409,7 @@ static void changes_show(report *report, const bench_comparison *comparison, con
     }
 }
 
-/* --- The page --------------------------------------------------------------------------------- */
+/* The page */
 
 static void plots_show(report *report, const bench_record *record)
 {

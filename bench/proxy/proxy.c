@@ -64,7 +64,7 @@ struct bench_proxy {
     char               room[READ_SIZE];
 };
 
-/* --- Ends --------------------------------------------------------------------------------------- */
+/* Ends */
 
 static void proxy_let_go(bench_proxy *proxy)
 {
@@ -106,7 +106,7 @@ static void connection_close(struct connection *connection)
     uv_close((uv_handle_t *)&connection->target, connection_closed);
 }
 
-/* --- What is on its way ------------------------------------------------------------------------- */
+/* What is on its way */
 
 static void proxy_arm(bench_proxy *proxy)
 {
@@ -248,7 +248,7 @@ static void proxy_deliver(uv_poll_t *timer, int status, int events)
     proxy_arm(proxy); /* which takes back that it has fired, too */
 }
 
-/* --- Connections -------------------------------------------------------------------------------- */
+/* Connections */
 
 static void connection_open(uv_connect_t *connect, int status)
 {
@@ -298,7 +298,7 @@ static void proxy_accept(uv_stream_t *listener, int status)
     bench_must(uv_tcp_nodelay(&connection->target, 1), "set TCP_NODELAY");
 }
 
-/* --- The whole ---------------------------------------------------------------------------------- */
+/* The whole */
 
 static struct sockaddr_in address_of(const char *url)
 {

@@ -26,7 +26,7 @@ struct client {
     int          status;
 };
 
-/* --- Hearing ------------------------------------------------------------------------------- */
+/* Hearing */
 
 static vow_future *heard(vow_call *call, const Chat__Line *line, void *arg)
 {
@@ -72,7 +72,7 @@ static void interrupted(uv_signal_t *handle, int number)
     client_close_input(client);
 }
 
-/* --- Saying --------------------------------------------------------------------------------- */
+/* Saying */
 
 static void client_say(struct client *client, char *text)
 {
@@ -145,7 +145,7 @@ static void read_some(uv_stream_t *input, ssize_t size, const uv_buf_t *room)
     vow_done(vow_call_when_room(client->call), go_on, client);
 }
 
-/* --- The program ------------------------------------------------------------------------------ */
+/* The program */
 
 static bool client_open_input(struct client *client)
 {

@@ -31,7 +31,7 @@ struct room {
     uv_signal_t    terminate;
 };
 
-/* --- What is heard ----------------------------------------------------------------------- */
+/* What is heard */
 
 static void member_tell(struct member *member, const char *who, const char *text);
 
@@ -72,7 +72,7 @@ static void room_tell(struct room *room, const char *who, const char *text)
         member_tell(member, who, text);
 }
 
-/* --- What is said ------------------------------------------------------------------------ */
+/* What is said */
 
 /* A terminal would obey them. */
 static bool has_control_characters(const char *text)
@@ -152,7 +152,7 @@ static void join(vow_call *call, void *arg)
         call, vow_finally(chat_room_join_read_requests(call, member_says, member), member_leaves, member));
 }
 
-/* --- The program ------------------------------------------------------------------------- */
+/* The program */
 
 /* A chat never ends by itself, so there is nothing to drain: who is in the room is told that the server was
  * closed. */

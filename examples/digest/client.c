@@ -63,7 +63,7 @@ struct slot {
     uint64_t       begun_at_ns;
 };
 
-/* --- In the thread pool, where reading may block ------------------------------------------------ */
+/* In the thread pool, where reading may block */
 
 static void slot_close_file(struct slot *slot)
 {
@@ -106,7 +106,7 @@ static vow_code open_next(void *job, vow_error *error)
     return slot->file >= 0 ? slot_read_chunk(slot, error) : VOW_OK;
 }
 
-/* --- One file -------------------------------------------------------------------------------- */
+/* One file */
 
 static vow_future *slot_open_next(struct slot *slot);
 
@@ -210,7 +210,7 @@ static vow_future *slot_open_next(struct slot *slot)
     return vow_either(vow_work(slot->client->loop, open_next, slot, NULL), slot_opened, slot);
 }
 
-/* --- All of them -------------------------------------------------------------------------------- */
+/* All of them */
 
 static void slot_release(void *object)
 {

@@ -34,7 +34,7 @@ struct report {
     uint32_t samples_us[SAMPLES]; /* of the calls' latencies; an even choice of them when there are more */
 };
 
-/* --- The bar ---------------------------------------------------------------------------------- */
+/* The bar */
 
 static int terminal_width(void)
 {
@@ -83,7 +83,7 @@ static void timer_fired(uv_timer_t *timer)
     pthread_mutex_unlock(&report->lock);
 }
 
-/* --- Counting ----------------------------------------------------------------------------------- */
+/* Counting */
 
 static void ignore_note(const char *path, const char *what, bool is_fault, void *arg)
 {
@@ -117,7 +117,7 @@ static void counted(uv_work_t *work, int status)
     (void)status;
 }
 
-/* --- Life ------------------------------------------------------------------------------------------ */
+/* Life */
 
 struct report *report_open(uv_loop_t *uv, const char *path)
 {
@@ -192,7 +192,7 @@ int report_close(struct report *report)
     return status;
 }
 
-/* --- Telling ------------------------------------------------------------------------------------------ */
+/* Telling */
 
 /* As sha256sum does: a line whose name needed escapes begins with a backslash. */
 static bool name_needs_escape(const char *path)

@@ -25,7 +25,7 @@ struct service {
     uv_signal_t terminate;
 };
 
-/* --- Sum --------------------------------------------------------------------------------- */
+/* Sum */
 
 /* A file, in the memory of its call. */
 struct sum {
@@ -80,7 +80,7 @@ static void serve_sum(vow_call *call, void *arg)
     vow_call_answer(call, vow_attach(answer, sum->hash, hash_free));
 }
 
-/* --- The program --------------------------------------------------------------------------------- */
+/* The program */
 
 static void drained(vow_future *future, void *arg)
 {

@@ -36,7 +36,7 @@ struct tour {
     int          status;
 };
 
-/* --- Keys and values ------------------------------------------------------------------------ */
+/* Keys and values */
 
 static ProtobufCBinaryData bytes(char *text)
 {
@@ -96,7 +96,7 @@ static vow_future *put_and_get(struct tour *tour)
     return vow_then(puts, read_back, tour);
 }
 
-/* --- Leases, and a failure that is expected --------------------------------------------------- */
+/* Leases, and a failure that is expected */
 
 static vow_future *grant_lease(struct tour *tour)
 {
@@ -151,7 +151,7 @@ static vow_future *use_a_revoked_lease(struct tour *tour)
     return vow_recover(vow_then(revoked, put_under_lease, tour), lease_is_gone, NULL);
 }
 
-/* --- Watching ----------------------------------------------------------------------------------- */
+/* Watching */
 
 static void drop_call(void *call)
 {
@@ -201,7 +201,7 @@ static vow_call *watch_key(struct tour *tour, char *key)
     return call;
 }
 
-/* --- A key that lives as long as its owner ------------------------------------------------------- */
+/* A key that lives as long as its owner */
 
 static vow_future *lease_renewed(vow_future *next, void *arg);
 
@@ -272,7 +272,7 @@ static vow_future *hold_a_lease(struct tour *tour)
     return vow_attach(vow_then(vow_call_next(tour->watch), watch_begun, tour), tour->watch, drop_call);
 }
 
-/* --- The end ------------------------------------------------------------------------------------- */
+/* The end */
 
 static vow_future *print_deleted(vow_future *reply, void *arg)
 {

@@ -22,7 +22,7 @@ struct gateway {
     vow_channel *reviews;
 };
 
-/* --- The parts: each ends with its caller's call, the parent ------------------------------- */
+/* The parts: each ends with its caller's call, the parent */
 
 static vow_future *get_price(struct gateway *gateway, vow_call *call, const Shop__Product *product)
 {
@@ -65,7 +65,7 @@ static vow_future *get_reviews(struct gateway *gateway, vow_call *call, const Sh
     return vow_recover(reviews, no_reviews, NULL);
 }
 
-/* --- The page ------------------------------------------------------------------------------- */
+/* The page */
 
 /* In the memory of its call. */
 struct page {

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <uv.h>
 
-/* --- The door --------------------------------------------------------------------------------- */
+/* The door */
 
 /* Who is at the door: the guard writes it, the handler reads it. */
 struct visitor {
@@ -58,7 +58,7 @@ static void door_open(vow_call *call, const House__Knock *knock, void *arg)
     house_door_open_reply(call, &opened);
 }
 
-/* --- The keys --------------------------------------------------------------------------------- */
+/* The keys */
 
 static void keys_find(vow_call *call, const House__Key *key, void *arg)
 {
@@ -74,7 +74,7 @@ static void keys_find(vow_call *call, const House__Key *key, void *arg)
     house_keys_find_reply(call, &owner);
 }
 
-/* --- The caller ------------------------------------------------------------------------------- */
+/* The caller */
 
 static const char *key = "1234";
 

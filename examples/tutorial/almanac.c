@@ -9,7 +9,7 @@ static double celsius_at(int hour)
     return hour % 24 - 11.5; /* it is warmest before midnight, and 0 degrees on average */
 }
 
-/* --- The server streams: many replies, as there is room for them ---------------------------- */
+/* The server streams: many replies, as there is room for them */
 
 struct watch {
     const Weather__ReportRequest *request;
@@ -42,7 +42,7 @@ static void watch(vow_call *call, const Weather__ReportRequest *request, void *a
     vow_call_answer(call, vow_call_write(call, watch_send, watching));
 }
 
-/* --- The client streams: many requests, one reply ------------------------------------------- */
+/* The client streams: many requests, one reply */
 
 struct average {
     vow_call *call;
@@ -84,7 +84,7 @@ static void upload(vow_call *call, void *arg)
                                    average_reply, average));
 }
 
-/* --- Both stream ------------------------------------------------------------------------------ */
+/* Both stream */
 
 static vow_future *follow_one(vow_call *call, const Weather__ReportRequest *request, void *arg)
 {
@@ -111,7 +111,7 @@ void almanac_serve(vow_server *server)
     weather_almanac_serve(server, &service, NULL);
 }
 
-/* --- A relay -------------------------------------------------------------------------------------- */
+/* A relay */
 
 /* A report has come from upstream: it is sent on, and the next is read when there is room for it. */
 static vow_future *relay_report(vow_call *upstream, const Weather__Report *report, void *arg)

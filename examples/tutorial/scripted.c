@@ -13,7 +13,7 @@ static void expect(bool held, const char *claim)
     failures += !held;
 }
 
-/* --- The code under test: asks up to three times ------------------------------------ */
+/* The code under test: asks up to three times */
 
 static vow_future *ask_once(size_t attempt, void *arg)
 {
@@ -30,7 +30,7 @@ static vow_future *ask_patiently(vow_channel *channel)
     return vow_retry(vow_channel_loop(channel), 3, 100, ask_once, channel);
 }
 
-/* --- Its tests ------------------------------------------------------------------------ */
+/* Its tests */
 
 static void a_station_that_is_down_twice_is_asked_again(vow_loop *loop)
 {

@@ -27,7 +27,7 @@ static void drop_call(void *call)
     vow_call_drop(call);
 }
 
-/* --- Many replies --------------------------------------------------------------------------- */
+/* Many replies */
 
 static vow_call *watch(vow_channel *channel, char *city)
 {
@@ -97,7 +97,7 @@ static vow_future *read_one_by_one(struct lesson *lesson)
     return vow_attach(found, lesson->call, drop_call); /* which cancels what has not ended */
 }
 
-/* --- Many requests ----------------------------------------------------------------------------- */
+/* Many requests */
 
 static vow_future *upload_some(vow_call *call, void *arg)
 {
@@ -140,7 +140,7 @@ static vow_future *write_many(struct lesson *lesson)
     return vow_attach(vow_then(reply, print_reply, lesson), lesson->call, drop_call);
 }
 
-/* --- Both ----------------------------------------------------------------------------------------- */
+/* Both */
 
 static void follow(vow_call *call, char *city)
 {
@@ -187,7 +187,7 @@ static vow_future *a_deadline(struct lesson *lesson)
     return vow_attach(end, call, drop_call);
 }
 
-/* --- The program ------------------------------------------------------------------------------------ */
+/* The program */
 
 typedef vow_future *lesson_fn(struct lesson *lesson);
 

@@ -12,7 +12,7 @@ struct client {
     char        *password;
 };
 
-/* --- Getting a token ---------------------------------------------------------- */
+/* Getting a token */
 
 static vow_future *logged_in(vow_future *reply, void *arg)
 {
@@ -38,7 +38,7 @@ static vow_future *fetch(vow_loop *loop, void *arg)
     return vow_then(safe_vault_login(client->issuer, &credentials, NULL), logged_in, NULL);
 }
 
-/* --- The program --------------------------------------------------------------- */
+/* The program */
 
 static void show(vow_future *reply, void *arg)
 {

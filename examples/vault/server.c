@@ -28,7 +28,7 @@ struct program {
     uv_signal_t  terminate;
 };
 
-/* --- The service ------------------------------------------------------------- */
+/* The service */
 
 static void login(vow_call *call, const Safe__Credentials *credentials, void *arg)
 {
@@ -65,7 +65,7 @@ static void open_box(vow_call *call, const Safe__Box *box, void *arg)
     safe_vault_open_reply(call, &content);
 }
 
-/* --- Tokens ------------------------------------------------------------------ */
+/* Tokens */
 
 /* One that asks another service gives the future of that call, and of what it makes of it. */
 static vow_future *verify(vow_call *call, const char *token, void *arg)
@@ -90,7 +90,7 @@ static int user_make_token(struct user *user)
     return 0;
 }
 
-/* --- Log and metrics --------------------------------------------------------- */
+/* Log and metrics */
 
 static void write_to(const char *text, size_t size, void *file)
 {
@@ -117,7 +117,7 @@ static void write_metrics_again(uv_timer_t *timer)
     write_metrics(timer->data);
 }
 
-/* --- The program ------------------------------------------------------------- */
+/* The program */
 
 static void drained(vow_future *future, void *arg)
 {

@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-/* --- A server that asks for tokens -------------------------------------------------------- */
+/* A server that asks for tokens */
 
 /**
  * Says whose token it is: a future whose value is the identity, NULL for one without a name. Its failure is
@@ -67,7 +67,7 @@ VOW_API bool vow_bearer_equal(const char *token, const char *secret);
 /** A vow_bearer_verify_fn for one token that does not change: `arg` is that token, and the identity. */
 VOW_API vow_future *vow_bearer_verify_static(vow_call *call, const char *token, void *arg) VOW_MUST_USE;
 
-/* --- A channel that sends them -------------------------------------------------------------- */
+/* A channel that sends them */
 
 /** What a vow_bearer_fetch_fn's future has for a value. */
 typedef struct vow_bearer_token {

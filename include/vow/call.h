@@ -31,7 +31,7 @@ typedef struct vow_metadata {
 #define VOW_METADATA(...) ((const vow_metadata[]){ __VA_ARGS__, { .name = NULL } })
 #endif
 
-/* --- Answering ---------------------------------------------------------------- */
+/* Answering */
 
 /** Answers with `message`, which is lent: it is packed before this returns. */
 VOW_API void vow_call_reply(vow_call *call, const ProtobufCMessage *message);
@@ -79,7 +79,7 @@ VOW_API bool vow_call_draining(const vow_call *call);
  */
 VOW_API vow_future *vow_call_when_draining(vow_call *call) VOW_MUST_USE;
 
-/* --- Asking, on both sides ----------------------------------------------------- */
+/* Asking, on both sides */
 
 /** The call behind the reply of a stub, lent as long as the future; NULL where there is none. */
 VOW_API vow_call *vow_future_call(vow_future *reply);
@@ -191,7 +191,7 @@ VOW_API void vow_call_send_trailing_metadata(vow_call *call, const vow_metadata 
  */
 VOW_API bool vow_call_attach(vow_call *call, void *object, vow_release_fn *release) VOW_MUST_USE;
 
-/* --- Compression ----------------------------------------------------------------- */
+/* Compression */
 
 /**
  * Compresses the messages that this side sends from now on, or no longer does.

@@ -68,7 +68,7 @@ VOW_API void vow_channel_close(vow_channel *channel);
 
 VOW_API vow_loop *vow_channel_loop(const vow_channel *channel);
 
-/* --- What it is connected to ------------------------------------------------------ */
+/* What it is connected to */
 
 /** What a channel is doing; in gRPC's terms IDLE, CONNECTING, READY, TRANSIENT_FAILURE and SHUTDOWN. */
 typedef enum vow_connectivity {

@@ -31,7 +31,7 @@ extern "C" {
 #define VOW_DETAILS(...) ((const ProtobufCMessage *const[]){ __VA_ARGS__, NULL })
 #endif
 
-/* --- Giving them --------------------------------------------------------------- */
+/* Giving them */
 
 /**
  * As vow_call_fail, with details: messages of any type, packed before this returns; the array ends with NULL,
@@ -51,7 +51,7 @@ VOW_API vow_future *vow_failure_with(vow_loop *loop, vow_code code, const Protob
 VOW_API void vow_reject_with(vow_promise *promise, vow_code code, const ProtobufCMessage *const details[],
                              const char *format, ...) VOW_PRINTF(4, 5);
 
-/* --- Reading them; what these return lives as long as the handle ----------------- */
+/* Reading them; what these return lives as long as the handle */
 
 /**
  * The detail at `index` among those of the type `type`.

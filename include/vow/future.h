@@ -40,7 +40,7 @@ typedef void vow_done_fn(vow_future *settled, void *arg);
  */
 typedef vow_future *vow_then_fn(vow_future *settled, void *arg);
 
-/* --- Waiting ---------------------------------------------------------------- */
+/* Waiting */
 
 /** Calls `done` once `future` has settled. Owns: takes `future`. */
 VOW_API void vow_done(vow_future *future, vow_done_fn *done, void *arg);
@@ -70,7 +70,7 @@ VOW_API vow_future *vow_finally(vow_future *future, vow_done_fn *always, void *a
  */
 VOW_API vow_code vow_wait(vow_future *future);
 
-/* --- Handles ---------------------------------------------------------------- */
+/* Handles */
 
 /** One more handle. Fails: out of memory gives a future that has failed. */
 VOW_API vow_future *vow_future_ref(vow_future *future) VOW_MUST_USE;
@@ -84,7 +84,7 @@ VOW_API void vow_detach(vow_future *future);
 /** Settles a pending future as VOW_CANCELLED at once, and cancels its work. Borrows the handle. */
 VOW_API void vow_cancel(vow_future *future);
 
-/* --- Reading; what these return lives as long as the handle ------------------ */
+/* Reading; what these return lives as long as the handle */
 
 VOW_API bool vow_future_settled(const vow_future *future);
 
@@ -106,7 +106,7 @@ VOW_API vow_future *vow_future_at(const vow_future *future, size_t index);
 
 VOW_API vow_loop *vow_future_loop(const vow_future *future);
 
-/* --- Producing --------------------------------------------------------------- */
+/* Producing */
 
 /** A future that has its value. Owns: takes `value`, which `release` (may be NULL) frees with the last handle. */
 VOW_API vow_future *vow_value(vow_loop *loop, void *value, vow_release_fn *release) VOW_MUST_USE;
@@ -159,9 +159,10 @@ VOW_API void vow_reject(vow_promise *promise, vow_code code, const char *format,
 VOW_API vow_future *vow_work(vow_loop *loop, vow_code (*run)(void *job, vow_error *error), void *job,
                              vow_release_fn *release) VOW_MUST_USE;
 
-/* --- Combining ---------------------------------------------------------------
- * Those that stop early cancel the rest, and do not wait until its work has ended. All take the
- * handles in `futures`, not the array. */
+/*
+ * Combining. Those that stop early cancel the rest, and do not wait until its work has ended. All take the
+ * handles in `futures`, not the array.
+ */
 
 #define VOW_FUTURES(...) /* count and array in one, for C; in C++ pass an array */ \
     (sizeof((vow_future *[]){ __VA_ARGS__ }) / sizeof(vow_future *)), ((vow_future *[]){ __VA_ARGS__ })

@@ -91,7 +91,7 @@ VOW_API void vow_channel_intercept(vow_channel *channel, const vow_interceptor *
  */
 VOW_API void vow_server_intercept(vow_server *server, const vow_interceptor *interceptor);
 
-/* --- In an interceptor's functions ------------------------------------------------- */
+/* In an interceptor's functions */
 
 /**
  * The call ends so, once the function that calls this has returned. `code` VOW_OK is taken for VOW_UNKNOWN: a

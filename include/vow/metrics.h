@@ -47,7 +47,7 @@ VOW_API void vow_metrics_free(vow_metrics *metrics);
 /** For vow_server_intercept and vow_channel_intercept, lent as long as the metrics. NULL counts nothing. */
 VOW_API const vow_interceptor *vow_metrics_interceptor(const vow_metrics *metrics);
 
-/* --- Prometheus ----------------------------------------------------------------------- */
+/* Prometheus */
 
 /** Takes text, lent: `size` bytes, then a NUL that does not count. */
 typedef void vow_print_fn(const char *text, size_t size, void *arg);
@@ -72,7 +72,7 @@ VOW_API void vow_metrics_print(const vow_metrics *metrics, vow_print_fn *print, 
  */
 VOW_API vow_code vow_metrics_add(vow_metrics *into, const vow_metrics *from);
 
-/* --- Reading; any thread ---------------------------------------------------------------- */
+/* Reading; any thread */
 
 typedef struct vow_metrics_series vow_metrics_series; /* lent as long as its metrics */
 

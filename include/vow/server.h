@@ -120,7 +120,7 @@ VOW_API void vow_server_close(vow_server *server);
  */
 VOW_API vow_future *vow_server_drain(vow_server *server, int64_t grace_ms) VOW_MUST_USE;
 
-/* --- A loop per thread ---------------------------------------------------------- */
+/* A loop per thread */
 
 typedef struct vow_threads vow_threads;
 

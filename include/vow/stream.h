@@ -99,7 +99,7 @@ typedef vow_future *vow_message_fn(vow_call *call, const ProtobufCMessage *messa
  */
 VOW_API vow_future *vow_call_read(vow_call *call, vow_message_fn *on_message, void *arg) VOW_MUST_USE;
 
-/* --- For generated code, whose functions take messages as what they are ---------- */
+/* For generated code, whose functions take messages as what they are */
 
 /** A function of any type. */
 typedef void vow_any_fn(void);

@@ -17,7 +17,7 @@
 extern "C" {
 #endif
 
-/* --- A server in this process ---------------------------------------------------------------- */
+/* A server in this process */
 
 /**
  * Opens a channel to `server`, which is on the same loop, over memory: no port, no file, no name to choose.
@@ -28,7 +28,7 @@ extern "C" {
 VOW_API vow_channel *vow_channel_open_to(vow_loop *loop, vow_server *server,
                                          const vow_channel_options *options) VOW_MUST_USE;
 
-/* --- A server with a script ------------------------------------------------------------------- */
+/* A server with a script */
 
 typedef struct vow_script vow_script;
 
@@ -100,7 +100,7 @@ VOW_API size_t vow_script_surprises(const vow_script *script);
 /** Has it been played to its end: every step was used, as often as it was for, and no call was a surprise? */
 VOW_API bool vow_script_played(const vow_script *script);
 
-/* --- Faults of a channel, on any transport ------------------------------------------------------- */
+/* Faults of a channel, on any transport */
 
 /**
  * Cuts the connections of a channel, as a network would: its calls on them fail with VOW_UNAVAILABLE, their
@@ -147,7 +147,7 @@ VOW_API void vow_faults_clear(vow_faults *faults);
 /** Calls that were struck so far. */
 VOW_API size_t vow_faults_count(const vow_faults *faults);
 
-/* --- The network of a simulated loop -------------------------------------------------------------- */
+/* The network of a simulated loop */
 
 typedef struct vow_network vow_network;
 

@@ -39,7 +39,7 @@ static inline uint32_t wire_type_of(ProtobufCType type)
     }
 }
 
-/* --- Unpacking --- */
+/* Unpacking */
 
 /* Where reading is. All functions that take one give false where it is not plain. */
 typedef struct flat_reader {
@@ -273,7 +273,7 @@ ProtobufCMessage *vow_flat_unpack(vow_arena *arena, const ProtobufCMessageDescri
     return NULL;
 }
 
-/* --- Packing --- */
+/* Packing */
 
 /* What a tag and a number, or a tag and a length, take at most. */
 #define ELEMENT_MAX 15

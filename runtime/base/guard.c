@@ -96,7 +96,7 @@ static bool is_packable(const ProtobufCFieldDescriptor *field)
     return kinds[field->type].wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED;
 }
 
-/* --- Refusing --- */
+/* Refusing */
 
 /* `field` may be NULL: it is the message as a whole that is refused. */
 VOW_PRINTF(5, 6)
@@ -155,7 +155,7 @@ static vow_code refuse_memory(const guard_scan *scan, const ProtobufCMessageDesc
                   scan->limits.max_memory);
 }
 
-/* --- Measuring one message, without what is inside its sub-messages --- */
+/* Measuring one message, without what is inside its sub-messages */
 
 /* Counts one element, or the `count` packed in one, in `counter`, which is the field's. */
 static vow_code field_count(guard_scan *scan, guard_frame *frame, const ProtobufCFieldDescriptor *field,
@@ -403,7 +403,7 @@ static vow_code message_measure(guard_scan *scan, guard_frame *frame)
     return code == VOW_OK ? scratch_measure(scan, frame, elements) : code;
 }
 
-/* --- Walking from message to message --- */
+/* Walking from message to message */
 
 static vow_code frame_enter(guard_scan *scan, const ProtobufCMessageDescriptor *descriptor,
                             const ProtobufCFieldDescriptor *field, const uint8_t *at, const uint8_t *end)

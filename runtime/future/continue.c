@@ -19,7 +19,7 @@ typedef struct continuation {
 
 _Static_assert(sizeof(continuation) <= VOW_FUTURE_ROOM, "a continuation fits the pool of futures");
 
-/* --- done, detach, wait ------------------------------------------------------------ */
+/* done, detach, wait */
 
 static void done_run(vow_task *task)
 {
@@ -77,7 +77,7 @@ vow_code vow_wait(vow_future *future)
     return code;
 }
 
-/* --- then, recover, either ------------------------------------------------------------ */
+/* then, recover, either */
 
 static void continuation_cancel(vow_future *future)
 {
@@ -260,7 +260,7 @@ vow_future *vow_either(vow_future *future, vow_then_fn *on_settled, void *arg)
     return VOW_MADE(continue_with(future, either_run, on_settled, arg));
 }
 
-/* --- finally ----------------------------------------------------------------------------- */
+/* finally */
 
 /* Cancels the source and goes on waiting: the function runs whatever happens. The result is busy until it
  * has. */

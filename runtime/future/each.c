@@ -8,7 +8,7 @@
 
 #include "runtime/base/details.h"
 
-/* --- each --------------------------------------------------------------------------------- */
+/* each */
 
 #define STARTS_IN_A_ROW 64
 
@@ -161,7 +161,7 @@ vow_future *vow_each(vow_loop *loop, size_t count, size_t at_once, vow_start_fn 
     return VOW_MADE(&jobs->future);
 }
 
-/* --- retry ---------------------------------------------------------------------------------- */
+/* retry */
 
 #define PAUSE_MAX_MS 120000
 #define JITTER_PERCENT 20

@@ -8,7 +8,7 @@
 /* Waiters for futures that could not be made: enough for a program that notices and stops asking. */
 #define RESERVE 64
 
-/* --- Waiters ------------------------------------------------------------------- */
+/* Waiters */
 
 typedef struct reserve {
     vow_future  future;
@@ -197,7 +197,7 @@ void vow_waiter_cancel_source(vow_waiter *waiter)
         future_review(waiter->source);
 }
 
-/* --- Life ------------------------------------------------------------------------ */
+/* Life */
 
 void vow_future_init(vow_future *future, vow_scheduler *scheduler, const vow_future_class *class)
 {
@@ -347,7 +347,7 @@ void vow_future_unbusy(vow_future *future)
         future_review(future);
 }
 
-/* --- Settling ---------------------------------------------------------------------- */
+/* Settling */
 
 static void future_settled(vow_future *future)
 {
@@ -458,7 +458,7 @@ void vow_futures_cancel_all(vow_scheduler *scheduler)
                         vow_status_make(VOW_CANCELLED, "the loop was closed"));
 }
 
-/* --- Handles ------------------------------------------------------------------------ */
+/* Handles */
 
 vow_future *vow_future_ref(vow_future *future)
 {
@@ -561,7 +561,7 @@ vow_future *vow_attach(vow_future *future, void *object, vow_release_fn *release
     return vow_future_no_memory(scheduler);
 }
 
-/* --- When there is no memory -------------------------------------------------------------- */
+/* When there is no memory */
 
 static void immortal_stays(vow_future *future)
 {

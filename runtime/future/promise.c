@@ -12,7 +12,7 @@
 
 #include <assert.h>
 
-/* --- Settled from the start ------------------------------------------------------------- */
+/* Settled from the start */
 
 static void nothing_to_cancel(vow_future *future)
 {
@@ -95,7 +95,7 @@ vow_future *vow_keep(vow_future *source, const void *value)
     return VOW_MADE(future);
 }
 
-/* --- Promises ------------------------------------------------------------------------------- */
+/* Promises */
 
 struct vow_promise {
     vow_future future; /* first: a promise is its future, seen from the other end */

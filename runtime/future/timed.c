@@ -36,7 +36,7 @@ static void timed_stop(timed *waiting)
     vow_scheduler_release(waiting->future.scheduler);
 }
 
-/* --- sleep ----------------------------------------------------------------------------- */
+/* sleep */
 
 static void sleep_cancel(vow_future *future)
 {
@@ -70,7 +70,7 @@ vow_future *vow_sleep(vow_loop *loop, int64_t ms)
     return VOW_MADE(&sleep->future);
 }
 
-/* --- timeout ---------------------------------------------------------------------------- */
+/* timeout */
 
 static void timeout_cancel(vow_future *future)
 {
@@ -140,7 +140,7 @@ vow_future *vow_timeout(vow_future *future, int64_t timeout_ms)
     return VOW_MADE(timeout_new(future, timeout_ms < 0 ? 0 : timeout_ms));
 }
 
-/* --- shield ------------------------------------------------------------------------------- */
+/* shield */
 
 typedef struct shield {
     vow_future  future;

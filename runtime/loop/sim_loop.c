@@ -58,7 +58,7 @@ static sim_loop *sim_of(vow_loop *loop)
     return (sim_loop *)loop;
 }
 
-/* --- What a scheduler asks of its loop ---------------------------------------------------- */
+/* What a scheduler asks of its loop */
 
 static void sim_wake(vow_scheduler *scheduler)
 {
@@ -127,7 +127,7 @@ static vow_code sim_turn(vow_scheduler *scheduler)
     return VOW_OK;
 }
 
-/* --- Posts ------------------------------------------------------------------------------------ */
+/* Posts */
 
 static void posts_arm(sim_loop *sim)
 {
@@ -174,7 +174,7 @@ static vow_code sim_post(vow_loop *loop, void (*run)(void *arg), void *arg)
     return VOW_OK;
 }
 
-/* --- Jobs of the thread pool ------------------------------------------------------------------ */
+/* Jobs of the thread pool */
 
 static void jobs_start(sim_loop *sim)
 {
@@ -238,7 +238,7 @@ static void sim_recall(vow_loop *loop, vow_offload *offload)
     vow_scheduler_soon(&loop->scheduler, &recalled->recalled);
 }
 
-/* --- The end ---------------------------------------------------------------------------------- */
+/* The end */
 
 static void sim_free(sim_loop *sim)
 {
@@ -285,7 +285,7 @@ static void sim_close(vow_loop *loop)
     sim_finish_unless_inside(sim_of(loop));
 }
 
-/* --- The public face -------------------------------------------------------------------------- */
+/* The public face */
 
 static const vow_loop_kind sim_kind = {
     .scheduler = {

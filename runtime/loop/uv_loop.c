@@ -63,7 +63,7 @@ static void side_may_sleep(uv_side *side)
     uv_idle_stop(&side->idle);
 }
 
-/* --- Ending ------------------------------------------------------------------------------------- */
+/* Ending */
 
 static void handle_closed(uv_handle_t *handle)
 {
@@ -95,7 +95,7 @@ static bool side_ends(uv_side *side)
     return true;
 }
 
-/* --- Turning --------------------------------------------------------------------------------------- */
+/* Turning */
 
 static void side_drain(uv_side *side)
 {
@@ -161,7 +161,7 @@ static void posted(uv_async_t *async)
     side_stay_awake(side);
 }
 
-/* --- The kind -------------------------------------------------------------------------------------------- */
+/* The kind */
 
 static void kind_wake(vow_scheduler *scheduler)
 {
@@ -297,7 +297,7 @@ uv_loop_t *vow_loop_uv(const vow_loop *loop)
     return side_of(&loop->scheduler)->uv;
 }
 
-/* --- Attaching ------------------------------------------------------------------------------------------- */
+/* Attaching */
 
 /* libuv writes without MSG_NOSIGNAL: a peer that vanishes would end a program that never thought of signals. */
 static void ignore_broken_pipes(void)

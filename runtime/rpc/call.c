@@ -25,7 +25,7 @@ struct vow_attachment {
     vow_release_fn *release;
 };
 
-/* --- Life ----------------------------------------------------------------------------- */
+/* Life */
 
 vow_call *vow_call_new(vow_loop *loop, const vow_method *method, size_t max_memory, void (*fire)(vow_timer *timer))
 {
@@ -117,7 +117,7 @@ void vow_call_cancel_children(vow_call *call)
         vow_future_cancel(&VOW_OWNER(link, vow_call, sibling)->future);
 }
 
-/* --- Messages --------------------------------------------------------------------------- */
+/* Messages */
 
 static ProtobufCMessage *arena_keep_raw(vow_arena *arena, vow_packed *packed)
 {
@@ -156,7 +156,7 @@ ProtobufCMessage *vow_call_unpack(vow_call *call, vow_arena *arena, const Protob
     return NULL;
 }
 
-/* --- Metadata ----------------------------------------------------------------------------- */
+/* Metadata */
 
 static char *arena_copy(vow_arena *arena, const char *bytes, size_t size)
 {
@@ -269,7 +269,7 @@ const char *vow_call_metadata_get(const vow_call *call, const char *name)
     return entry ? entry->value : NULL;
 }
 
-/* --- Asking --------------------------------------------------------------------------------- */
+/* Asking */
 
 /* Of the call that is given when there is no memory for any other. */
 static const vow_method no_method = {

@@ -75,7 +75,7 @@ void vow_caller_fail(vow_call *call, vow_status status)
     caller_let_go(call);
 }
 
-/* --- The future's class ------------------------------------------------------------------- */
+/* The future's class */
 
 static void caller_cancel(vow_future *future)
 {
@@ -112,7 +112,7 @@ vow_call *vow_future_call(vow_future *reply)
     return reply->class == &vow_caller_class ? (vow_call *)reply : NULL;
 }
 
-/* --- Time ------------------------------------------------------------------------------------ */
+/* Time */
 
 static void caller_deadline(vow_timer *timer)
 {
@@ -146,7 +146,7 @@ static uint64_t caller_choose_deadline(vow_channel *channel, const vow_method *m
     return deadline;
 }
 
-/* --- Beginning --------------------------------------------------------------------------------- */
+/* Beginning */
 
 /* Most requests fit into what is left of the call's first memory. NULL: this one does not. */
 static const ProtobufCMessage *caller_pack_short(vow_call *call, const ProtobufCMessage *request)
@@ -472,7 +472,7 @@ void vow_call_drop(vow_call *call)
     vow_drop(&call->future);
 }
 
-/* --- Answers -------------------------------------------------------------------------------------- */
+/* Answers */
 
 void vow_caller_message(vow_wire *wire, vow_packed *packed, bool ends)
 {

@@ -13,7 +13,7 @@
 #define JITTER_PERCENT 20
 #define CONNECTIONS_MAX 256
 
-/* --- Life ------------------------------------------------------------------------------------ */
+/* Life */
 
 static vow_channel_options options_read(const vow_channel_options *given)
 {
@@ -235,7 +235,7 @@ vow_loop *vow_channel_loop(const vow_channel *channel)
     return channel->anchor.loop;
 }
 
-/* --- Choosing a connection ------------------------------------------------------------------------ */
+/* Choosing a connection */
 
 static bool connection_has_place(const vow_connection *connection)
 {
@@ -271,7 +271,7 @@ void vow_channel_connect_more(vow_channel *channel)
         vow_connection_open(channel);
 }
 
-/* --- The queue --------------------------------------------------------------------------------------- */
+/* The queue */
 
 static void channel_queue(vow_channel *channel, vow_list *queue, vow_call *call)
 {
@@ -349,7 +349,7 @@ void vow_channel_serve_waiting(vow_channel *channel)
     vow_channel_drop(channel);
 }
 
-/* --- Connections come and go --------------------------------------------------------------------------- */
+/* Connections come and go */
 
 void vow_channel_connected(vow_channel *channel)
 {

@@ -64,7 +64,7 @@ struct vow_connection {
     size_t               references; /* the channel's, and each call's that went over it */
 };
 
-/* --- connection.c ---------------------------------------------------------------------- */
+/* connection.c */
 
 /* Begins to connect. What becomes of it comes back as vow_channel_connected or vow_channel_connect_failed, later. */
 void vow_connection_open(vow_channel *channel);
@@ -77,7 +77,7 @@ void vow_connection_drop(vow_connection *connection);
 /* After a call on it has ended: a connection that leaves goes with its last call, and another is idle. */
 void vow_connection_call_ended(vow_connection *connection);
 
-/* --- channel.c -------------------------------------------------------------------------- */
+/* channel.c */
 
 /* Finds a place for a call that has none: on a connection, or in the queue. Fails the call where there is neither. */
 void vow_channel_place(vow_channel *channel, vow_call *call, const vow_begin *begin);
@@ -102,7 +102,7 @@ void vow_channel_drop(vow_channel *channel);
 /* What the transport says of its address is said of the target, as the program wrote it. Takes and gives a status. */
 vow_status vow_channel_name_target(const vow_channel *channel, vow_status why);
 
-/* --- connectivity.c ---------------------------------------------------------------------- */
+/* connectivity.c */
 
 void vow_watches_init(vow_channel *channel);
 
@@ -112,7 +112,7 @@ void vow_watches_tell(vow_channel *channel);
 /* The channel was closed. */
 void vow_watches_end(vow_channel *channel);
 
-/* --- caller.c ---------------------------------------------------------------------------- */
+/* caller.c */
 
 /* Sends a call over a ready connection. False: it has failed and is settled. */
 bool vow_caller_begin(vow_call *call, vow_connection *connection, const vow_begin *begin);

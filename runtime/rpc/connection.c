@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* --- Life --------------------------------------------------------------------------------- */
+/* Life */
 
 void vow_connection_drop(vow_connection *connection)
 {
@@ -115,7 +115,7 @@ static void connection_try_next(vow_connection *connection, vow_status why)
     vow_status_done(&why);
 }
 
-/* --- Events of the session -------------------------------------------------------------------- */
+/* Events of the session */
 
 static void session_ready(void *owner)
 {
@@ -225,7 +225,7 @@ static const vow_session_events session_events = {
     .closed = session_closed,
 };
 
-/* --- Connecting ----------------------------------------------------------------------------------- */
+/* Connecting */
 
 static vow_session_options connection_session_options(const vow_connection *connection)
 {

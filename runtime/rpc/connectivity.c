@@ -18,7 +18,7 @@ typedef struct watch {
 
 _Static_assert(sizeof(watch) <= VOW_FUTURE_ROOM, "a watch fits the pool of futures");
 
-/* --- The channel's state ---------------------------------------------------------------------- */
+/* The channel's state */
 
 static bool connection_takes_calls(const vow_connection *connection)
 {
@@ -60,7 +60,7 @@ const char *vow_connectivity_name(vow_connectivity connectivity)
     return connectivity <= VOW_CHANNEL_CLOSED ? names[connectivity] : "?";
 }
 
-/* --- Watching ------------------------------------------------------------------------------------ */
+/* Watching */
 
 /* The future is still to be settled. Who calls this holds the channel. */
 static void watch_end(watch *watch)
@@ -163,7 +163,7 @@ void vow_watches_end(vow_channel *channel)
     }
 }
 
-/* --- For programs -------------------------------------------------------------------------------- */
+/* For programs */
 
 vow_future *vow_channel_ready(vow_channel *channel)
 {

@@ -38,7 +38,7 @@ static void peer_arm(vow_peer *peer, vow_timer *timer, void (*fire)(vow_timer *t
         vow_timers_arm(&scheduler->timers, timer, vow_scheduler_after_ms(scheduler, ms));
 }
 
-/* --- Leaving ------------------------------------------------------------------------------------ */
+/* Leaving */
 
 static void receipt_is_overdue(vow_timer *timer)
 {
@@ -110,7 +110,7 @@ void vow_peer_pong(vow_peer *peer, uint64_t ping)
         vow_peer_close(peer, NULL);
 }
 
-/* --- Age ------------------------------------------------------------------------------------------ */
+/* Age */
 
 static void peer_abandon_calls(vow_peer *peer, const vow_status *why)
 {
@@ -167,7 +167,7 @@ static void peer_arm_age(vow_peer *peer)
     vow_timers_arm(&scheduler->timers, &peer->age, vow_scheduler_now_ns(scheduler) + age_us * NS_PER_US);
 }
 
-/* --- Idleness --------------------------------------------------------------------------------------- */
+/* Idleness */
 
 static void idle_reached(vow_timer *timer)
 {
@@ -204,7 +204,7 @@ void vow_peer_call_ended(vow_peer *peer)
         vow_scheduler_soon(peer_scheduler(peer), &peer->look);
 }
 
-/* --- Life --------------------------------------------------------------------------------------------- */
+/* Life */
 
 void vow_peer_life_init(vow_peer *peer)
 {

@@ -20,7 +20,7 @@
 /* How long a handler may go on for nobody before it is reported. */
 #define FORGOTTEN_AFTER_MS 30000
 
-/* --- Life ---------------------------------------------------------------------------------------- */
+/* Life */
 
 void vow_handling_charge(vow_call *call, size_t bytes)
 {
@@ -103,7 +103,7 @@ static void handling_answered(vow_call *call)
     handling_may_free(call);
 }
 
-/* --- Answering --------------------------------------------------------------------------------------- */
+/* Answering */
 
 static bool call_is_open(const vow_call *call)
 {
@@ -353,7 +353,7 @@ void vow_call_send_trailing_metadata(vow_call *call, const vow_metadata *metadat
         handling_add_metadata(call, &call->side.handling.trailing, metadata);
 }
 
-/* --- When nobody waits any more ---------------------------------------------------------------------- */
+/* When nobody waits any more */
 
 static void handling_report(vow_call *call)
 {
@@ -524,7 +524,7 @@ vow_future *vow_call_when_draining(vow_call *call)
     return vow_attach(vow_shield(vow_future_ref(handling->on_draining)), call, handling_let_go);
 }
 
-/* --- Arriving ------------------------------------------------------------------------------------------ */
+/* Arriving */
 
 static vow_status arrival_check(const vow_peer *peer, const vow_arrival *arrival)
 {

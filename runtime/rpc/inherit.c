@@ -125,7 +125,7 @@ vow_code vow_inherit_metadata(vow_call *call, const vow_call *parent, const char
     return VOW_OK;
 }
 
-/* --- A channel's names ------------------------------------------------------------------------ */
+/* A channel's names */
 
 static vow_code names_check(const char *const *names, size_t *count, size_t *size, vow_error *error)
 {

@@ -10,7 +10,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* --- Chains ------------------------------------------------------------------------------- */
+/* Chains */
 
 static const vow_interceptor *interceptor_of(vow_link *link)
 {
@@ -59,7 +59,7 @@ void vow_server_intercept(vow_server *server, const vow_interceptor *interceptor
         server->fault = vow_status_make(VOW_RESOURCE_EXHAUSTED, "there was no memory for an interceptor");
 }
 
-/* --- One call ------------------------------------------------------------------------------ */
+/* One call */
 
 static void interception_let_go(vow_task *task)
 {
@@ -113,7 +113,7 @@ void vow_intercept_done(vow_call *call)
     call->interception = NULL;
 }
 
-/* --- Begin ---------------------------------------------------------------------------------- */
+/* Begin */
 
 void vow_intercept_keep(vow_call *call, const ProtobufCMessage *message)
 {
@@ -254,7 +254,7 @@ void vow_intercept_begin(vow_call *call, const ProtobufCMessage *message, vow_go
         vow_intercept_keep(call, message);
 }
 
-/* --- Messages --------------------------------------------------------------------------------- */
+/* Messages */
 
 /* The next one that a message passes after `at` (NULL: the first of all); NULL: it has passed the last. */
 static vow_link *pass_next(const vow_interception *interception, vow_link *at, bool inward)
@@ -411,7 +411,7 @@ ProtobufCMessage *vow_intercept_receive(vow_call *call, vow_arena *arena, Protob
     return NULL;
 }
 
-/* --- End ------------------------------------------------------------------------------------------ */
+/* End */
 
 static void end_apply_verdict(vow_interception *interception, vow_status *status)
 {
@@ -480,7 +480,7 @@ void vow_call_end_as(vow_call *call, vow_code code, const char *format, ...)
     va_end(arguments);
 }
 
-/* --- What they may change ------------------------------------------------------------------------ */
+/* What they may change */
 
 struct vow_slot {
     vow_slot   *next;

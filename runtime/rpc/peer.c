@@ -6,7 +6,7 @@
 #include <assert.h>
 #include <string.h>
 
-/* --- Life ---------------------------------------------------------------------------------- */
+/* Life */
 
 void vow_peer_drop(vow_peer *peer)
 {
@@ -49,7 +49,7 @@ void vow_peer_close(vow_peer *peer, const vow_status *why)
     peer_forget(peer);
 }
 
-/* --- Events of the session ------------------------------------------------------------------- */
+/* Events of the session */
 
 static void peer_ready(void *owner)
 {
@@ -112,7 +112,7 @@ static const vow_session_events peer_events = {
     .closed = peer_closed,
 };
 
-/* --- Accepting --------------------------------------------------------------------------------- */
+/* Accepting */
 
 static size_t server_count_host(const vow_server *server, const char *host)
 {
@@ -246,7 +246,7 @@ void vow_peer_accept(void *owner, vow_stream *stream)
     vow_status_done(&refusal);
 }
 
-/* --- Memory ----------------------------------------------------------------------------------------- */
+/* Memory */
 
 /* Only what handlers have becomes free while a peer is not read. A peer that holds nothing but messages that are
  * still coming in would wait for itself. */

@@ -11,7 +11,7 @@
 #define MIN_PING_INTERVAL_MS (5 * 60 * 1000)
 #define MAX_AGE_GRACE_MS (30 * 1000)
 
-/* --- Life ------------------------------------------------------------------------------------- */
+/* Life */
 
 static void size_default(size_t *value, size_t fallback)
 {
@@ -202,7 +202,7 @@ void vow_server_close(vow_server *server)
     server_shut(&server->closer);
 }
 
-/* --- Handlers ------------------------------------------------------------------------------------- */
+/* Handlers */
 
 /* FNV-1a: the names are the program's own, nobody chooses them to collide. */
 static uint64_t name_hash(const char *name)
@@ -284,7 +284,7 @@ void vow_server_each_handler(const vow_server *server, void (*each)(const vow_ha
         each(&server->fallback->handler, arg);
 }
 
-/* --- Listening -------------------------------------------------------------------------------------- */
+/* Listening */
 
 static vow_code server_may_listen(const vow_server *server, const char *address, vow_error *error)
 {

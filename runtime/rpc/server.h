@@ -91,7 +91,7 @@ void vow_server_abandon_calls(vow_server *server, const vow_status *why);
 /* Finds what serves `method`; NULL: nothing. */
 const vow_entry *vow_server_find(const vow_server *server, const char *method);
 
-/* --- peer.c ---------------------------------------------------------------------- */
+/* peer.c */
 
 /* A connection was accepted: a peer of the listener's, or refused with a reason. */
 void vow_peer_accept(void *listener, vow_stream *stream);
@@ -106,7 +106,7 @@ void vow_server_balance_memory(vow_server *server);
 /* The memory of one of its calls was given back. */
 void vow_peer_memory_freed(vow_peer *peer);
 
-/* --- handler.c --------------------------------------------------------------------- */
+/* handler.c */
 
 /* The events of a session that concern one call. */
 vow_wire *vow_handling_began(vow_peer *peer, vow_arrival *arrival);
@@ -126,7 +126,7 @@ void vow_handling_abandon(vow_call *call, const vow_status *why);
 /* Tells its handler that the server, or its connection, drains. */
 void vow_handling_tell_draining(vow_call *call);
 
-/* --- farewell.c --------------------------------------------------------------------- */
+/* farewell.c */
 
 void vow_peer_life_init(vow_peer *peer);
 void vow_peer_life_begin(vow_peer *peer);
@@ -141,7 +141,7 @@ void vow_peer_pong(vow_peer *peer, uint64_t ping);
 /* All that was queued for it has left. */
 void vow_peer_flushed(vow_peer *peer);
 
-/* --- drain.c ------------------------------------------------------------------------- */
+/* drain.c */
 
 /* A call was answered, or a connection has gone. */
 void vow_drain_progress(vow_server *server);

@@ -19,7 +19,7 @@
 #define KEY_MAX 256
 #define VALUE_MAX 256
 
-/* --- traceparent ------------------------------------------------------------------------ */
+/* traceparent */
 
 static const char lower_hex[] = "0123456789abcdef";
 
@@ -102,7 +102,7 @@ bool vow_call_trace(const vow_call *call, vow_trace *trace)
     return vow_trace_find(vow_call_metadata(call), trace);
 }
 
-/* --- tracestate ------------------------------------------------------------------------- */
+/* tracestate */
 
 /* Section 3.3.1.3.1. Level 2 allows '@' anywhere but first, where Level 1 allows one, and digits first. */
 static bool key_is_allowed(const char *key, size_t size)

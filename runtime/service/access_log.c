@@ -31,7 +31,7 @@ typedef struct access {
     char    trace_id[TRACE_ID_SIZE + 1]; /* "": none */
 } access;
 
-/* --- The trace ------------------------------------------------------------------------------ */
+/* The trace */
 
 /* Is `text` the pattern, in which x stands for a hexadecimal digit? What follows it does not matter. */
 static bool text_matches(const char *text, const char *pattern)
@@ -68,7 +68,7 @@ static const char *metadata_find(const vow_metadata *metadata, const char *name)
     return NULL;
 }
 
-/* --- Time ------------------------------------------------------------------------------------- */
+/* Time */
 
 #define MS_PER_DAY 86400000
 #define YEAR_9999_ENDS_MS 253402300799999
@@ -130,7 +130,7 @@ static void line_put_ms(vow_line *line, uint64_t ns)
     vow_line_put_digits(line, ns / 1000 % 1000, 3);
 }
 
-/* --- Text ---------------------------------------------------------------------------------------- */
+/* Text */
 
 /* One word, quoted where it would be taken for another or for several. */
 static void text_put_word(vow_line *line, const char *word, size_t max)
@@ -188,7 +188,7 @@ static void text_put(vow_line *line, const vow_call *call, const access *access,
     vow_line_put(line, "\"");
 }
 
-/* --- JSON ------------------------------------------------------------------------------------------ */
+/* JSON */
 
 static void json_put_text(vow_line *line, const char *name, const char *text, size_t max, size_t reserve)
 {
@@ -233,7 +233,7 @@ static void json_put(vow_line *line, const vow_call *call, const access *access,
     vow_line_put(line, "}");
 }
 
-/* --- A call ------------------------------------------------------------------------------------------ */
+/* A call */
 
 static vow_future *access_begin(vow_call *call, void *arg)
 {
@@ -275,7 +275,7 @@ static void access_end(vow_call *call, const vow_call_result *result, void *arg)
     log->write(data, line.size, log->arg);
 }
 
-/* --- Life ---------------------------------------------------------------------------------------------- */
+/* Life */
 
 static size_t line_size_within_bounds(size_t size)
 {

@@ -29,7 +29,7 @@ struct vow_bearer_source {
     bool                      is_fetching; /* `fetch` is running */
 };
 
-/* --- Tokens ------------------------------------------------------------------------------- */
+/* Tokens */
 
 static bool source_is_fresh(const vow_bearer_source *source)
 {
@@ -105,7 +105,7 @@ static vow_future *source_refresh(vow_bearer_source *source)
     return source->refresh;
 }
 
-/* --- A call ---------------------------------------------------------------------------------- */
+/* A call */
 
 /* Kept in the call. */
 typedef struct bearer {
@@ -170,7 +170,7 @@ static void source_end(vow_call *call, const vow_call_result *result, void *arg)
         source->expires_ns = 0;
 }
 
-/* --- Life --------------------------------------------------------------------------------------- */
+/* Life */
 
 vow_bearer_source *vow_bearer_source_new(vow_loop *loop, const vow_bearer_source_options *options,
                                          vow_bearer_fetch_fn *fetch, void *arg)

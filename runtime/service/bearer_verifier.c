@@ -18,7 +18,7 @@ struct vow_bearer_verifier {
     void                 *arg;
 };
 
-/* --- Reading ------------------------------------------------------------------------------- */
+/* Reading */
 
 bool vow_bearer_is_token(const char *text)
 {
@@ -91,7 +91,7 @@ static const char *verifier_read_token(const vow_bearer_verifier *verifier, cons
     return token;
 }
 
-/* --- A call ------------------------------------------------------------------------------------ */
+/* A call */
 
 static const char identity_key; /* of a call's identity among its slots */
 
@@ -161,7 +161,7 @@ static vow_future *verifier_begin(vow_call *call, void *arg)
     return vow_then(verified, identity_verified, identity);
 }
 
-/* --- One token ------------------------------------------------------------------------------------ */
+/* One token */
 
 bool vow_bearer_equal(const char *token, const char *secret)
 {
@@ -180,7 +180,7 @@ vow_future *vow_bearer_verify_static(vow_call *call, const char *token, void *ar
     return vow_bearer_equal(token, arg) ? vow_value(vow_call_loop(call), arg, NULL) : NULL;
 }
 
-/* --- Life -------------------------------------------------------------------------------------------- */
+/* Life */
 
 vow_bearer_verifier *vow_bearer_verifier_new(const vow_bearer_options *options, vow_bearer_verify_fn *verify,
                                              void *arg)

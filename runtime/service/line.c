@@ -6,7 +6,7 @@ static const char cut_mark[] = "...";
 
 #define CUT_MARK_SIZE (sizeof cut_mark - 1)
 
-/* --- Putting ------------------------------------------------------------------------------- */
+/* Putting */
 
 void vow_line_init(vow_line *line, char *data, size_t capacity)
 {
@@ -49,7 +49,7 @@ void vow_line_put_number(vow_line *line, uint64_t number)
     vow_line_put_digits(line, number, 1);
 }
 
-/* --- Characters ----------------------------------------------------------------------------- */
+/* Characters */
 
 /* The size of the character of UTF-8 at `text`, which ends with a NUL, or 0: it is none.
  * Source: RFC 3629, section 4. */
@@ -99,7 +99,7 @@ bool vow_text_is_plain(const char *text)
     return true;
 }
 
-/* --- Escaping --------------------------------------------------------------------------------- */
+/* Escaping */
 
 #define REPLACEMENT "\xEF\xBF\xBD"
 #define PIECE_MAX 8

@@ -24,7 +24,7 @@ struct vow_metrics {
     vow_metrics_series  *list[]; /* the first `count` are there for all to read */
 };
 
-/* --- Series ----------------------------------------------------------------------------------- */
+/* Series */
 
 static vow_metrics_series *series_new(const char *method, bool is_served)
 {
@@ -100,7 +100,7 @@ static vow_metrics_series *metrics_series(vow_metrics *metrics, const char *meth
     return series;
 }
 
-/* --- A call -------------------------------------------------------------------------------------- */
+/* A call */
 
 typedef struct counted {
     vow_metrics_series *series;
@@ -144,7 +144,7 @@ static void metrics_end(vow_call *call, const vow_call_result *result, void *arg
     vow_counter_add(&series->ended[code], 1);
 }
 
-/* --- Life ------------------------------------------------------------------------------------------ */
+/* Life */
 
 static size_t table_size(size_t series)
 {
@@ -205,7 +205,7 @@ const vow_interceptor *vow_metrics_interceptor(const vow_metrics *metrics)
     return metrics ? &metrics->interceptor : &none;
 }
 
-/* --- Adding up ---------------------------------------------------------------------------------------- */
+/* Adding up */
 
 /* A call has ended after it was started: so what has ended is read first, and never more than has started. */
 static void series_merge(vow_metrics_series *into, const vow_metrics_series *from)
@@ -236,7 +236,7 @@ vow_code vow_metrics_add(vow_metrics *into, const vow_metrics *from)
     return code;
 }
 
-/* --- Reading -------------------------------------------------------------------------------------------- */
+/* Reading */
 
 const vow_metrics_series *vow_metrics_at(const vow_metrics *metrics, size_t index)
 {

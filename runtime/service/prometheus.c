@@ -30,7 +30,7 @@ typedef struct family {
     void (*put)(const page *page, const struct family *family, const vow_metrics_series *series);
 } family;
 
-/* --- Lines --------------------------------------------------------------------------------------- */
+/* Lines */
 
 static void page_end_line(const page *page, vow_line *line)
 {
@@ -69,7 +69,7 @@ static void line_put_seconds(vow_line *line, uint64_t seconds, uint64_t ns)
     vow_line_put_digits(line, ns, digits);
 }
 
-/* --- Kinds of families ------------------------------------------------------------------------------ */
+/* Kinds of families */
 
 static void put_counter(const page *page, const family *family, const vow_metrics_series *series)
 {
@@ -158,7 +158,7 @@ static void put_histogram(const page *page, const family *family, const vow_metr
     page_end_line(page, &line);
 }
 
-/* --- The page ------------------------------------------------------------------------------------------ */
+/* The page */
 
 static const family families[] = {
     { "calls_started_total", "counter", "Calls that began.", VOW_METRICS_STARTED, put_counter },

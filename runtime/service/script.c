@@ -65,7 +65,7 @@ typedef struct script_run {
     bool            is_wrong; /* it asks for something else */
 } script_run;
 
-/* --- Messages ------------------------------------------------------------------------------- */
+/* Messages */
 
 static script_message *message_pack(const ProtobufCMessage *message)
 {
@@ -119,7 +119,7 @@ static void messages_free(script_message *message)
     }
 }
 
-/* --- Steps ------------------------------------------------------------------------------------ */
+/* Steps */
 
 static void step_free(script_step *step)
 {
@@ -210,7 +210,7 @@ static script_step *part_take_step(script_part *part)
     return step;
 }
 
-/* --- A call ------------------------------------------------------------------------------------- */
+/* A call */
 
 static void part_keep(script_part *part, const ProtobufCMessage *message)
 {
@@ -374,7 +374,7 @@ static void script_serve_unknown(vow_call *call, const ProtobufCMessage *request
     vow_call_fail(call, VOW_UNIMPLEMENTED, "%s: the script has no steps for it", vow_call_method(call)->name);
 }
 
-/* --- The script ------------------------------------------------------------------------------------ */
+/* The script */
 
 static script_part *script_find(const vow_script *script, const vow_method *method)
 {

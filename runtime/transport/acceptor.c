@@ -51,7 +51,7 @@ struct vow_acceptor {
     bool            is_stopping;
 };
 
-/* --- Handing connections on ----------------------------------------------------------------------- */
+/* Handing connections on */
 
 static void letter_arrived(void *arg);
 
@@ -118,7 +118,7 @@ static void letter_arrived(void *arg)
     member->take(member->owner, descriptor);
 }
 
-/* --- The thread --------------------------------------------------------------------------------------- */
+/* The thread */
 
 static void acceptor_close_left(vow_acceptor *acceptor)
 {
@@ -216,7 +216,7 @@ static void acceptor_wake(vow_acceptor *acceptor)
         assert(errno == EAGAIN); /* it is awake */
 }
 
-/* --- Life ------------------------------------------------------------------------------------------------ */
+/* Life */
 
 vow_acceptor *vow_acceptor_start(void)
 {
@@ -250,7 +250,7 @@ void vow_acceptor_stop(vow_acceptor *acceptor)
     vow_free(acceptor);
 }
 
-/* --- Members ------------------------------------------------------------------------------------------------ */
+/* Members */
 
 static bool place_has_loop(const place *place, const vow_loop *loop)
 {

@@ -9,7 +9,7 @@
 #define TCP "tcp://"
 #define UNIX "unix://"
 
-/* --- One address -------------------------------------------------------------------------------- */
+/* One address */
 
 static bool port_parse(const char *text, size_t size, char port[6])
 {
@@ -99,7 +99,7 @@ static const char *unreachable(const vow_tcp_address *address)
     return NULL;
 }
 
-/* --- Several --------------------------------------------------------------------------------------- */
+/* Several */
 
 static vow_code list_refuse(const char *text, size_t place, const char *part, size_t part_size,
                             const char *wrong, vow_error *error)
@@ -150,7 +150,7 @@ vow_code vow_tcp_list_parse(const char *text, vow_tcp_address addresses[VOW_TARG
     return VOW_OK;
 }
 
-/* --- Unix sockets ------------------------------------------------------------------------------------ */
+/* Unix sockets */
 
 const char *vow_unix_address_path(const char *text, vow_error *error)
 {

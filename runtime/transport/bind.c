@@ -59,7 +59,7 @@ static int bind_and_listen(const struct sockaddr *address, socklen_t size)
     return -error;
 }
 
-/* --- TCP ------------------------------------------------------------------------------------- */
+/* TCP */
 
 static int bound_port(int descriptor)
 {
@@ -108,7 +108,7 @@ static vow_code bind_tcp(const char *text, vow_bound *bound, vow_error *error)
     return VOW_OK;
 }
 
-/* --- Unix --------------------------------------------------------------------------------------- */
+/* Unix */
 
 /* Does nobody listen on the socket that the file stands for? */
 static bool socket_is_stale(const struct sockaddr_un *address)
@@ -173,7 +173,7 @@ static vow_code bind_unix(const char *text, unsigned mode, vow_bound *bound, vow
     return VOW_OK;
 }
 
-/* --- Both ----------------------------------------------------------------------------------------- */
+/* Both */
 
 vow_code vow_bind(const char *address, unsigned unix_mode, vow_bound *bound, vow_error *error)
 {

@@ -42,7 +42,7 @@ static vow_scheduler *socket_scheduler(const vow_socket *socket)
 static void connector_step(vow_task *task);
 static void connector_again(vow_timer *timer);
 
-/* --- Life ----------------------------------------------------------------------------------------- */
+/* Life */
 
 static vow_socket *connecting_new(vow_loop *loop, const vow_transport *transport, const char *target)
 {
@@ -102,7 +102,7 @@ void vow_connector_end(vow_socket *socket)
         close(attempt_end(connector->attempt));
 }
 
-/* --- Failing ---------------------------------------------------------------------------------------- */
+/* Failing */
 
 static vow_status connect_status(const char *target, int error)
 {
@@ -124,7 +124,7 @@ static void connector_fail(vow_connector *connector, int error)
     vow_socket_fail(connector->socket, connect_status(connector->socket->target, error));
 }
 
-/* --- Trying an address --------------------------------------------------------------------------------- */
+/* Trying an address */
 
 static void connector_connected(vow_connector *connector, int descriptor)
 {
@@ -230,8 +230,7 @@ static void connector_again(vow_timer *timer)
     vow_scheduler_soon(socket_scheduler(connector->socket), &connector->step);
 }
 
-/* --- Connecting
- * --------------------------------------------------------------------------------------------- */
+/* Connecting */
 
 static vow_stream *connect_begin(vow_loop *loop, const vow_transport *transport, const char *target,
                                  const struct sockaddr *address, socklen_t size,

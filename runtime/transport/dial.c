@@ -51,7 +51,7 @@ static bool text_begins(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-/* --- Candidates ------------------------------------------------------------------------------ */
+/* Candidates */
 
 static candidate *candidate_new(vow_dial *dial, size_t rank, const char *text, const char *host)
 {
@@ -114,7 +114,7 @@ static void candidate_fail(candidate *failing, vow_status why)
     vow_scheduler_soon(dial_scheduler(dial), &dial->step);
 }
 
-/* --- Names ------------------------------------------------------------------------------------- */
+/* Names */
 
 static const char *candidate_port(const candidate *name)
 {
@@ -170,7 +170,7 @@ static void candidate_look_up(candidate *name)
         candidate_fail(name, vow_status_make(error.code, "%s: %s", name->text, error.message));
 }
 
-/* --- Addresses ----------------------------------------------------------------------------------- */
+/* Addresses */
 
 /* All rest that are under way, and wait for another time. */
 static void dial_rest(vow_dial *dial)
@@ -245,7 +245,7 @@ static void candidate_connect(candidate *trying)
         candidate_fail(trying, vow_status_of_error(&error));
 }
 
-/* --- One after the other ---------------------------------------------------------------------------- */
+/* One after the other */
 
 static void dial_give_up(vow_dial *dial);
 
@@ -305,7 +305,7 @@ void vow_dial_go_on(vow_dial *dial, const vow_status *why)
     candidate_fail(useless, vow_status_share(why));
 }
 
-/* --- Telling ------------------------------------------------------------------------------------------- */
+/* Telling */
 
 static const char *without_scheme(const char *url)
 {
@@ -417,8 +417,7 @@ static void dial_give_up(vow_dial *dial)
     vow_status_done(&why);
 }
 
-/* --- Life ------------------------------------------------------------------------------------------------
- */
+/* Life */
 
 vow_code vow_dial_check(const char *target, vow_error *error)
 {

@@ -21,7 +21,7 @@ bool vow_accept_ran_out(int error_number)
     return error_number == EMFILE || error_number == ENFILE || error_number == ENOBUFS || error_number == ENOMEM;
 }
 
-/* --- Accepting ---------------------------------------------------------------------------------- */
+/* Accepting */
 
 static void listener_take(void *owner, int descriptor)
 {
@@ -81,7 +81,7 @@ static void listener_readable(uv_poll_t *poll, int status, int events)
     vow_scheduler_leave(scheduler);
 }
 
-/* --- Closing ---------------------------------------------------------------------------------------- */
+/* Closing */
 
 static void listener_free(socket_listener *listener)
 {
@@ -114,7 +114,7 @@ void vow_socket_unlisten(vow_listener *open)
     uv_close((uv_handle_t *)&listener->poll, poll_closed);
 }
 
-/* --- Opening ------------------------------------------------------------------------------------------- */
+/* Opening */
 
 static vow_code listener_join(socket_listener *listener, const char *address, unsigned unix_mode, vow_error *error)
 {

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <uv.h>
 
-/* --- Hosts --------------------------------------------------------------------------------- */
+/* Hosts */
 
 void vow_hosts_add(vow_hosts *hosts, const char *text)
 {
@@ -32,7 +32,7 @@ const char *vow_hosts_at(const vow_hosts *hosts, size_t i)
     return hosts->text[longer][i - pairs];
 }
 
-/* --- The system's resolver --------------------------------------------------------------------- */
+/* The system's resolver */
 
 typedef struct system_lookup {
     vow_lookup       lookup; /* first; its `answer` is NULL: nobody waits any more */
@@ -105,7 +105,7 @@ static vow_lookup *system_lookup_start(vow_loop *loop, const char *host, vow_loo
     return NULL;
 }
 
-/* --- Both kinds ----------------------------------------------------------------------------------- */
+/* Both kinds */
 
 bool vow_lookup_is_needed(const vow_loop *loop, const char *host)
 {

@@ -54,7 +54,7 @@ vow_lookup *vow_lookup_start(vow_loop *loop, const char *host, vow_looked_up_fn 
 /* Nobody waits for the answer any more. Takes the lookup. */
 void vow_lookup_stop(vow_lookup *lookup);
 
-/* --- sim_lookup.c: on a simulated loop. NULL: no memory ----------------------------------- */
+/* sim_lookup.c: on a simulated loop. NULL: no memory */
 
 vow_lookup *vow_simulated_lookup_start(vow_loop *loop, const char *host, vow_looked_up_fn *answer,
                                        void *owner);

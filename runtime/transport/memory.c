@@ -41,7 +41,7 @@ static vow_scheduler *end_scheduler(const end *end)
     return vow_scheduler_of(end->stream.loop);
 }
 
-/* --- Life -------------------------------------------------------------------------------------- */
+/* Life */
 
 static void end_opened(vow_task *task);
 static void end_read(vow_task *task);
@@ -100,7 +100,7 @@ static void end_report_closed(end *end, vow_status why)
     vow_status_done(&why);
 }
 
-/* --- Bytes ---------------------------------------------------------------------------------------- */
+/* Bytes */
 
 /* Copies what fits from the writer's slices. */
 static size_t slices_take(end *writer, vow_room room)
@@ -201,7 +201,7 @@ static void memory_finish(vow_stream *stream)
     memory_close(stream); /* nothing is under way, so all has arrived */
 }
 
-/* --- Connecting -------------------------------------------------------------------------------------- */
+/* Connecting */
 
 static memory_listener *listener_find(const vow_loop *loop, const char *address)
 {
@@ -291,7 +291,7 @@ static bool memory_is_local(const vow_stream *stream)
     return true;
 }
 
-/* --- Listening ------------------------------------------------------------------------------------------ */
+/* Listening */
 
 static vow_code memory_listen(vow_loop *loop, const char *address, const vow_listener_options *options,
                               vow_accept_fn *accept, void *owner, vow_listener **opened, vow_error *error)

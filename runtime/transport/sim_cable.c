@@ -25,7 +25,7 @@
 
 static void strike_fire(vow_timer *timer);
 
-/* --- Life ------------------------------------------------------------------------------------------ */
+/* Life */
 
 static bool network_draws(vow_network *network, unsigned of_thousand, uint64_t *count)
 {
@@ -121,7 +121,7 @@ void vow_cable_release(vow_cable *cable)
         vow_cable_free(cable);
 }
 
-/* --- Carrying ---------------------------------------------------------------------------------------- */
+/* Carrying */
 
 uint64_t vow_cable_arrival_ns(vow_cable *cable, vow_end *from, size_t size)
 {
@@ -135,7 +135,7 @@ uint64_t vow_cable_arrival_ns(vow_cable *cable, vow_end *from, size_t size)
     return leaves + cable->latency_ns + vow_random_below(random, cable->jitter_ns + 1);
 }
 
-/* --- Faults ------------------------------------------------------------------------------------------ */
+/* Faults */
 
 static void cable_plan(vow_cable *cable)
 {
@@ -247,7 +247,7 @@ bool vow_cable_carried(vow_cable *cable, size_t size)
     return struck;
 }
 
-/* --- Joining ----------------------------------------------------------------------------------------- */
+/* Joining */
 
 /* Clients of a server on this machine are on it as well; all others come from one host. */
 static void cable_name_ends(vow_cable *cable)

@@ -5,7 +5,7 @@
 #define RESOLVE_MIN_NS 100000u
 #define RESOLVE_SPREAD_NS 5000000u
 
-/* --- The attempt begins ------------------------------------------------------------------- */
+/* The attempt begins */
 
 static uint64_t attempt_ends_ns(vow_cable *cable)
 {
@@ -47,7 +47,7 @@ vow_stream *vow_simulated_connect(vow_loop *loop, const char *target, const vow_
     return &end->stream;
 }
 
-/* --- It ends, and the server's end is accepted ---------------------------------------------- */
+/* It ends, and the server's end is accepted */
 
 static bool name_is_invalid(const char *name)
 {

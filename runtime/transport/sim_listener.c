@@ -14,7 +14,7 @@ typedef struct sim_listener {
     char         address[VOW_PEER_MAX];
 } sim_listener;
 
-/* --- Places ------------------------------------------------------------------------------------- */
+/* Places */
 
 static bool text_begins(const char *text, const char *prefix)
 {
@@ -83,7 +83,7 @@ bool vow_place_is_on_this_machine(const vow_place *place)
     return strcmp(place->scheme, "tcp") != 0 || text_begins(place->name, "127.");
 }
 
-/* --- Finding --------------------------------------------------------------------------------------- */
+/* Finding */
 
 static bool place_is_every_host(const vow_place *place)
 {
@@ -119,7 +119,7 @@ vow_listener *vow_network_listener_at(const vow_network *network, const vow_plac
     return found ? &found->listener : NULL;
 }
 
-/* --- Listening ----------------------------------------------------------------------------------------- */
+/* Listening */
 
 static bool place_is_busy(const vow_network *network, const vow_place *place)
 {

@@ -41,7 +41,7 @@ static void facts_forget(vow_list *facts, const char *name)
     }
 }
 
-/* --- Hosts that answer nobody ------------------------------------------------------------------- */
+/* Hosts that answer nobody */
 
 vow_code vow_network_swallow(vow_network *network, const char *host)
 {
@@ -63,7 +63,7 @@ bool vow_network_swallows(const vow_network *network, const char *host)
     return false;
 }
 
-/* --- Names ---------------------------------------------------------------------------------------- */
+/* Names */
 
 vow_code vow_network_add_name(vow_network *network, const char *name, const char *host)
 {
@@ -93,7 +93,7 @@ bool vow_simulated_name_is_known(const vow_loop *loop, const char *name)
     return vow_hosts_at(&hosts, 0) != NULL;
 }
 
-/* --- Looking one up ------------------------------------------------------------------------------- */
+/* Looking one up */
 
 typedef struct sim_lookup {
     vow_lookup lookup; /* first */

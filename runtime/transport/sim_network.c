@@ -9,7 +9,7 @@
 #define FIRST_PORT 49152 /* RFC 6335, section 6: those that nobody registers */
 #define PORTS (65536 - FIRST_PORT)
 
-/* --- Life ------------------------------------------------------------------------------------- */
+/* Life */
 
 vow_network *vow_network_new(vow_loop *loop, uint64_t seed)
 {
@@ -45,7 +45,7 @@ vow_network *vow_network_of(vow_loop *loop)
     return loop->network;
 }
 
-/* --- Chance and record ----------------------------------------------------------------------------- */
+/* Chance and record */
 
 uint64_t vow_network_now_ns(const vow_network *network)
 {
@@ -89,7 +89,7 @@ vow_network_counts vow_network_count(const vow_network *network)
     return network->counts;
 }
 
-/* --- What a test does to it ------------------------------------------------------------------------ */
+/* What a test does to it */
 
 void vow_network_set_faults(vow_network *network, const vow_network_faults *faults)
 {

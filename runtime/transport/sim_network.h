@@ -35,7 +35,7 @@ static inline uint64_t vow_later(uint64_t a, uint64_t b)
     return a > b ? a : b;
 }
 
-/* --- The network ------------------------------------------------------------------------- */
+/* The network */
 
 struct vow_network {
     vow_loop          *loop; /* lent */
@@ -77,7 +77,7 @@ uint64_t vow_network_random_magnitude(vow_network *network, unsigned bits);
 /* A port that was never used before. */
 unsigned vow_network_new_port(vow_network *network);
 
-/* --- Places and listeners -------------------------------------------------------------------- */
+/* Places and listeners */
 
 typedef struct vow_place {
     const char *scheme;             /* a literal */
@@ -109,7 +109,7 @@ void        vow_simulated_unlisten(vow_listener *listener);
 int         vow_simulated_port(const vow_listener *listener);
 const char *vow_simulated_address(const vow_listener *listener);
 
-/* --- Ends ------------------------------------------------------------------------------------- */
+/* Ends */
 
 typedef enum vow_end_state {
     VOW_END_UNBORN,     /* the server's, before the attempt succeeded */
@@ -167,7 +167,7 @@ void     vow_accepting_step(vow_end *end);
 vow_stream *vow_simulated_connect(vow_loop *loop, const char *target, const vow_stream_events *events,
                                   void *owner, vow_error *error);
 
-/* --- Cables ------------------------------------------------------------------------------------ */
+/* Cables */
 
 typedef enum vow_strike_kind {
     VOW_STRIKE_RESET,

@@ -39,7 +39,7 @@ static uint64_t end_random_below(const vow_end *end, uint64_t bound)
     return vow_random_below(&end->cable->network->random, bound);
 }
 
-/* --- The end of an end ------------------------------------------------------------------------- */
+/* The end of an end */
 
 /* As a closed socket: what was sent arrives, unless there are bytes that nobody will read. */
 static void end_part(vow_end *end, vow_end *other)
@@ -120,7 +120,7 @@ bool vow_end_meets_failure(vow_end *end, uint64_t now)
     return false;
 }
 
-/* --- Sending ------------------------------------------------------------------------------------------ */
+/* Sending */
 
 /* Slow links carry small segments, so that their bytes arrive bit by bit. */
 static size_t end_segment_bytes(const vow_end *end)
@@ -238,7 +238,7 @@ static void end_go_on_sending(vow_end *end, uint64_t now)
     end->stream.events->written(end->stream.owner);
 }
 
-/* --- Receiving ------------------------------------------------------------------------------------------ */
+/* Receiving */
 
 static vow_pipe *end_in(const vow_end *end)
 {
@@ -318,8 +318,7 @@ static void open_step(vow_end *end)
         end_receive(end, now);
 }
 
-/* --- Finishing --------------------------------------------------------------------------------------------
- */
+/* Finishing */
 
 static void finishing_step(vow_end *end)
 {
@@ -339,8 +338,7 @@ static void finishing_step(vow_end *end)
         vow_end_leave(end);
 }
 
-/* --- The plan: what happens to an end next
- * ------------------------------------------------------------------ */
+/* The plan: what happens to an end next */
 
 static uint64_t arrival_next_ns(const vow_end *end, uint64_t now)
 {
@@ -406,8 +404,7 @@ void vow_end_fire(vow_timer *timer)
     vow_cable_release(cable);
 }
 
-/* --- The table
- * ---------------------------------------------------------------------------------------------- */
+/* The table */
 
 static void simulated_adopt(vow_stream *stream)
 {

@@ -18,7 +18,7 @@
 extern const vow_transport vow_transport_tcp;
 extern const vow_transport vow_transport_unix;
 
-/* --- bind.c ------------------------------------------------------------------------ */
+/* bind.c */
 
 typedef struct vow_bound {
     int  descriptor; /* non-blocking, listening */
@@ -35,12 +35,12 @@ vow_code vow_bind(const char *address, unsigned unix_mode, vow_bound *bound, vow
 /* Closes the descriptor and removes a Unix socket's file, unless another has taken its place. */
 void vow_unbind(vow_bound *bound);
 
-/* --- socket_stream.c ------------------------------------------------------------------ */
+/* socket_stream.c */
 
 /* A stream on a connected descriptor, which it takes. NULL: no memory, and it is closed. */
 vow_stream *vow_socket_accepted(vow_loop *loop, int descriptor);
 
-/* --- listener.c ------------------------------------------------------------------------ */
+/* listener.c */
 
 vow_code    vow_socket_listen(vow_loop *loop, const char *address, const vow_listener_options *options,
                               vow_accept_fn *accept, void *owner, vow_listener **opened, vow_error *error);

@@ -21,7 +21,7 @@ static vow_scheduler *socket_scheduler(const vow_socket *socket)
     return vow_scheduler_of(socket->stream.loop);
 }
 
-/* --- Life ------------------------------------------------------------------------------------- */
+/* Life */
 
 static void socket_rested(vow_task *task);
 static void socket_broken(vow_task *task);
@@ -111,7 +111,7 @@ static vow_status socket_lost(const vow_socket *socket, int error)
     return vow_status_make(VOW_UNAVAILABLE, "%s: the connection was lost: %s", target, uv_strerror(error));
 }
 
-/* --- Taking a descriptor over ---------------------------------------------------------------------- */
+/* Taking a descriptor over */
 
 static void socket_name_tcp(vow_socket *socket, const struct sockaddr *address)
 {
@@ -220,7 +220,7 @@ vow_stream *vow_socket_accepted(vow_loop *loop, int descriptor)
     return NULL;
 }
 
-/* --- Reading ------------------------------------------------------------------------------------------ */
+/* Reading */
 
 static void read_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
@@ -306,7 +306,7 @@ static void socket_resume(vow_stream *stream)
     vow_socket_start_reading(socket);
 }
 
-/* --- Writing -------------------------------------------------------------------------------------------- */
+/* Writing */
 
 static void socket_broken(vow_task *task)
 {
@@ -400,7 +400,7 @@ static size_t socket_try_write(vow_stream *stream, const vow_slice *slices, size
     return result < 0 ? 0 : (size_t)result;
 }
 
-/* --- Finishing --------------------------------------------------------------------------------------------- */
+/* Finishing */
 
 static vow_room finish_room(void *owner)
 {
@@ -471,7 +471,7 @@ static void socket_finish(vow_stream *stream)
     vow_socket_start_reading(socket);
 }
 
-/* --- The tables ---------------------------------------------------------------------------------------------- */
+/* The tables */
 
 static const char *socket_peer(const vow_stream *stream)
 {

@@ -61,7 +61,7 @@ void vow_socket_start_reading(vow_socket *socket);
 /* Reports the end to the owner, and closes. `why` is given. */
 void vow_socket_fail(vow_socket *socket, vow_status why);
 
-/* --- connect.c */
+/* connect.c */
 
 vow_stream *vow_socket_connect_tcp(vow_loop *loop, const char *target, const vow_stream_events *events, void *owner,
                                    vow_error *error);

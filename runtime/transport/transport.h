@@ -114,7 +114,7 @@ int vow_listener_port(const vow_listener *listener);
 /* "tcp://127.0.0.1:7000", with the port that the system chose. */
 const char *vow_listener_address(const vow_listener *listener);
 
-/* --- What a transport implements; the functions above dispatch to it ------------------ */
+/* What a transport implements; the functions above dispatch to it */
 
 struct vow_stream {
     const vow_transport     *transport;

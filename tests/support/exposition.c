@@ -53,7 +53,7 @@ static size_t name_size(const char *text)
                : 0;
 }
 
-/* --- Series ------------------------------------------------------------------------------------ */
+/* Series */
 
 /* Reads name="value"; gives where it ends, or NULL. */
 static const char *label_read(const char *at, sample *sample)
@@ -114,7 +114,7 @@ static bool reader_remember(reader *reader, const char *line)
     return true;
 }
 
-/* --- Families ---------------------------------------------------------------------------------------- */
+/* Families */
 
 /* A histogram has all that belongs to it, or there is none. */
 static bool reader_end_histogram(reader *reader)
@@ -218,8 +218,7 @@ static bool reader_read_sample(reader *reader, const char *line)
     return reader_remember(reader, line) && (!is_histogram || reader_read_histogram(reader, &sample, line));
 }
 
-/* --- The page
- * ----------------------------------------------------------------------------------------------- */
+/* The page */
 
 static bool reader_read_page(reader *reader, const char *page)
 {

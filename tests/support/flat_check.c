@@ -80,7 +80,7 @@ static const char *compare(const ProtobufCMessage *is, const ProtobufCMessage *w
     return NULL;
 }
 
-/* --- Packing --- */
+/* Packing */
 
 /* Tags and numbers are written where there is room for the longest. */
 #define SLACK 15

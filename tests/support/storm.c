@@ -76,7 +76,7 @@ struct storm {
     storm_result   result;
 };
 
-/* --- Telling ------------------------------------------------------------------------------- */
+/* Telling */
 
 static double storm_ms(const storm *storm)
 {
@@ -119,7 +119,7 @@ static uint64_t storm_below(storm *storm, uint64_t bound)
     return vow_random_below(&storm->random, bound);
 }
 
-/* --- A call ends --------------------------------------------------------------------------- */
+/* A call ends */
 
 static bool call_code_is_allowed(const storm_call *call, vow_code code)
 {
@@ -190,7 +190,7 @@ static void call_settled(vow_future *settled, void *arg)
         storm_fail(storm, "it has another's failure", call->number);
 }
 
-/* --- A call begins ------------------------------------------------------------------------- */
+/* A call begins */
 
 static kind storm_choose_kind(storm *storm)
 {
@@ -271,7 +271,7 @@ static void storm_call_any(storm *storm)
         call_await(call);
 }
 
-/* --- What happens meanwhile ---------------------------------------------------------------- */
+/* What happens meanwhile */
 
 static void storm_drop_or_cancel(storm *storm)
 {
@@ -342,7 +342,7 @@ static void storm_something_happens(storm *storm)
         vow_loop_advance(storm->loop, 1 + (int64_t)storm_below(storm, 25));
 }
 
-/* --- The storm ----------------------------------------------------------------------------- */
+/* The storm */
 
 /* At least three kinds of fault, each on one connection in ten to one in three. */
 static void storm_draw_faults(storm *storm)

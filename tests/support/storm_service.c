@@ -8,7 +8,7 @@
 
 #define HOLD_MAX_MS 1500
 
-/* --- What is sent -------------------------------------------------------------------------- */
+/* What is sent */
 
 void storm_text(char *text, size_t number, size_t size)
 {
@@ -32,7 +32,7 @@ void storm_block(uint8_t *bytes, size_t number, size_t size)
     }
 }
 
-/* --- The account --------------------------------------------------------------------------- */
+/* The account */
 
 static bool run_count(storm_service *service, size_t number)
 {
@@ -61,7 +61,7 @@ static size_t text_arrives(storm_service *service, const char *text)
     return number;
 }
 
-/* --- At once ------------------------------------------------------------------------------- */
+/* At once */
 
 static void serve_block(vow_call *call, const Calls__Block *request, void *arg)
 {
@@ -103,7 +103,7 @@ static void serve_echo(vow_call *call, const Calls__Text *request, void *arg)
     vow_call_answer(call, calls_calls_echo(service->children, &child, VOW_CALL(.parent = call)));
 }
 
-/* --- Later --------------------------------------------------------------------------------- */
+/* Later */
 
 typedef struct hold {
     storm_service     *service;
@@ -164,7 +164,7 @@ static void serve_hold(vow_call *call, const Calls__Text *request, void *arg)
     hold->closed = vow_recover(vow_call_when_closed(call), hold_closed, hold);
 }
 
-/* --- By a future --------------------------------------------------------------------------- */
+/* By a future */
 
 typedef struct job {
     storm_service *service;

@@ -14,7 +14,7 @@
 
 #define PATIENCE_MS 20000
 
-/* --- The service -------------------------------------------------------------------------- */
+/* The service */
 
 static void serve_echo(vow_call *call, const Calls__Text *request, void *arg)
 {
@@ -96,7 +96,7 @@ static const calls_calls_service service = {
     .read = serve_echo,
 };
 
-/* --- Life -------------------------------------------------------------------------------------- */
+/* Life */
 
 /* Where the server listens, and what the channel's target has in its place. */
 static const struct kind {
@@ -222,7 +222,7 @@ void world_free(world *world)
     free(world);
 }
 
-/* --- Waiting ------------------------------------------------------------------------------------- */
+/* Waiting */
 
 static void patience_is_over(uv_timer_t *timer)
 {
@@ -320,7 +320,7 @@ void world_advance_ms(world *world, int64_t ms)
         vow_loop_advance(world->loop, ms);
 }
 
-/* --- Calling ----------------------------------------------------------------------------------------- */
+/* Calling */
 
 void world_answer_held(world *world, const char *text)
 {

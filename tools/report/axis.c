@@ -117,7 +117,7 @@ double axis_place(const axis *axis, double value)
     return (axis_stretch(axis, value) - low) / (high - low);
 }
 
-/* --- Marks ------------------------------------------------------------------------------------- */
+/* Marks */
 
 static void label_plain(char *label, double value)
 {

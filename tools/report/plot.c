@@ -28,7 +28,7 @@ typedef struct plot {
     axis               x, y;
 } plot;
 
-/* --- Where things are --------------------------------------------------------------------------- */
+/* Where things are */
 
 static double plot_x(const plot *plot, double value)
 {
@@ -73,7 +73,7 @@ static void plot_measure(plot *plot)
     axis_settle(&plot->y);
 }
 
-/* --- Frame -------------------------------------------------------------------------------------- */
+/* Frame */
 
 static void text_write(FILE *file, double x, double y, const char *style, const char *text)
 {
@@ -152,7 +152,7 @@ static void plot_frame(const plot *plot)
         text_write(plot->file, (LEFT + RIGHT) / 2, HEIGHT - 8, "text-anchor=\"middle\"", plot->like->x.title);
 }
 
-/* --- Series -------------------------------------------------------------------------------------- */
+/* Series */
 
 /* The words of a point under the pointer. */
 static void point_title(const plot *plot, const report_series *series, const char *x, double y)

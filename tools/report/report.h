@@ -34,7 +34,7 @@ extern "C" {
 #define REPORT_PRINTF(at, first)
 #endif
 
-/* --- The page --------------------------------------------------------------------------------- */
+/* The page */
 
 typedef struct report {
     FILE  *file;  /* lent */
@@ -51,7 +51,7 @@ void report_preformatted(report *report, const char *text);
 /* The end of the page. False: the file could not be written. Does not close it. */
 bool report_end(report *report);
 
-/* --- Tables ----------------------------------------------------------------------------------- */
+/* Tables */
 
 typedef struct report_column {
     const char *title;
@@ -68,7 +68,7 @@ typedef struct report_table {
 
 void report_table_show(report *report, const report_table *table);
 
-/* --- Plots ------------------------------------------------------------------------------------ */
+/* Plots */
 
 typedef enum report_scale {
     REPORT_LINEAR,
@@ -121,7 +121,7 @@ typedef struct report_plot {
 /* A plot without a single value says so instead. */
 void report_plot_show(report *report, const report_plot *plot);
 
-/* --- Numbers for tables ------------------------------------------------------------------------ */
+/* Numbers for tables */
 
 #define REPORT_NUMBER_SIZE 32
 

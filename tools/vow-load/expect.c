@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- Reading ------------------------------------------------------------------------------------- */
+/* Reading */
 
 struct named_measure {
     const char  *name;
@@ -140,7 +140,7 @@ bool load_expectation_parse(load_expectation *expectation, const char *text, loa
     return true;
 }
 
-/* --- Holding ------------------------------------------------------------------------------------- */
+/* Holding */
 
 static double measured_value(const load_expectation *expectation, const load_measured *measured)
 {

@@ -45,7 +45,7 @@ struct load_generator {
     load_tally          *interval; /* since the last exchange */
 };
 
-/* --- Life ------------------------------------------------------------------------------------------ */
+/* Life */
 
 /* Of `count` things shared in turn among `of`, how many `place` gets. */
 static uint64_t share_of(uint64_t count, size_t place, size_t of)
@@ -134,7 +134,7 @@ static void generator_end(load_generator *generator, uint64_t now_ns)
     generator->ended_ns = (now_ns < end_ns ? now_ns : end_ns) - generator->start_ns;
 }
 
-/* --- One call --------------------------------------------------------------------------------------- */
+/* One call */
 
 static void generator_go(load_generator *generator);
 
@@ -253,7 +253,7 @@ static bool generator_call(load_generator *generator, uint64_t due_ns, uint64_t 
     return true;
 }
 
-/* --- Which calls, and when ---------------------------------------------------------------------------- */
+/* Which calls, and when */
 
 /* Calls of the warm-up that could not begin in time are let go: measuring begins with those that are due
  * then. */
@@ -367,7 +367,7 @@ void load_generator_give_up(load_generator *generator)
     generator->was_given_up = true;
 }
 
-/* --- Asking ------------------------------------------------------------------------------------------ */
+/* Asking */
 
 const load_tally *load_generator_step(const load_generator *generator, size_t step)
 {

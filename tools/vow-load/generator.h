@@ -70,7 +70,7 @@ void load_generator_stop(load_generator *generator);
 /* What ends from now on, because the caller closes the channels, counts as unfinished. */
 void load_generator_give_up(load_generator *generator);
 
-/* --- What it counted ------------------------------------------------------------------------------ */
+/* What it counted */
 
 /* Of a step, lent. */
 const load_tally *load_generator_step(const load_generator *generator, size_t step);

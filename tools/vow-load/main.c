@@ -125,8 +125,7 @@ static void program_clear_line(const program *program)
         fputs("\r\033[K", stderr);
 }
 
-/* --- What came of it
- * -------------------------------------------------------------------------------------------- */
+/* What came of it */
 
 static load_status program_show(program *program, load_findings *findings)
 {

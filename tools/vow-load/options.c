@@ -13,7 +13,7 @@
 #define OPEN_OUTSTANDING 10000
 #define COUNT_MAX UINT64_C(1000000000000)
 
-/* --- Single values -------------------------------------------------------------------------------------- */
+/* Single values */
 
 typedef bool set_fn(load_options *options, const char *value, load_problem *problem);
 
@@ -154,8 +154,7 @@ static bool set_metadata(load_options *options, const char *value, load_problem 
     return true;
 }
 
-/* --- All of them ------------------------------------------------------------------------------------------
- */
+/* All of them */
 
 #define TEXT(field) offsetof(load_options, field)
 

@@ -41,7 +41,7 @@ typedef struct run {
     double           cpu_seconds;
 } run;
 
-/* --- Ending -------------------------------------------------------------------------------------------- */
+/* Ending */
 
 static void run_quit(run *run)
 {
@@ -89,8 +89,7 @@ static void run_on_signal(uv_signal_t *handle, int number)
     run_break_off(run, LOAD_INTERRUPTED, number == SIGINT ? "interrupted" : "told to end");
 }
 
-/* --- Ticks -----------------------------------------------------------------------------------------------
- */
+/* Ticks */
 
 static uint64_t run_measured_from_ns(const run *run)
 {
@@ -224,8 +223,7 @@ static void run_on_tick(uv_timer_t *timer)
     run_arm_tick(run);
 }
 
-/* --- Workers ---------------------------------------------------------------------------------------------
- */
+/* Workers */
 
 static void run_go(run *run)
 {
@@ -271,8 +269,7 @@ static void run_on_over(load_worker *worker, void *arg)
     run_quit(run);
 }
 
-/* --- The result --------------------------------------------------------------------------------------------
- */
+/* The result */
 
 static void result_take_steps(load_result *result, const load_plan *plan, run *run)
 {
@@ -342,8 +339,7 @@ void load_result_free(load_result *result, const load_plan *plan)
     free(result);
 }
 
-/* --- The run
- * ------------------------------------------------------------------------------------------------- */
+/* The run */
 
 static void run_open(run *run, uv_loop_t *uv)
 {

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-/* --- Reading ------------------------------------------------------------------------------------- */
+/* Reading */
 
 /* FROM..TO/BY; of a single rate all three are set as well. */
 struct range {
@@ -74,7 +74,7 @@ static bool schedule_add_range(load_schedule *schedule, const struct range *rang
     return true;
 }
 
-/* --- Sums ---------------------------------------------------------------------------------------- */
+/* Sums */
 
 static void schedule_sum(load_schedule *schedule)
 {
@@ -150,7 +150,7 @@ uint64_t load_schedule_calls(const load_schedule *schedule)
     return whole_calls(schedule->calls[schedule->step_count]);
 }
 
-/* --- Asking -------------------------------------------------------------------------------------- */
+/* Asking */
 
 bool load_schedule_due(const load_schedule *schedule, uint64_t index, uint64_t *due_ns, size_t *step)
 {

@@ -43,8 +43,7 @@ void load_scout_close(load_scout *scout)
     free(scout);
 }
 
-/* --- Requests
- * ------------------------------------------------------------------------------------------------- */
+/* Requests */
 
 static load_status scout_ask_schema(load_scout *scout, load_schema **schema, load_problem *problem)
 {
@@ -130,8 +129,7 @@ load_status load_scout_requests(load_scout *scout, const load_options *options, 
     return LOAD_WELL;
 }
 
-/* --- The first call
- * --------------------------------------------------------------------------------------------- */
+/* The first call */
 
 /* A target that makes no sense fails as a request can that makes none; its channel never becomes ready. */
 static bool scout_target_is_wrong(load_scout *scout)

@@ -23,8 +23,7 @@ static double seconds_of(uint64_t ns)
     return (double)ns / 1e9;
 }
 
-/* --- What was measured, as the terminal has it
- * ---------------------------------------------------------------- */
+/* What was measured, as the terminal has it */
 
 static void show_summary(report *report, const load_findings *findings)
 {
@@ -43,8 +42,7 @@ static void show_summary(report *report, const load_findings *findings)
     free(text);
 }
 
-/* --- Latency
- * --------------------------------------------------------------------------------------------------- */
+/* Latency */
 
 static void show_percentiles(report *report, const load_result *result)
 {
@@ -72,8 +70,7 @@ static void show_percentiles(report *report, const load_result *result)
         });
 }
 
-/* --- Over time
- * -------------------------------------------------------------------------------------------------- */
+/* Over time */
 
 enum { AT, BEGUN, ANSWERED, FAILED, P50, P99, MOST, OUTSTANDING, COLUMNS };
 
@@ -121,8 +118,7 @@ static void show_history(report *report, const load_result *result)
     free(values);
 }
 
-/* --- By rate: the steps of a schedule, or of a search
- * ------------------------------------------------------------ */
+/* By rate: the steps of a schedule, or of a search */
 
 static void show_by_rate(report *report, const double *rates, const double *p50, const double *p99,
                          const double *answered, size_t count)
@@ -193,8 +189,7 @@ static void show_search(report *report, const load_findings *findings)
     show_by_rate(report, rates, p50, p99, answered, count);
 }
 
-/* --- Tables
- * ------------------------------------------------------------------------------------------------------- */
+/* Tables */
 
 static void show_errors(report *report, const load_tally *total)
 {
@@ -240,8 +235,7 @@ static void show_expectations(report *report, const load_findings *findings)
         report, &(report_table){ .columns = columns, .column_count = 3, .cells = cells, .row_count = rows });
 }
 
-/* --- The page
- * -------------------------------------------------------------------------------------------------------- */
+/* The page */
 
 static bool show_page(FILE *file, const load_findings *findings)
 {

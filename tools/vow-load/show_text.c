@@ -37,8 +37,7 @@ static const char *plural(size_t count)
     return count == 1 ? "" : "s";
 }
 
-/* --- The plan ----------------------------------------------------------------------------------------------
- */
+/* The plan */
 
 static double seconds_of(uint64_t ns)
 {
@@ -80,8 +79,7 @@ void load_show_plan(char *text, size_t size, const load_plan *plan)
              connections, plural(plan->connections), plan->threads, plural(plan->threads));
 }
 
-/* --- The result
- * --------------------------------------------------------------------------------------------- */
+/* The result */
 
 static void text_calls(FILE *file, const load_findings *findings)
 {
@@ -239,8 +237,7 @@ void load_show_text(FILE *file, const load_findings *findings)
     fflush(file);
 }
 
-/* --- Lines while it runs
- * ------------------------------------------------------------------------------------ */
+/* Lines while it runs */
 
 void load_show_moment(FILE *file, const load_moment *moment)
 {

@@ -30,7 +30,7 @@ struct load_template {
     const char *rest; /* behind the last placeholder */
 };
 
-/* --- Where it is ---------------------------------------------------------------------------------- */
+/* Where it is */
 
 static void place_of(const char *text, const char *at, size_t *line, size_t *column)
 {
@@ -55,7 +55,7 @@ static bool template_fail(const load_template *template, const char *at, load_pr
     return load_problem_set(problem, "the template, line %zu, column %zu: %s", line, column, text);
 }
 
-/* --- Placeholders ---------------------------------------------------------------------------------- */
+/* Placeholders */
 
 static bool parse_integer(const char *word, int64_t *number)
 {
@@ -154,7 +154,7 @@ static bool part_split(part *part, const char *text, const char *end, load_probl
     return part->word_count > 0 || load_problem_set(why, "{{}} is empty");
 }
 
-/* --- Parsing --------------------------------------------------------------------------------------- */
+/* Parsing */
 
 /* Goes to the next "{{"; NULL: there is none. `is_in_quotes` is kept as JSON has it. */
 static const char *next_placeholder(const char *at, bool *is_in_quotes)
@@ -264,7 +264,7 @@ bool load_template_find(const load_template *template, const char *name, size_t 
     return false;
 }
 
-/* --- Filling in ------------------------------------------------------------------------------------- */
+/* Filling in */
 
 static void add_random_text(load_buffer *json, load_random *random, int64_t count)
 {

@@ -25,7 +25,7 @@ struct load_worker {
     load_problem    problem;
 };
 
-/* --- To who runs it ----------------------------------------------------------------------------------- */
+/* To who runs it */
 
 static void worker_say_ready(void *arg)
 {
@@ -50,7 +50,7 @@ static void worker_post(vow_loop *loop, void (*run)(void *), load_worker *worker
     }
 }
 
-/* --- On its thread -------------------------------------------------------------------------------------- */
+/* On its thread */
 
 static void worker_over(void *arg)
 {
@@ -190,8 +190,7 @@ static void worker_do_quit(void *arg)
     vow_loop_close(worker->loop);
 }
 
-/* --- Who runs it ------------------------------------------------------------------------------------------
- */
+/* Who runs it */
 
 load_worker *load_worker_start(const load_plan *plan, size_t place, vow_loop *loop,
                                const load_worker_events *events)

@@ -11,7 +11,7 @@
  * as far as the owner knows, and up to a block of it may not be in the kernel yet. */
 #define LINGER_MS 10000
 
-/* --- Life ------------------------------------------------------------------------------------- */
+/* Life */
 
 static void tls_free(vow_tls_stream *tls)
 {
@@ -97,7 +97,7 @@ void vow_tls_fail(vow_tls_stream *tls, vow_status why)
     tls_end(tls, why);
 }
 
-/* --- The handshake ------------------------------------------------------------------------------ */
+/* The handshake */
 
 static const char *tls_chosen_alpn(const vow_tls_stream *tls)
 {
@@ -166,7 +166,7 @@ static void tls_shake(vow_tls_stream *tls)
         vow_tls_fail(tls, vow_tls_why(tls, result));
 }
 
-/* --- Reading --------------------------------------------------------------------------------------- */
+/* Reading */
 
 /* Opens records into `room` until it is full or there are no more. `error` says what came behind them. */
 static size_t tls_fill(vow_tls_stream *tls, vow_room room, int *result)
@@ -292,7 +292,7 @@ static void tls_step(vow_task *task)
     tls_release(tls);
 }
 
-/* --- Events of the stream below ---------------------------------------------------------------------- */
+/* Events of the stream below */
 
 static void inner_opened(void *owner)
 {
@@ -366,7 +366,7 @@ static const vow_stream_events inner_events = {
     .closed = inner_closed,
 };
 
-/* --- What the owner asks for ---------------------------------------------------------------------------- */
+/* What the owner asks for */
 
 static void tls_adopt(vow_stream *stream)
 {
@@ -495,7 +495,7 @@ const vow_transport vow_transport_tls = {
     .is_local = tls_is_local,
 };
 
-/* --- Making one --------------------------------------------------------------------------------------- */
+/* Making one */
 
 static bool host_is_address(const char *host)
 {

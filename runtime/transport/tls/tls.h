@@ -132,14 +132,14 @@ static inline vow_scheduler *vow_tls_scheduler(const vow_tls_stream *tls)
     return vow_scheduler_of(tls->stream.loop);
 }
 
-/* --- stream.c ---------------------------------------------------------------------------------- */
+/* stream.c */
 
 extern const vow_transport vow_transport_tls;
 
 /* Ends the stream: `why`, which is given, is told to its owner from the queue. */
 void vow_tls_fail(vow_tls_stream *tls, vow_status why);
 
-/* --- records.c --------------------------------------------------------------------------------- */
+/* records.c */
 
 /* Gives a BIO that reads what `tls` has in `in`, and writes behind what it has sealed. NULL: no memory. */
 BIO *vow_tls_bio_new(vow_tls_stream *tls);
@@ -164,7 +164,7 @@ size_t vow_tls_try_seal(vow_tls_stream *tls, const vow_slice *slices, size_t cou
 /* Says goodbye, RFC 8446, section 6.1, where there was a hello. */
 void vow_tls_say_goodbye(vow_tls_stream *tls);
 
-/* --- sessions.c -------------------------------------------------------------------------------- */
+/* sessions.c */
 
 void vow_tls_sessions_init(vow_tls_context *context);
 void vow_tls_sessions_done(vow_tls_context *context);
@@ -172,7 +172,7 @@ void vow_tls_sessions_done(vow_tls_context *context);
 /* Resumes what `tls` has of its host, if anything. */
 void vow_tls_sessions_use(vow_tls_stream *tls);
 
-/* --- tickets.c --------------------------------------------------------------------------------- */
+/* tickets.c */
 
 void vow_tls_tickets_init(vow_tls_context *context);
 
@@ -186,13 +186,13 @@ bool vow_tls_ticket_name(const vow_tls_context *context, uint64_t period, uint8_
 uint64_t vow_tls_ticket_period_of(const vow_tls_context *context, uint64_t now,
                                   const uint8_t name[VOW_TLS_TICKET_NAME]);
 
-/* --- handshakes.c ------------------------------------------------------------------------------ */
+/* handshakes.c */
 
 /* Counts a handshake among those of its server; ended twice is ended once. */
 void vow_tls_handshake_began(vow_tls_stream *tls);
 void vow_tls_handshake_ended(vow_tls_stream *tls);
 
-/* --- words.c ----------------------------------------------------------------------------------- */
+/* words.c */
 
 /* Keeps what verification says of a certificate, for later. For SSL_set_verify. */
 int vow_tls_verified(int is_fine, X509_STORE_CTX *store);
@@ -200,7 +200,7 @@ int vow_tls_verified(int is_fine, X509_STORE_CTX *store);
 /* Why OpenSSL failed at `tls`; gives the status. */
 vow_status vow_tls_why(const vow_tls_stream *tls, int result);
 
-/* --- facts.c ----------------------------------------------------------------------------------- */
+/* facts.c */
 
 /* "CN=alice,O=Example" into `text`. False: it does not fit. */
 bool vow_tls_name_print(const X509_NAME *name, char *text, size_t size);

@@ -94,6 +94,50 @@ static void answers_leave_before_the_next_connection_is_read(void **state)
     world_free(world);
 }
 
+/* A client's next call leaves with the answer that led to it */
+
+static vow_channel *asked[CONNECTIONS];
+
+static void call_again(vow_future *reply, void *arg)
+{
+    Calls__Text   request = CALLS__TEXT__INIT;
+    vow_future  **again = arg;
+    vow_channel **channel = &asked[seen.calls];
+
+    (void)reply;
+    seen.unread[seen.calls++] = world_unread(seen.world);
+    *again = calls_calls_echo(*channel, &request, NULL);
+}
+
+/* Three answers are there at once. Each callback finds those that are not read yet, and the calls of those
+ * before it, which the server has still to read. */
+static void calls_that_answers_lead_to_leave_before_the_next_connection_is_read(void **state)
+{
+    const char *scheme = *state;
+    world      *world = world_new(WORLD_UNIX);
+    Calls__Text request = CALLS__TEXT__INIT;
+    vow_future *again[CONNECTIONS] = { NULL };
+    char        target[200];
+
+    seen.world = world;
+    snprintf(target, sizeof target, "%s%s", scheme, strchr(world->address, ':'));
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        asked[i] = vow_channel_open(world->loop, target, NULL);
+    echo_on_all(asked);
+    seen.calls = 0;
+    for (size_t i = 0; i < CONNECTIONS; i++)
+        vow_done(calls_calls_echo(asked[i], &request, NULL), call_again, &again[i]);
+    while (seen.calls < CONNECTIONS)
+        uv_run(world->uv, UV_RUN_ONCE);
+    for (int i = 0; i < CONNECTIONS; i++) {
+        assert_int_equal(seen.unread[i], CONNECTIONS - 1);
+        assert_int_equal(vow_wait(again[i]), VOW_OK);
+        vow_drop(again[i]);
+        vow_channel_close(asked[i]);
+    }
+    world_free(world);
+}
+
 /* A turn has one write, also where a callback has the answer */
 
 static void answer_later(vow_future *future, void *arg)
@@ -151,6 +195,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON(native, answers_leave_before_the_next_connection_is_read),
         ON(grpc, answers_leave_before_the_next_connection_is_read),
+        ON(native, calls_that_answers_lead_to_leave_before_the_next_connection_is_read),
+        ON(grpc, calls_that_answers_lead_to_leave_before_the_next_connection_is_read),
         cmocka_unit_test(an_answer_of_a_callback_leaves_with_those_before_it),
     };
 

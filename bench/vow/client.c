@@ -13,6 +13,10 @@
 #include <stdlib.h>
 #include <uv.h>
 
+/* How many answers in a row, of one connection and one iteration of the loop, have one stamp at most. Where
+ * few are outstanding each has its own. */
+#define STAMP_ANSWERS 16
+
 struct client {
     vow_loop     *loop;
     vow_channel **channels;
@@ -20,7 +24,9 @@ struct client {
     Bench__Block  request;
     uv_prepare_t  before_poll;
     uv_poll_t     timer;
-    uint64_t      now_ns; /* one stamp for each iteration of the loop; 0: not taken yet */
+    uint64_t      now_ns;
+    vow_channel  *stamped; /* what was heard at `now_ns`; NULL: nothing */
+    size_t        stamped_answers;
     bool          over;
 
     bench_client_options options;
@@ -36,19 +42,25 @@ struct slot {
     uint64_t       start_ns;
 };
 
-/* The clock is the benchmark's own, not the one of the library that is measured. */
-static uint64_t client_now_ns(struct client *client)
+/* Reads the benchmark's own clock, not the one of the library that is measured. */
+static uint64_t client_stamp(struct client *client, vow_channel *heard)
 {
-    if (!client->now_ns)
+    size_t most = client->options.outstanding / 8;
+
+    if (!heard || client->stamped != heard ||
+        ++client->stamped_answers >= (most < STAMP_ANSWERS ? most : STAMP_ANSWERS)) {
         client->now_ns = uv_hrtime();
+        client->stamped = heard;
+        client->stamped_answers = 0;
+    }
     return client->now_ns;
 }
 
-static void client_forget_time(uv_prepare_t *before_poll)
+static void client_forget_stamp(uv_prepare_t *before_poll)
 {
     struct client *client = before_poll->data;
 
-    client->now_ns = 0;
+    client->stamped = NULL;
 }
 
 static void client_stop(struct client *client)
@@ -85,7 +97,7 @@ static void client_call(struct client *client)
 {
     struct slot *slot = client->free;
 
-    while (slot && bench_load_call(&client->load, client_now_ns(client), &slot->start_ns)) {
+    while (slot && bench_load_call(&client->load, client->now_ns, &slot->start_ns)) {
         client->free = slot->next;
         slot->answers = 0;
         slot_call(slot);
@@ -97,6 +109,7 @@ static void slot_answered(vow_future *reply, void *arg)
 {
     struct slot   *slot = arg;
     struct client *client = slot->client;
+    uint64_t       now_ns;
 
     if (client->over)
         return;
@@ -105,11 +118,12 @@ static void slot_answered(vow_future *reply, void *arg)
         slot_call(slot);
         return;
     }
-    if (!bench_load_goes_on(&client->load, client_now_ns(client))) {
+    now_ns = client_stamp(client, slot->channel);
+    if (!bench_load_goes_on(&client->load, now_ns)) {
         client_stop(client);
         return;
     }
-    bench_load_answered(&client->load, slot->start_ns, client_now_ns(client));
+    bench_load_answered(&client->load, slot->start_ns, now_ns);
     slot->next = client->free;
     client->free = slot;
     client_call(client);
@@ -124,7 +138,7 @@ static void client_timer(uv_poll_t *timer, int status, int events)
     bench_must(status, "wait for the timer");
     bench_must(uv_fileno((uv_handle_t *)timer, &descriptor), "find the timer");
     bench_load_timer_clear(descriptor);
-    if (bench_load_goes_on(&client->load, client_now_ns(client)))
+    if (bench_load_goes_on(&client->load, client_stamp(client, NULL)))
         client_call(client);
     else
         client_stop(client);
@@ -157,10 +171,10 @@ static void client_start(struct client *client)
 
     bench_must(uv_prepare_init(uv, &client->before_poll), "make a handle");
     client->before_poll.data = client;
-    bench_must(uv_prepare_start(&client->before_poll, client_forget_time), "start a handle");
+    bench_must(uv_prepare_start(&client->before_poll, client_forget_stamp), "start a handle");
     uv_unref((uv_handle_t *)&client->before_poll);
 
-    bench_load_begin(&client->load, &client->options, client_now_ns(client));
+    bench_load_begin(&client->load, &client->options, client_stamp(client, NULL));
     if (client->load.interval_ns) {
         client->timer.data = client;
         bench_must(uv_poll_init(uv, &client->timer, bench_load_timer_open(&client->load)), "watch the timer");

@@ -356,7 +356,7 @@ static void future_settled(vow_future *future)
     future->state = VOW_FUTURE_SETTLED;
     vow_link_remove(&future->link);
     if (!vow_list_empty(&future->waiters)) {
-        if (vow_list_empty(&scheduler->ready) && vow_list_empty(&scheduler->late))
+        if (!vow_scheduler_has_tasks(scheduler))
             scheduler->kind->wake(scheduler);
         vow_list_splice(&scheduler->ready, &future->waiters);
     }

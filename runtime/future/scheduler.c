@@ -9,6 +9,7 @@ vow_code vow_scheduler_init(vow_scheduler *scheduler, const vow_scheduler_kind *
 {
     *scheduler = (vow_scheduler){ .kind = kind, .random = seed };
     vow_list_init(&scheduler->ready);
+    vow_list_init(&scheduler->hasty);
     vow_list_init(&scheduler->late);
     vow_list_init(&scheduler->reaped);
     vow_list_init(&scheduler->sources);
@@ -37,7 +38,7 @@ static void queue_append(vow_scheduler *scheduler, vow_list *queue, vow_task *ta
 {
     if (vow_task_queued(task))
         return;
-    if (vow_list_empty(&scheduler->ready) && vow_list_empty(&scheduler->late))
+    if (!vow_scheduler_has_tasks(scheduler))
         scheduler->kind->wake(scheduler);
     vow_list_append(queue, &task->link);
 }
@@ -52,38 +53,39 @@ void vow_scheduler_late(vow_scheduler *scheduler, vow_task *task)
     queue_append(scheduler, &scheduler->late, task);
 }
 
-void vow_scheduler_hasten(vow_scheduler *scheduler, vow_task *task, const vow_link *last)
+void vow_scheduler_hasten(vow_scheduler *scheduler, vow_task *task)
 {
-    if (!vow_task_queued(task) || vow_scheduler_last_ready(scheduler) != last)
-        return;
     vow_task_cancel(task);
-    task->run(task);
+    queue_append(scheduler, &scheduler->hasty, task);
 }
 
-static bool queue_run(vow_list *queue, unsigned budget)
+static void queue_run(vow_list *queue, unsigned budget)
 {
-    while (budget-- > 0) {
-        vow_link *link = vow_list_shift(queue);
-        vow_task *task;
+    vow_link *link;
 
-        if (!link)
-            return false;
-        task = VOW_OWNER(link, vow_task, link);
+    while (budget-- > 0 && (link = vow_list_shift(queue))) {
+        vow_task *task = VOW_OWNER(link, vow_task, link);
+
         task->run(task);
     }
-    return !vow_list_empty(queue);
+}
+
+void vow_scheduler_settle(vow_scheduler *scheduler)
+{
+    if (scheduler->depth > 1)
+        return;
+    queue_run(&scheduler->ready, BUDGET);
+    queue_run(&scheduler->hasty, BUDGET);
 }
 
 bool vow_scheduler_run(vow_scheduler *scheduler)
 {
-    bool more;
-
     vow_scheduler_enter(scheduler);
-    more = queue_run(&scheduler->ready, BUDGET);
-    more |= queue_run(&scheduler->late, BUDGET);
-    more |= !vow_list_empty(&scheduler->ready);
+    queue_run(&scheduler->ready, BUDGET);
+    queue_run(&scheduler->hasty, BUDGET);
+    queue_run(&scheduler->late, BUDGET);
     vow_scheduler_leave(scheduler);
-    return more;
+    return vow_scheduler_has_tasks(scheduler);
 }
 
 void vow_scheduler_tick(vow_scheduler *scheduler)

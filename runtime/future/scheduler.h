@@ -1,10 +1,12 @@
 /*
  * What a future needs of a loop: run this soon, run that at time T, and memory to do it with.
  *
- * The idea: two queues of tasks that lie inside their owners. `ready` holds continuations, in order
- * of settlement, and is drained before the loop sleeps again, with a budget. `late` holds what is
- * best done once all of these have run: flushing an output buffer. A loop, real or simulated, begins
- * with a scheduler and implements the few functions of vow_scheduler_kind.
+ * The idea: three queues of tasks that lie inside their owners. `ready` holds continuations, in order of
+ * settlement, and is drained at the end of each read, and before the loop sleeps again, with a budget. `late`
+ * holds what is best done once all of these have run: flushing an output buffer. `hasty` holds what is best
+ * done at the end of an event: flushing the one whose connection was read, so that what answers it leaves,
+ * and gives its memory back, before the next connection is read. A loop, real or simulated, begins with a
+ * scheduler and implements the few functions of vow_scheduler_kind.
  *
  * The rule: a task runs from the queue, or at the end of an event, never inside the call that queued it.
  */
@@ -41,6 +43,7 @@ typedef struct vow_scheduler_kind {
 struct vow_scheduler {
     const vow_scheduler_kind *kind;
     vow_list                  ready;
+    vow_list                  hasty;
     vow_list                  late;
     vow_timers                timers;
     uint64_t                  now_ns;
@@ -78,6 +81,12 @@ void     vow_scheduler_done(vow_scheduler *scheduler);
 /* Runs `task` soon, once; one that is queued already stays where it is. */
 void vow_scheduler_soon(vow_scheduler *scheduler, vow_task *task);
 
+static inline bool vow_scheduler_has_tasks(const vow_scheduler *scheduler)
+{
+    return !vow_list_empty(&scheduler->ready) || !vow_list_empty(&scheduler->hasty) ||
+           !vow_list_empty(&scheduler->late);
+}
+
 /* Runs `task` once all that is ready has run. */
 void vow_scheduler_late(vow_scheduler *scheduler, vow_task *task);
 
@@ -98,18 +107,13 @@ static inline void vow_task_cancel(vow_task *task)
     vow_link_remove(&task->link);
 }
 
-/* At the end of an event: runs `task`, which is late, where it is queued and nothing has become ready during the
- * event, in which `last` was the last that was. What is ready may give the task more to do, which is then done at
- * once. What answers one connection so leaves, and gives its memory back, before the next one is read. */
-void vow_scheduler_hasten(vow_scheduler *scheduler, vow_task *task, const vow_link *last);
+/* Runs `task` at the end of this event, once all has run that the event made ready. */
+void vow_scheduler_hasten(vow_scheduler *scheduler, vow_task *task);
 
-/* For the beginning of an event. */
-static inline const vow_link *vow_scheduler_last_ready(const vow_scheduler *scheduler)
-{
-    return scheduler->ready.head.previous;
-}
+/* Ends an event: runs what is ready, then what is hasty. Where events nest, the outermost does. */
+void vow_scheduler_settle(vow_scheduler *scheduler);
 
-/* Drains both queues, as far as the budget goes. True: there is more to do. */
+/* Drains all queues, as far as the budget goes. True: there is more to do. */
 bool vow_scheduler_run(vow_scheduler *scheduler);
 
 /* Reads the clock, and fires all timers that are due. */

@@ -52,8 +52,7 @@ bool vow_loop_is_quiet(const vow_loop *loop)
     const vow_scheduler *scheduler = &loop->scheduler;
 
     return loop->objects == 0 && scheduler->depth == 0 && scheduler->holds == 0 && scheduler->futures.live == 0 &&
-           scheduler->calls.live == 0 && scheduler->blocks.live == 0 && vow_list_empty(&scheduler->ready) &&
-           vow_list_empty(&scheduler->late);
+           scheduler->calls.live == 0 && scheduler->blocks.live == 0 && !vow_scheduler_has_tasks(scheduler);
 }
 
 void vow_loop_on_close(vow_loop *loop, vow_closer *closer, void (*close)(vow_closer *closer))

@@ -81,11 +81,6 @@ static bool sim_on_thread(const vow_scheduler *scheduler)
     return pthread_equal(((const sim_loop *)scheduler)->thread, pthread_self()) != 0;
 }
 
-static bool sim_has_tasks(const sim_loop *sim)
-{
-    return !vow_list_empty(&sim->loop.scheduler.ready) || !vow_list_empty(&sim->loop.scheduler.late);
-}
-
 static void sim_drain(sim_loop *sim)
 {
     for (unsigned round = 0; round < DRAIN_ROUNDS; round++) {
@@ -99,7 +94,7 @@ static uint64_t sim_next_ns(const sim_loop *sim)
 {
     uint64_t next = vow_timers_next_ns(&sim->loop.scheduler.timers);
 
-    if (sim_has_tasks(sim))
+    if (vow_scheduler_has_tasks(&sim->loop.scheduler))
         return sim->clock_ns + DRAIN_NS;
     return next > sim->clock_ns ? next : sim->clock_ns;
 }
@@ -114,14 +109,14 @@ static void sim_go_to(sim_loop *sim, uint64_t ns)
 static vow_code sim_turn(vow_scheduler *scheduler)
 {
     sim_loop *sim = (sim_loop *)scheduler;
-    bool      had_tasks = sim_has_tasks(sim);
+    bool      had_tasks = vow_scheduler_has_tasks(&sim->loop.scheduler);
     uint64_t  next;
 
     sim_drain(sim);
-    if (had_tasks && !sim_has_tasks(sim))
+    if (had_tasks && !vow_scheduler_has_tasks(&sim->loop.scheduler))
         return VOW_OK; /* what is waited for may have settled: no time passes before that was looked at */
     next = sim_next_ns(sim);
-    if (next == VOW_TIMERS_NEVER || (scheduler->holds == 0 && !sim_has_tasks(sim)))
+    if (next == VOW_TIMERS_NEVER || (scheduler->holds == 0 && !vow_scheduler_has_tasks(&sim->loop.scheduler)))
         return VOW_FAILED_PRECONDITION;
     sim_go_to(sim, next);
     return VOW_OK;

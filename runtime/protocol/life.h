@@ -54,11 +54,11 @@ struct vow_life {
     vow_life_state       state;
     unsigned             paused; /* VOW_PAUSED_… */
     unsigned             busy;
+    vow_bucket           cancels;
     vow_timer            timer; /* for the first word; then for the last ones */
     vow_task             lost;  /* reports the loss */
     vow_status           why;   /* it was lost */
     vow_task             end;   /* ends the stream of a session that was closed */
-    vow_bucket           cancels;
     vow_timer            cancels_back;
     bool                 sent_last; /* the second goaway */
     bool has_last_words; /* closed by rpc, and keeps the loop alive until what was queued has left */

@@ -166,22 +166,22 @@ typedef struct vow_session_options {
 
 /* What every session begins with. Its fields are the protocol's to write, and rpc's to read. */
 struct vow_session {
-    const vow_protocol       *protocol;
+    const vow_protocol       *protocol;   /* what every frame looks at comes first, and shares lines of the cache */
     const vow_session_events *events;
     void                     *owner;
     vow_loop                 *loop;
     vow_stream               *stream;     /* the session's own; NULL once it is gone */
-    vow_session_options       options;
-    vow_map                   calls;      /* vow_wire by id */
-    size_t                    our_calls;  /* in the table and begun by us */
-    size_t                    peer_max_calls;
-    uint64_t                  peer_max_message_size; /* UINT64_MAX: it does not say */
     uint64_t                  heard_ns;   /* when something came last, whatever it was */
+    size_t                    our_calls;  /* in the table and begun by us */
     bool                      is_ready;
     bool                      is_paused;  /* nothing is read, so nothing can be heard */
     bool                      goes_away;  /* the peer said so, or ran out of ids: begin nothing new */
-    char                      agent[VOW_AGENT_MAX]; /* the peer's, as its hello says; "": it does not */
+    size_t                    peer_max_calls;
+    uint64_t                  peer_max_message_size; /* UINT64_MAX: it does not say */
     size_t                    held_bytes; /* memory held for this peer: assemblies and queued output */
+    vow_map                   calls;      /* vow_wire by id */
+    vow_session_options       options;
+    char                      agent[VOW_AGENT_MAX]; /* the peer's, as its hello says; "": it does not */
 };
 
 struct vow_protocol {

@@ -18,29 +18,29 @@
 #include "runtime/transport/dial.h"
 
 struct vow_channel {
-    vow_anchor          anchor; /* first */
-    vow_channel_options options;
-    char               *target;  /* as the program wrote it */
-    char               *address; /* for the transport */
+    vow_anchor          anchor; /* first; what every call looks at follows, and shares lines of the cache */
     const vow_protocol *protocol;
-    vow_tls_context    *tls;         /* NULL: the target is without */
     vow_status          fault;       /* of a target that makes no sense; every call fails with it */
-    vow_closer          closer;
     vow_list            connections; /* connecting, ready, and leaving ones with calls */
-    size_t              usable;      /* of these, connecting or ready */
-    size_t              connecting;
     vow_list            chain;       /* of interceptors */
     vow_list            waiting;     /* calls, for a place on a connection */
     vow_list            put_off;     /* calls that interceptors hold back */
     size_t              waiting_count; /* of both */
+    vow_list            watches;     /* futures that wait for a change of connectivity */
+    size_t              awaited;     /* of these, want a connection */
+    size_t              references;  /* the program's, connections', calls' */
+    size_t              usable;      /* of the connections, connecting or ready */
+    bool                is_closed;
+    vow_channel_options options;
+    char               *target;      /* as the program wrote it */
+    char               *address;     /* for the transport */
+    vow_tls_context    *tls;         /* NULL: the target is without */
+    vow_closer          closer;
+    size_t              connecting;
     vow_timer           backoff;     /* armed: the last attempt failed, the next one waits */
     uint64_t            pause_ms;    /* before the next attempt, if that one fails, too */
     vow_status          last_failure;
-    size_t              references;  /* the program's, connections', calls' */
-    vow_list            watches; /* futures that wait for a change of connectivity */
-    size_t              awaited; /* of these, want a connection */
-    vow_task            tell;    /* looks whom a change concerns */
-    bool                is_closed;
+    vow_task            tell;        /* looks whom a change concerns */
 };
 
 typedef enum vow_connection_state {
@@ -50,18 +50,18 @@ typedef enum vow_connection_state {
 } vow_connection_state;
 
 struct vow_connection {
-    vow_channel         *channel;
+    vow_channel         *channel; /* what every call looks at comes first, and shares lines of the cache */
     vow_link             link;
-    vow_connection_state state;
-    vow_dial            *dial;    /* until the session is ready: a server that is of no use is left for another */
     vow_session         *session; /* NULL: not yet, or gone */
-    vow_timer            timer;   /* bounds the time to connect */
-    vow_timer            idle;    /* armed when its last call has ended, if idle ones are closed */
-    uint64_t             quiet_ns; /* when that was */
-    vow_keepalive        keepalive;
-    char                *peer;    /* "tcp://127.0.0.1:7000" */
-    vow_facts            facts;   /* once it is ready */
     size_t               references; /* the channel's, and each call's that went over it */
+    char                *peer;    /* "tcp://127.0.0.1:7000" */
+    vow_connection_state state;
+    uint64_t             quiet_ns; /* when its last call had ended */
+    vow_timer            idle;    /* armed then, if idle ones are closed */
+    vow_timer            timer;   /* bounds the time to connect */
+    vow_dial            *dial;    /* until the session is ready: a server that is of no use is left for another */
+    vow_keepalive        keepalive;
+    vow_facts            facts;   /* once it is ready */
 };
 
 /* connection.c */

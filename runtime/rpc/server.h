@@ -55,27 +55,27 @@ struct vow_server {
 
 /* One connection from a client. */
 struct vow_peer {
-    vow_link             link;
+    vow_link             link; /* what every call looks at comes first, and shares lines of the cache */
     vow_server          *server;
-    vow_server_listener *listener; /* NULL: has been closed */
     vow_session         *session;  /* NULL: gone */
-    char                *name;     /* "tcp://10.0.0.7:52144" */
-    vow_facts            facts;    /* once the hellos are exchanged */
-    char                *host;     /* "10.0.0.7"; NULL: exempt from the limit per address */
+    size_t               references;
     size_t               running;  /* calls that its handlers still have */
     size_t               arenas;   /* bytes of their memory */
     size_t               hidden;   /* bytes of the connection's that vow's allocator does not see */
     bool                 is_paused;
-    vow_keepalive        keepalive;
-    vow_timer            age;       /* of the connection; then the grace of its calls */
-    vow_timer            idle;      /* armed when its last call has ended; then the patience for its pong */
-    uint64_t             quiet_ns;  /* when its last call ended */
-    vow_task             look;      /* is it done? */
-    uint64_t             farewell;  /* the ping behind the first goaway */
     bool                 is_leaving; /* the first goaway was sent */
     bool                 has_heard; /* it, or was given the time to; the second was sent */
-    uint64_t             receipt;   /* the ping behind the last answer; 0: none was sent */
-    size_t               references;
+    char                *name;     /* "tcp://10.0.0.7:52144" */
+    uint64_t             quiet_ns; /* when its last call ended */
+    vow_timer            idle;     /* armed then; then the patience for its pong */
+    vow_timer            age;      /* of the connection; then the grace of its calls */
+    vow_task             look;     /* is it done? */
+    uint64_t             farewell; /* the ping behind the first goaway */
+    uint64_t             receipt;  /* the ping behind the last answer; 0: none was sent */
+    vow_server_listener *listener; /* NULL: has been closed */
+    char                *host;     /* "10.0.0.7"; NULL: exempt from the limit per address */
+    vow_keepalive        keepalive;
+    vow_facts            facts;    /* once the hellos are exchanged */
 };
 
 void vow_server_drop(vow_server *server);

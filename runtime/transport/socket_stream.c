@@ -225,12 +225,9 @@ vow_stream *vow_socket_accepted(vow_loop *loop, int descriptor)
 static void read_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     vow_socket *socket = handle->data;
-    vow_room    room;
+    vow_room    room = socket->stream.events->room(socket->stream.owner); /* calls nobody back: no event, no clock */
 
     (void)suggested;
-    vow_scheduler_enter(socket_scheduler(socket));
-    room = socket->stream.events->room(socket->stream.owner);
-    vow_scheduler_leave(socket_scheduler(socket));
     *buffer = uv_buf_init((char *)room.data, (unsigned)room.size);
 }
 
@@ -269,6 +266,7 @@ static void read_done(uv_stream_t *handle, ssize_t size, const uv_buf_t *buffer)
         socket_keep_budget(socket, (size_t)size == buffer->len, (size_t)size);
         socket->stream.events->read(socket->stream.owner, (size_t)size);
     }
+    vow_scheduler_settle(scheduler);
     vow_scheduler_leave(scheduler);
 }
 

@@ -22,9 +22,17 @@ typedef enum vow_socket_state {
 typedef struct vow_connector vow_connector; /* what is needed until the socket is connected; see connect.c */
 
 typedef struct vow_socket {
-    vow_stream       stream; /* first */
+    vow_stream       stream; /* first; what each read and write looks at follows, and shares lines of the cache */
     vow_socket_state state;
     unsigned         pins;
+    bool             is_paused;
+    bool             is_reading;
+    bool             is_local;
+    bool             is_unix;
+    int              error;      /* of a write that failed at once; libuv's */
+    size_t           read_bytes; /* in a row, each read filling its room */
+    vow_task         broken;     /* reports that write */
+    vow_task         rested;     /* goes on reading in the loop's next iteration */
     union {
         uv_handle_t any;
         uv_stream_t stream;
@@ -33,16 +41,8 @@ typedef struct vow_socket {
     } handle;
     uv_write_t      write;
     uv_shutdown_t   shutdown;
-    size_t          read_bytes; /* in a row, each read filling its room */
     size_t          lingered_bytes; /* discarded since it was finished */
-    vow_task        rested;     /* goes on reading in the loop's next iteration */
-    vow_task        broken;     /* reports a write that failed at once */
-    int             error;      /* of that write; libuv's */
     vow_timer       linger;     /* bounds FINISHING */
-    bool            is_paused;
-    bool            is_reading;
-    bool            is_local;
-    bool            is_unix;
     char            peer[128];
     char            host[64];
     char           *target;    /* of a stream that connects: for messages */

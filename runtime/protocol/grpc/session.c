@@ -176,9 +176,8 @@ static vow_room stream_room(void *owner)
 
 static void session_feed(vow_grpc *grpc, const uint8_t *data, size_t size)
 {
-    vow_scheduler  *scheduler = vow_grpc_scheduler(grpc);
-    const vow_link *last = vow_scheduler_last_ready(scheduler);
-    ssize_t         used;
+    vow_scheduler *scheduler = vow_grpc_scheduler(grpc);
+    ssize_t        used;
 
     if (grpc->must_not_feed)
         return;
@@ -197,7 +196,8 @@ static void session_feed(vow_grpc *grpc, const uint8_t *data, size_t size)
         vow_grpc_http_failed(grpc, (int)used);
     }
     vow_grpc_flush_later(grpc);
-    vow_scheduler_hasten(scheduler, &grpc->flush, last);
+    if (!grpc->is_writing)
+        vow_scheduler_hasten(scheduler, &grpc->flush);
     vow_life_leave(&grpc->life);
 }
 

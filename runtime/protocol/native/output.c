@@ -367,9 +367,13 @@ static uint8_t *output_pack_short(vow_output *output, const vow_short_header *he
 
 bool vow_output_short(vow_output *output, const vow_short_header *header, const ProtobufCMessage *message, size_t most)
 {
+    size_t   room = short_room(output->max_frame_size, most);
     size_t   size;
-    uint8_t *end = output_pack_short(output, header, message, short_room(output->max_frame_size, most), &size);
+    uint8_t *end = NULL;
 
+    /* The first of an iteration; what has gone the long way leaves, and gives the block back, as well. */
+    if (output->filling.data || vow_output_make_room(output, VOW_HEADER_PLAIN_MAX + room))
+        end = output_pack_short(output, header, message, room, &size);
     if (!end)
         return false;
     output->has_sent_of_calls = true;

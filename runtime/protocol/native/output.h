@@ -54,27 +54,27 @@ typedef struct vow_pace {
 } vow_pace;
 
 typedef struct vow_output {
-    vow_session  *session; /* whose stream and account these are */
+    vow_session  *session; /* whose stream and account these are; what short messages need follows */
     vow_task      flush;
     vow_buffer    filling;
-    vow_buffer    leaving; /* lent to the stream while `is_writing` */
-    vow_list      large;
-    vow_list      starved;                       /* of streams: wait for credit of the connection */
-    uint64_t      credit;                        /* that the peer has given to all streams together */
-    vow_outgoing *sending[VOW_WRITE_SLICES - 1]; /* parts of which are lent to the stream */
-    size_t        sending_size[VOW_WRITE_SLICES - 1];
-    size_t        sending_count;
     size_t        flush_at; /* the size of `filling` that flushes it */
     size_t        queued_bytes;
     size_t        paced_bytes;    /* of these, in streams that have not been given their turn */
     size_t        max_frame_size; /* the peer's */
-    size_t        pongs;          /* queued, and not known to have left */
-    size_t        pongs_leaving;  /* of these, in what is being sent */
     bool          is_writing;
     bool          has_sent_of_calls; /* a frame of a call, since the peer's last ping */
+    vow_buffer    leaving; /* lent to the stream while `is_writing` */
+    vow_list      large;
+    size_t        sending_count;
+    size_t        pongs;          /* queued, and not known to have left */
+    size_t        pongs_leaving;  /* of these, in what is being sent */
     void (*drained)(struct vow_output *output); /* some of what was queued has left */
     void (*emptied)(struct vow_output *output,
                     vow_pace          *pace); /* all that a stream had queued is on its way */
+    vow_list      starved;                       /* of streams: wait for credit of the connection */
+    uint64_t      credit;                        /* that the peer has given to all streams together */
+    vow_outgoing *sending[VOW_WRITE_SLICES - 1]; /* parts of which are lent to the stream */
+    size_t        sending_size[VOW_WRITE_SLICES - 1];
 } vow_output;
 
 void vow_output_init(vow_output *output, vow_session *session, void (*drained)(vow_output *output),

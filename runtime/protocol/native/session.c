@@ -231,9 +231,8 @@ static vow_room stream_room(void *owner)
 
 static void stream_read(void *owner, size_t size)
 {
-    vow_native     *native = owner;
-    vow_scheduler  *scheduler = vow_native_scheduler(native);
-    const vow_link *last = vow_scheduler_last_ready(scheduler);
+    vow_native    *native = owner;
+    vow_scheduler *scheduler = vow_native_scheduler(native);
 
     if (!vow_native_is_alive(native))
         return;
@@ -243,7 +242,8 @@ static void stream_read(void *owner, size_t size)
     /* What was read may have been refused, without a handler that answers. */
     if (native->base.options.is_server && vow_native_is_alive(native))
         vow_native_check_output(native);
-    vow_scheduler_hasten(scheduler, &native->output.flush, last);
+    if (!native->output.is_writing)
+        vow_scheduler_hasten(scheduler, &native->output.flush);
     vow_life_leave(&native->life);
 }
 

@@ -38,21 +38,21 @@ typedef struct vow_assembly {
 /* The header of a stream's message that came last. The next one of the same size has the same bytes, and is not read
  * again. */
 typedef struct vow_seen {
-    vow_header header;
     size_t     size; /* 0: none */
     uint8_t    bytes[16];
+    vow_header header;
 } vow_seen;
 
 typedef struct vow_input {
     vow_buffer    kept;        /* the beginning of a frame */
     vow_assembly *direct;      /* the rest of a frame's payload is read straight into it */
+    size_t        skip;        /* bytes of a payload that nobody wants */
+    vow_room      room;        /* given last */
+    vow_timer     timer;       /* a frame that has begun must end */
+    vow_seen      seen;
     size_t        direct_left;
     bool          direct_more; /* the message goes on behind this frame */
     size_t        assembling;  /* bytes of memory of messages that are coming in */
-    size_t        skip;        /* bytes of a payload that nobody wants */
-    vow_room      room;        /* given last */
-    vow_seen      seen;
-    vow_timer     timer;       /* a frame that has begun must end */
 } vow_input;
 
 #define VOW_METHODS_MAX 4096
@@ -71,14 +71,14 @@ typedef struct vow_told {
 } vow_told;
 
 typedef struct vow_methods {
+    const char       *last;      /* what is called most is called again; NULL: nothing yet */
+    uint32_t          last_number;
     vow_heard        *heard;
     size_t            heard_count;
     size_t            heard_room;
     vow_told         *told; /* open addressing by the name's hash */
     size_t            told_count;
     size_t            told_room; /* a power of two */
-    const char       *last;      /* what is called most is called again; NULL: nothing yet */
-    uint32_t          last_number;
 } vow_methods;
 
 /* A call that streams, in either direction. */
@@ -98,12 +98,12 @@ typedef struct vow_native {
         vow_session base;
         vow_life    life; /* which begins with it */
     };
-    vow_output       output;
-    vow_input        input;
-    vow_methods      methods;
     size_t           max_frame_size; /* that comes in */
     uint64_t         next_call;      /* ours */
     uint64_t         last_peer_call; /* the highest id that the peer has begun */
+    vow_methods      methods;
+    vow_output       output;
+    vow_input        input;
     uint64_t         pings;          /* sent; the number of the last */
     uint64_t         pongs;          /* heard */
     vow_strikes      strikes;        /* the peer's pings */

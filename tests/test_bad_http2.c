@@ -18,30 +18,6 @@
 #include <string.h>
 
 #define CALLS_MAX 200000
-#define OPTIONS VOW_SERVER(.hello_timeout_ms = 2000, .max_calls_per_connection = 100)
-
-static int open_simulated(void **state)
-{
-    *state = world_new_with(WORLD_GRPC_SIMULATED, OPTIONS, NULL);
-    return 0;
-}
-
-static int open_tcp(void **state)
-{
-    *state = world_new_with(WORLD_GRPC, OPTIONS, NULL);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
-static void assert_others_are_served(world *world)
-{
-    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
-}
 
 /* Calls that are wrong */
 
@@ -165,7 +141,7 @@ static void a_wrong_call_ends_with_its_status_and_no_other(void **state)
         http2_assert_status(peer, wrong->name, stream + 2, VOW_OK, "");
     }
     http2_free(peer);
-    assert_others_are_served(world);
+    world_assert_serves(world);
 }
 
 static void assert_http_status(http2_peer *peer, uint32_t stream, const char *const *fields,
@@ -202,7 +178,7 @@ static void what_is_not_grpc_is_answered_in_http(void **state)
         peer, 5, (http2_fields){ ":method", "GET", ":scheme", "http", ":authority", "a", ":path", "/", NULL },
         "405");
     http2_free(peer);
-    assert_others_are_served(*state);
+    world_assert_serves(*state);
 }
 
 /* CVE-2026-33186: what is looked up is what rules are made of, or it is refused. RFC 9113, section 8.3.1. */
@@ -254,7 +230,7 @@ static void metadata_has_limits(void **state)
     http2_assert_status(peer, "16 KiB and a byte", 7, VOW_RESOURCE_EXHAUSTED,
                         "metadata counts more than 16384 bytes, 32 for each entry included");
     http2_free(peer);
-    assert_others_are_served(world);
+    world_assert_serves(world);
 }
 
 /* Connections that are wrong */
@@ -359,7 +335,7 @@ static void a_wrong_connection_ends_and_no_other(void **state)
         http2_send(peer);
         http2_assert_told(peer, wrong_peers[i].name, wrong_peers[i].error, "");
         http2_free(peer);
-        assert_others_are_served(world);
+        world_assert_serves(world);
     }
 }
 
@@ -385,7 +361,7 @@ static void a_block_of_too_many_frames_ends_the_connection(void **state)
         http2_send(peer);
         http2_assert_told(peer, "CONTINUATION", NGHTTP2_ENHANCE_YOUR_CALM, "a header block of ");
         http2_free(peer);
-        assert_others_are_served(*state);
+        world_assert_serves(*state);
     }
 }
 
@@ -452,7 +428,7 @@ static void a_block_that_grows_in_the_table_resets_its_stream(void **state)
     http2_assert_status(peer, "behind a bomb", 5, VOW_OK, "");
     writer_done(&block);
     http2_free(peer);
-    assert_others_are_served(world);
+    world_assert_serves(world);
 }
 
 /* Floods */
@@ -511,7 +487,7 @@ static void a_flood_of_frames_that_say_nothing_ends_the_connection(void **state)
         http2_assert_told(peer, floods[i].name, NGHTTP2_ENHANCE_YOUR_CALM,
                           "too many frames that say nothing");
         http2_free(peer);
-        assert_others_are_served(world);
+        world_assert_serves(world);
     }
 }
 
@@ -537,7 +513,7 @@ static void headers_of_a_stream_that_has_ended_are_a_flood(void **state)
     http2_assert_told(peer, "a flood", NGHTTP2_ENHANCE_YOUR_CALM,
                       "too many frames that say nothing (HEADERS of a stream that has ended)");
     http2_free(peer);
-    assert_others_are_served(world);
+    world_assert_serves(world);
 }
 
 /* gRFC A8: two pings that come too soon are forgiven; one behind a frame of a call is free. */
@@ -562,7 +538,7 @@ static void pings_that_come_too_soon_end_the_connection(void **state)
     http2_send(peer);
     http2_assert_told(peer, "pings", NGHTTP2_ENHANCE_YOUR_CALM, "too_many_pings");
     http2_free(peer);
-    assert_others_are_served(world);
+    world_assert_serves(world);
 }
 
 /* Calls that end before their answer, whoever ends them */
@@ -691,7 +667,7 @@ static void calls_that_end_early_are_slowed_down_then_end_the_connection(void **
         http2_assert_told(peer, end->name, end->error,
                           end->error == CALM ? "too many calls were cancelled" : "");
         http2_free(peer);
-        assert_others_are_served(world);
+        world_assert_serves(world);
     }
 }
 
@@ -723,36 +699,26 @@ static void calls_beyond_the_limit_are_refused_and_charged(void **state)
     }
     http2_assert_told(peer, "refused", NGHTTP2_ENHANCE_YOUR_CALM, "too many calls were cancelled");
     http2_free(peer);
-    assert_others_are_served(world);
+    world_assert_serves(world);
 }
-
-#define SIMULATED(test)                                                                                      \
-    {                                                                                                        \
-#test, test, open_simulated, close_world, NULL                                                       \
-    }
-#define EVERYWHERE(test)                                                                                     \
-    { #test " (simulated)", test, open_simulated, close_world, NULL },                                       \
-    {                                                                                                        \
-#test " (tcp)", test, open_tcp, close_world, NULL                                                    \
-    }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EVERYWHERE(a_wrong_call_ends_with_its_status_and_no_other),
-        EVERYWHERE(what_is_not_grpc_is_answered_in_http),
-        SIMULATED(a_path_without_its_slash_is_refused),
-        SIMULATED(metadata_has_limits),
-        EVERYWHERE(a_wrong_connection_ends_and_no_other),
-        EVERYWHERE(a_block_of_too_many_frames_ends_the_connection),
-        SIMULATED(a_block_of_eight_frames_more_is_read),
-        SIMULATED(a_block_of_a_request_has_a_size),
-        EVERYWHERE(a_block_that_grows_in_the_table_resets_its_stream),
-        EVERYWHERE(a_flood_of_frames_that_say_nothing_ends_the_connection),
-        EVERYWHERE(pings_that_come_too_soon_end_the_connection),
-        SIMULATED(calls_that_end_early_are_slowed_down_then_end_the_connection),
-        SIMULATED(headers_of_a_stream_that_has_ended_are_a_flood),
-        SIMULATED(calls_beyond_the_limit_are_refused_and_charged),
+        HTTP2_EVERYWHERE(a_wrong_call_ends_with_its_status_and_no_other),
+        HTTP2_EVERYWHERE(what_is_not_grpc_is_answered_in_http),
+        HTTP2_SIMULATED(a_path_without_its_slash_is_refused),
+        HTTP2_SIMULATED(metadata_has_limits),
+        HTTP2_EVERYWHERE(a_wrong_connection_ends_and_no_other),
+        HTTP2_EVERYWHERE(a_block_of_too_many_frames_ends_the_connection),
+        HTTP2_SIMULATED(a_block_of_eight_frames_more_is_read),
+        HTTP2_SIMULATED(a_block_of_a_request_has_a_size),
+        HTTP2_EVERYWHERE(a_block_that_grows_in_the_table_resets_its_stream),
+        HTTP2_EVERYWHERE(a_flood_of_frames_that_say_nothing_ends_the_connection),
+        HTTP2_EVERYWHERE(pings_that_come_too_soon_end_the_connection),
+        HTTP2_SIMULATED(calls_that_end_early_are_slowed_down_then_end_the_connection),
+        HTTP2_SIMULATED(headers_of_a_stream_that_has_ended_are_a_flood),
+        HTTP2_SIMULATED(calls_beyond_the_limit_are_refused_and_charged),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

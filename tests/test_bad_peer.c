@@ -5,6 +5,7 @@
  * connections and the calls on them go on.
  */
 #include "tests/support/raw_peer.h"
+#include "tests/support/setups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -42,12 +43,6 @@ static int open_tcp_for_pings(void **state)
 static int open_unix_for_pings(void **state)
 {
     return open_for_pings(state, WORLD_UNIX);
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
 }
 
 /* Faults */
@@ -327,7 +322,7 @@ static void a_fault_ends_the_connection_with_its_name_and_no_other(void **state)
         raw_send_writer(peer, &bytes);
         assert_told(peer, faults[i].name, VOW_INTERNAL, faults[i].says);
         raw_free(peer);
-        assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+        world_assert_serves(world);
     }
     writer_done(&bytes);
     world_answer_held(world, "");
@@ -405,7 +400,7 @@ static void a_fault_before_the_hello_ends_the_connection_with_its_name(void **st
         raw_free(peer);
     }
     writer_done(&bytes);
-    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+    world_assert_serves(world);
 }
 
 static void another_protocol_is_closed_at_its_first_byte(void **state)
@@ -420,7 +415,7 @@ static void another_protocol_is_closed_at_its_first_byte(void **state)
     raw_send(peer, "\x8dvow\n\n\x1a\n", 8); /* a text-mode proxy was in between */
     raw_run_to_end(peer);
     raw_free(peer);
-    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+    world_assert_serves(world);
 }
 
 /* Cutting */
@@ -522,7 +517,7 @@ static void a_peer_that_resets_in_mid_frame_takes_its_calls_along(void **state)
     raw_reset(peer);
     world_run_until(world, server_forgot_the_call, NULL);
     assert_int_equal(world->held_count, 0);
-    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+    world_assert_serves(world);
     raw_free(peer);
     writer_done(&bytes);
 }
@@ -543,7 +538,7 @@ static void a_peer_may_vanish_anywhere(void **state)
         raw_free(peer);
     }
     writer_done(&bytes);
-    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+    world_assert_serves(world);
 }
 
 /* Floods */
@@ -562,7 +557,7 @@ static void a_flood_of_pings_whose_answers_are_not_taken_ends(void **state)
     assert_true(peer->has_ended);
     raw_free(peer);
     writer_done(&bytes);
-    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+    world_assert_serves(world);
 }
 
 static void without_min_ping_interval_ms_a_peer_may_ping_as_often_as_it_takes_the_answers(void **state)
@@ -619,7 +614,7 @@ static void a_flood_of_cancelled_calls_is_slowed_down_then_ends(void **state)
         send_cancelled_calls(peer, &call, 50);
     assert_told(peer, "cancelled calls", VOW_INTERNAL,
                 "too many calls were cancelled, for the third time in 30 s");
-    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+    world_assert_serves(world);
     raw_free(peer);
     writer_done(&bytes);
 }
@@ -688,13 +683,13 @@ static void an_idle_connection_that_said_hello_is_left_alone(void **state)
 }
 
 #define PINGS_ON_SOCKETS(test)                                                                               \
-    { #test " (tcp)", test, open_tcp_for_pings, close_world, NULL },                                         \
-    { #test " (unix)", test, open_unix_for_pings, close_world, NULL }
+    { #test " (tcp)", test, open_tcp_for_pings, world_close, NULL },                                         \
+    { #test " (unix)", test, open_unix_for_pings, world_close, NULL }
 
 #define ON_SOCKETS(test)                                                                                     \
-    { #test " (tcp)", test, open_tcp, close_world, NULL },                                                   \
+    { #test " (tcp)", test, open_tcp, world_close, NULL },                                                   \
     {                                                                                                        \
-#test " (unix)", test, open_unix, close_world, NULL                                                  \
+#test " (unix)", test, open_unix, world_close, NULL                                                  \
     }
 
 int main(void)
@@ -710,7 +705,7 @@ int main(void)
         PINGS_ON_SOCKETS(a_flood_of_pings_whose_answers_are_not_taken_ends),
         PINGS_ON_SOCKETS(without_min_ping_interval_ms_a_peer_may_ping_as_often_as_it_takes_the_answers),
         cmocka_unit_test_setup_teardown(a_flood_of_cancelled_calls_is_slowed_down_then_ends, open_tcp,
-                                        close_world),
+                                        world_close),
         cmocka_unit_test(a_peer_that_does_not_go_on_is_closed_in_time),
         cmocka_unit_test(a_message_that_does_not_go_on_ends_the_connection),
         cmocka_unit_test(an_idle_connection_that_said_hello_is_left_alone),

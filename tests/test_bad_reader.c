@@ -4,7 +4,7 @@
  */
 #include "runtime/rpc/server.h"
 #include "tests/support/raw_peer.h"
-#include "tests/support/streams.h"
+#include "tests/support/setups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,18 +20,6 @@
 #define QUEUED_MOST (VOW_MAX_QUEUED_BYTES + VOW_MAX_QUEUED_BYTES / 2 + ((size_t)1 << 20))
 
 enum { COUNT = 1, ECHO, NOTHING, THREE };
-
-static int open_tcp(void **state)
-{
-    *state = streams_world(WORLD_TCP);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
 
 static raw_peer *connect_greeted(world *world)
 {
@@ -54,7 +42,7 @@ static void give(writer *w, uint64_t call, uint64_t credit)
 
 static void assert_others_are_served(world *world)
 {
-    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+    world_assert_serves(world);
 }
 
 /* The handler asks for room, and the peer promises any amount of it. */
@@ -175,17 +163,12 @@ static void calls_that_are_refused_do_not_pile_up_their_answers(void **state)
     writer_done(&bytes);
 }
 
-#define ON(world, test)                                                                                      \
-    {                                                                                                        \
-#test " (" #world ")", test, open_##world, close_world, NULL                                         \
-    }
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON(tcp, credit_without_end_does_not_make_a_handler_fill_the_memory),
-        ON(tcp, an_answer_that_finds_no_credit_waits_until_the_deadline),
-        ON(tcp, calls_that_are_refused_do_not_pile_up_their_answers),
+        ON_STREAMS(tcp, credit_without_end_does_not_make_a_handler_fill_the_memory),
+        ON_STREAMS(tcp, an_answer_that_finds_no_credit_waits_until_the_deadline),
+        ON_STREAMS(tcp, calls_that_are_refused_do_not_pile_up_their_answers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,7 @@
  * other connections go on.
  */
 #include "tests/support/raw_peer.h"
+#include "tests/support/setups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,24 +19,6 @@
 #include <string.h>
 #include <unistd.h>
 #include <uv.h>
-
-static int open_tcp(void **state)
-{
-    *state = world_new(WORLD_TCP);
-    return 0;
-}
-
-static int open_unix(void **state)
-{
-    *state = world_new(WORLD_UNIX);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
 
 /* A server that is not vow's, and a channel whose call has reached it */
 
@@ -276,7 +259,7 @@ static void a_fault_of_a_server_reaches_the_call_in_words_and_no_other(void **st
         scene_misbehave(&scene, &faults[i]);
         assert_says(&scene, &faults[i], world_error(world, scene.call));
         scene_close(&scene);
-        assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+        world_assert_serves(world);
     }
     world_answer_held(world, "");
     assert_int_equal(world_settle(world, held), VOW_OK);
@@ -437,7 +420,7 @@ static int open_accounted(void **state)
 
     bytes_now = 0;
     vow_allocator_set(&allocator);
-    return open_tcp(state);
+    return world_open_tcp(state);
 }
 
 static int close_accounted(void **state)
@@ -492,7 +475,7 @@ static void assert_bomb_is_refused(world *world, const writer *bytes, size_t mos
                 fail_msg("the call ended with \"%s\"", error);
             if (bytes_most - before > most)
                 fail_msg("%zu bytes were out at one time; %zu are allowed", bytes_most - before, most);
-            assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+            world_assert_serves(world);
             after_first = i == 0 ? bytes_now : after_first;
         }
         if (bytes_now > after_first + POOLED)
@@ -612,10 +595,10 @@ static void a_method_whose_name_cannot_travel_is_refused_to_the_caller(void **st
     name[0] = '\0';
     assert_int_equal(world_settle(world, vow_call_unary(world->channel, &method, &request.base, NULL)),
                      VOW_INVALID_ARGUMENT);
-    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+    world_assert_serves(world);
 }
 
-#define ON_TCP(test) cmocka_unit_test_setup_teardown(test, open_tcp, close_world)
+#define ON_TCP(test) cmocka_unit_test_setup_teardown(test, world_open_tcp, world_close)
 #define ACCOUNTED(test) cmocka_unit_test_setup_teardown(test, open_accounted, close_accounted)
 
 int main(void)
@@ -623,7 +606,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         ON_TCP(a_fault_of_a_server_reaches_the_call_in_words_and_no_other),
         { "a_fault_of_a_server_reaches_the_call_in_words_and_no_other (unix)",
-          a_fault_of_a_server_reaches_the_call_in_words_and_no_other, open_unix, close_world, NULL },
+          a_fault_of_a_server_reaches_the_call_in_words_and_no_other, world_open_unix, world_close, NULL },
         ON_TCP(a_channel_may_be_closed_at_any_moment_of_its_connections_end),
         ON_TCP(a_reply_that_is_refused_costs_its_call_alone),
         ACCOUNTED(a_message_nested_10000_deep_is_refused_and_costs_nothing),

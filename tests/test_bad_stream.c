@@ -3,7 +3,7 @@
  * nothing else.
  */
 #include "tests/support/raw_peer.h"
-#include "tests/support/streams.h"
+#include "tests/support/setups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,24 +17,6 @@
 #define WINDOW 65536
 
 enum { CHAT = 1, MUTE, COUNT, ECHO, HOLD };
-
-static int open_tcp(void **state)
-{
-    *state = streams_world(WORLD_TCP);
-    return 0;
-}
-
-static int open_unix(void **state)
-{
-    *state = streams_world(WORLD_UNIX);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
 
 /* Writing */
 
@@ -391,17 +373,15 @@ static void a_peer_that_gives_no_credit_gets_a_window_and_no_more(void **state)
     raw_free(peer);
 }
 
-#define ON(world, test) { #test " (" #world ")", test, open_##world, close_world, NULL }
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON(tcp, a_fault_ends_the_connection_with_its_name_and_no_other),
-        ON(unix, a_fault_ends_the_connection_with_its_name_and_no_other),
-        ON(tcp, a_fault_in_a_stream_ends_its_call_alone),
-        ON(tcp, a_call_may_go_in_the_middle_of_a_message),
-        ON(tcp, streams_that_nobody_reads_hold_up_no_other),
-        ON(tcp, a_peer_that_gives_no_credit_gets_a_window_and_no_more),
+        ON_STREAMS(tcp, a_fault_ends_the_connection_with_its_name_and_no_other),
+        ON_STREAMS(unix, a_fault_ends_the_connection_with_its_name_and_no_other),
+        ON_STREAMS(tcp, a_fault_in_a_stream_ends_its_call_alone),
+        ON_STREAMS(tcp, a_call_may_go_in_the_middle_of_a_message),
+        ON_STREAMS(tcp, streams_that_nobody_reads_hold_up_no_other),
+        ON_STREAMS(tcp, a_peer_that_gives_no_credit_gets_a_window_and_no_more),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

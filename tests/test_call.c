@@ -1,7 +1,7 @@
 /* Unary calls between a channel and a server, on each kind of transport. */
 #include "runtime/rpc/server.h"
 #include "tests/support/kinds.h"
-#include "tests/support/world.h"
+#include "tests/support/setups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,78 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int open_simulated(void **state)
-{
-    *state = world_new(WORLD_SIMULATED);
-    return 0;
-}
-
-static int open_tcp(void **state)
-{
-    *state = world_new(WORLD_TCP);
-    return 0;
-}
-
-static int open_grpc(void **state)
-{
-    *state = world_new(WORLD_GRPC);
-    return 0;
-}
-
-static int open_grpc_simulated(void **state)
-{
-    *state = world_new(WORLD_GRPC_SIMULATED);
-    return 0;
-}
-
-static int open_tls(void **state)
-{
-    *state = world_new(WORLD_TLS);
-    return 0;
-}
-
-static int open_tls_memory(void **state)
-{
-    *state = world_new(WORLD_TLS_MEMORY);
-    return 0;
-}
-
-static int open_tls_simulated(void **state)
-{
-    *state = world_new(WORLD_TLS_SIMULATED);
-    return 0;
-}
-
-static int open_grpcs(void **state)
-{
-    *state = world_new(WORLD_GRPCS);
-    return 0;
-}
-
-static int open_grpcs_simulated(void **state)
-{
-    *state = world_new(WORLD_GRPCS_SIMULATED);
-    return 0;
-}
-
-static int open_unix(void **state)
-{
-    *state = world_new(WORLD_UNIX);
-    return 0;
-}
-
-static int open_memory(void **state)
-{
-    *state = world_new(WORLD_MEMORY);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
 
 /* Replies */
 
@@ -268,7 +196,7 @@ static void a_request_over_the_servers_limit_is_refused_by_name(void **state)
 
     assert_memory_equal(error, "RESOURCE_EXHAUSTED", 18);
     assert_non_null(strstr(error, "max_message_size"));
-    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+    world_assert_serves(world);
 }
 
 static void a_call_beyond_max_calls_is_refused_at_once_and_the_rest_goes_on(void **state)
@@ -550,44 +478,35 @@ static void a_drain_whose_grace_is_over_cancels_the_rest(void **state)
     assert_int_equal(world->gone, 1);
 }
 
-#define ON(kind, test)                                                                                       \
-    {                                                                                                        \
-#test " (" #kind ")", test, open_##kind, close_world, NULL                                           \
-    }
-#define ON_ALL(test)                                                                                         \
-    ON(simulated, test), ON(tcp, test), ON(unix, test), ON(memory, test), ON(grpc, test),                    \
-        ON(grpc_simulated, test), ON(tls, test), ON(tls_memory, test), ON(tls_simulated, test),              \
-        ON(grpcs, test), ON(grpcs_simulated, test)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_ALL(a_call_is_answered_with_the_reply),
-        ON_ALL(a_handlers_failure_reaches_the_caller_in_its_words),
-        ON_ALL(a_method_without_a_handler_is_unimplemented),
-        ON_ALL(a_request_that_is_no_message_of_its_method_is_refused),
-        ON_ALL(a_reply_that_is_no_message_of_its_method_fails_the_call),
-        ON_ALL(hundreds_of_calls_are_answered_each_with_its_own),
-        ON_ALL(messages_of_every_size_arrive_whole),
-        ON_ALL(a_request_may_be_freed_as_soon_as_the_call_has_begun),
-        ON_ALL(a_large_field_is_not_copied_and_its_memory_is_the_calls_not_the_connections),
-        ON_ALL(a_request_over_the_servers_limit_is_refused_by_name),
+        ON_EACH_WORLD(a_call_is_answered_with_the_reply),
+        ON_EACH_WORLD(a_handlers_failure_reaches_the_caller_in_its_words),
+        ON_EACH_WORLD(a_method_without_a_handler_is_unimplemented),
+        ON_EACH_WORLD(a_request_that_is_no_message_of_its_method_is_refused),
+        ON_EACH_WORLD(a_reply_that_is_no_message_of_its_method_fails_the_call),
+        ON_EACH_WORLD(hundreds_of_calls_are_answered_each_with_its_own),
+        ON_EACH_WORLD(messages_of_every_size_arrive_whole),
+        ON_EACH_WORLD(a_request_may_be_freed_as_soon_as_the_call_has_begun),
+        ON_EACH_WORLD(a_large_field_is_not_copied_and_its_memory_is_the_calls_not_the_connections),
+        ON_EACH_WORLD(a_request_over_the_servers_limit_is_refused_by_name),
         cmocka_unit_test(a_call_beyond_max_calls_is_refused_at_once_and_the_rest_goes_on),
         cmocka_unit_test(a_channel_queues_calls_beyond_the_servers_limit_in_order),
         cmocka_unit_test(a_call_beyond_max_waiting_calls_fails_by_name),
-        ON(simulated, a_call_fails_once_its_deadline_has_passed),
-        ON_ALL(a_deadline_reaches_the_handler),
-        ON(simulated, a_call_without_a_timeout_has_the_channels),
-        ON_ALL(dropping_the_last_handle_cancels_the_handler),
-        ON_ALL(cancelling_settles_at_once_and_reaches_the_handler),
-        ON_ALL(closing_the_channel_cancels_its_calls),
-        ON_ALL(a_handler_may_answer_later_and_answers_are_not_mixed_up),
-        ON(tcp, a_target_that_makes_no_sense_fails_every_call_and_says_so),
-        ON(grpc, what_is_wrong_with_a_target_is_said_of_it_as_it_was_written),
-        ON_ALL(a_refused_connection_names_the_target_and_the_cause),
-        ON_ALL(what_is_attached_to_a_call_goes_with_its_memory_last_one_first),
-        ON_ALL(a_drain_lets_running_calls_finish),
-        ON_ALL(a_drain_whose_grace_is_over_cancels_the_rest),
+        ON_WORLD(simulated, a_call_fails_once_its_deadline_has_passed),
+        ON_EACH_WORLD(a_deadline_reaches_the_handler),
+        ON_WORLD(simulated, a_call_without_a_timeout_has_the_channels),
+        ON_EACH_WORLD(dropping_the_last_handle_cancels_the_handler),
+        ON_EACH_WORLD(cancelling_settles_at_once_and_reaches_the_handler),
+        ON_EACH_WORLD(closing_the_channel_cancels_its_calls),
+        ON_EACH_WORLD(a_handler_may_answer_later_and_answers_are_not_mixed_up),
+        ON_WORLD(tcp, a_target_that_makes_no_sense_fails_every_call_and_says_so),
+        ON_WORLD(grpc, what_is_wrong_with_a_target_is_said_of_it_as_it_was_written),
+        ON_EACH_WORLD(a_refused_connection_names_the_target_and_the_cause),
+        ON_EACH_WORLD(what_is_attached_to_a_call_goes_with_its_memory_last_one_first),
+        ON_EACH_WORLD(a_drain_lets_running_calls_finish),
+        ON_EACH_WORLD(a_drain_whose_grace_is_over_cancels_the_rest),
     };
 
     return kinds_run_tests("calls", tests);

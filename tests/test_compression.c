@@ -5,7 +5,7 @@
  */
 #include "tests/support/failing.h"
 #include "tests/support/http2_peer.h"
-#include "tests/support/streams.h"
+#include "tests/support/setups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -94,12 +94,6 @@ static int open_limited(void **state)
 static int open_native(void **state)
 {
     return open_world(state, WORLD_SIMULATED, 0);
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
 }
 
 /* Calls */
@@ -537,14 +531,14 @@ static void a_call_without_memory_for_compression_ends_as_it_should(void **state
         exhausted += code == VOW_RESOURCE_EXHAUSTED;
         vow_drop(reply);
         assert_int_equal(world_settle(opened, block_call(opened, 10, ZEROS, true)), VOW_OK);
-        close_world(&opened);
+        world_close(&opened);
         assert_int_equal(failing_outstanding(), 0);
         failing_remove();
     }
     assert_true(exhausted > 0);
 }
 
-#define TEST(test, open) cmocka_unit_test_setup_teardown(test, open, close_world)
+#define TEST(test, open) cmocka_unit_test_setup_teardown(test, open, world_close)
 
 static size_t asked_by_a_call(world *world, bool compress)
 {
@@ -567,7 +561,7 @@ static void zlib_s_memory_is_kept_from_one_message_to_the_next(void **state)
     plain = asked_by_a_call(*state, false);
     assert_true(asked_by_a_call(*state, true) >= plain + 7);
     assert_true(asked_by_a_call(*state, true) <= plain + 6);
-    close_world(state);
+    world_close(state);
     assert_int_equal(failing_outstanding(), 0);
     failing_remove();
 }

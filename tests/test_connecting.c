@@ -2,7 +2,7 @@
  * A channel and its connections: how it connects, comes back, spreads its calls, and what a call inherits.
  */
 #include "runtime/transport/simulated.h"
-#include "tests/support/world.h"
+#include "tests/support/setups.h"
 
 #include <vow/testing.h>
 
@@ -339,38 +339,7 @@ static void cancelling_the_parent_cancels_the_child_and_its_handler(void **state
     assert_int_equal(world->gone, 2);
 }
 
-static int open_simulated(void **state)
-{
-    *state = world_new(WORLD_SIMULATED);
-    return 0;
-}
-
-static int open_tcp(void **state)
-{
-    *state = world_new(WORLD_TCP);
-    return 0;
-}
-
-static int open_unix(void **state)
-{
-    *state = world_new(WORLD_UNIX);
-    return 0;
-}
-
-static int open_memory(void **state)
-{
-    *state = world_new(WORLD_MEMORY);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
-#define ON(kind, test) { #test " (" #kind ")", test, open_##kind, close_world, NULL }
-#define ON_ALL(test) ON(simulated, test), ON(tcp, test), ON(unix, test), ON(memory, test)
+#define ON_ALL(test) ON_WORLD(simulated, test), ON_WORLD(tcp, test), ON_WORLD(unix, test), ON_WORLD(memory, test)
 
 int main(void)
 {

@@ -5,6 +5,7 @@
  */
 #include "runtime/transport/simulated.h"
 #include "tests/support/failing.h"
+#include "tests/support/setups.h"
 #include "tests/support/sim_peer.h"
 
 #include <setjmp.h>
@@ -268,29 +269,7 @@ static void an_idle_connection_is_closed_on_real_sockets(void **state)
     world_free(world);
 }
 
-static int open_simulated(void **state)
-{
-    *state = world_new(WORLD_SIMULATED);
-    return 0;
-}
-
-static int open_tcp(void **state)
-{
-    *state = world_new(WORLD_TCP);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
-#define ON(kind, test)                                                                                       \
-    {                                                                                                        \
-#test " (" #kind ")", test, open_##kind, close_world, NULL                                           \
-    }
-#define ON_BOTH(test) ON(simulated, test), ON(tcp, test)
+#define ON_BOTH(test) ON_WORLD(simulated, test), ON_WORLD(tcp, test)
 
 int main(void)
 {

@@ -2,6 +2,7 @@
 #include "runtime/base/details.h"
 #include "tests/support/failing.h"
 #include "tests/support/raw_peer.h"
+#include "tests/support/setups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,24 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static int open_simulated(void **state)
-{
-    *state = world_new(WORLD_SIMULATED);
-    return 0;
-}
-
-static int open_tcp(void **state)
-{
-    *state = world_new(WORLD_TCP);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
 
 static char reported[300];
 
@@ -504,14 +487,14 @@ static void without_memory_the_failure_goes_without_details(void **state)
     assert_in_range(nth, 5, 99);
 }
 
-#define SIMULATED(test) cmocka_unit_test_setup_teardown(test, open_simulated, close_world)
-#define ON_TCP(test) cmocka_unit_test_setup_teardown(test, open_tcp, close_world)
+#define SIMULATED(test) cmocka_unit_test_setup_teardown(test, world_open_simulated, world_close)
+#define ON_TCP(test) cmocka_unit_test_setup_teardown(test, world_open_tcp, world_close)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SIMULATED(details_reach_the_caller_typed),
-        { "details_reach_the_caller_typed (tcp)", details_reach_the_caller_typed, open_tcp, close_world,
+        { "details_reach_the_caller_typed (tcp)", details_reach_the_caller_typed, world_open_tcp, world_close,
           NULL },
         SIMULATED(details_stay_with_a_failure_along_a_chain_of_futures),
         SIMULATED(details_pass_through_a_handler_that_answers_with_anothers_failure),

@@ -2,6 +2,7 @@
  * The end of a server, or of one connection, in good order, and handlers that outlive their callers.
  */
 #include "runtime/transport/simulated.h"
+#include "tests/support/setups.h"
 #include "tests/support/sim_peer.h"
 
 #include <vow/testing.h>
@@ -638,29 +639,7 @@ static void another_pings_pong_is_not_taken_for_the_drains(void **state)
     world_free(world);
 }
 
-static int open_simulated(void **state)
-{
-    *state = world_new(WORLD_SIMULATED);
-    return 0;
-}
-
-static int open_tcp(void **state)
-{
-    *state = world_new(WORLD_TCP);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
-#define ON(kind, test)                                                                                       \
-    {                                                                                                        \
-#test " (" #kind ")", test, open_##kind, close_world, NULL                                           \
-    }
-#define ON_BOTH(test) ON(simulated, test), ON(tcp, test)
+#define ON_BOTH(test) ON_WORLD(simulated, test), ON_WORLD(tcp, test)
 
 int main(void)
 {

@@ -1,7 +1,7 @@
 /* Metadata of a handler that does not wait for its first message. */
 #include "tests/support/kinds.h"
+#include "tests/support/setups.h"
 #include "tests/support/sim_peer.h"
-#include "tests/support/streams.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,36 +9,6 @@
 
 #include <cmocka.h>
 #include <string.h>
-
-static int open_simulated(void **state)
-{
-    *state = streams_world(WORLD_SIMULATED);
-    return 0;
-}
-
-static int open_tcp(void **state)
-{
-    *state = streams_world(WORLD_TCP);
-    return 0;
-}
-
-static int open_grpc(void **state)
-{
-    *state = streams_world(WORLD_GRPC);
-    return 0;
-}
-
-static int open_grpc_simulated(void **state)
-{
-    *state = streams_world(WORLD_GRPC_SIMULATED);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
 
 static void handle(world *world, const vow_method *method, vow_serve_fn *serve)
 {
@@ -278,11 +248,9 @@ static void metadata_that_comes_twice_fails_the_call(void **state)
     sim_server_free(server);
 }
 
-#define ON(test, kind)                                                                                       \
-    {                                                                                                        \
-#test " (" #kind ")", test, open_##kind, close_world, NULL                                           \
-    }
-#define EVERYWHERE(test) ON(test, simulated), ON(test, tcp), ON(test, grpc), ON(test, grpc_simulated)
+#define EVERYWHERE(test)                                                                                     \
+    ON_STREAMS(simulated, test), ON_STREAMS(tcp, test), ON_STREAMS(grpc, test),                              \
+        ON_STREAMS(grpc_simulated, test)
 
 int main(void)
 {
@@ -293,8 +261,8 @@ int main(void)
         EVERYWHERE(a_call_that_ends_before_its_metadata_fails_who_waits_for_it),
         EVERYWHERE(a_unary_answer_may_follow_flushed_metadata),
         EVERYWHERE(a_flush_behind_a_message_or_for_nobody_does_nothing),
-        ON(a_method_that_does_not_stream_has_no_future_of_metadata, simulated),
-        ON(metadata_that_comes_twice_fails_the_call, simulated),
+        ON_STREAMS(simulated, a_method_that_does_not_stream_has_no_future_of_metadata),
+        ON_STREAMS(simulated, metadata_that_comes_twice_fails_the_call),
     };
 
     return kinds_run_tests("initial metadata", tests);

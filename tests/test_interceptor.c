@@ -1,4 +1,5 @@
 /* Interceptors around unary calls, on both sides: on the simulated network and over a real socket. */
+#include "tests/support/setups.h"
 #include "tests/support/spy.h"
 
 #include <setjmp.h>
@@ -8,24 +9,6 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
-
-static int open_simulated(void **state)
-{
-    *state = world_new(WORLD_SIMULATED);
-    return 0;
-}
-
-static int open_tcp(void **state)
-{
-    *state = world_new(WORLD_TCP);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
 
 /* The chain */
 
@@ -692,8 +675,8 @@ static void an_end_may_close_the_channel_while_its_waiting_calls_fail(void **sta
 }
 
 #define ON_BOTH(test)                                                                                        \
-    cmocka_unit_test_setup_teardown(test, open_simulated, close_world),                                      \
-        cmocka_unit_test_setup_teardown(test, open_tcp, close_world)
+    cmocka_unit_test_setup_teardown(test, world_open_simulated, world_close),                                \
+        cmocka_unit_test_setup_teardown(test, world_open_tcp, world_close)
 
 int main(void)
 {

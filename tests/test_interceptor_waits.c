@@ -1,4 +1,5 @@
 /* Interceptors that take their time before a call goes on, and what may happen meanwhile. */
+#include "tests/support/setups.h"
 #include "tests/support/spy.h"
 
 #include <setjmp.h>
@@ -8,24 +9,6 @@
 #include <cmocka.h>
 #include <stdio.h>
 #include <string.h>
-
-static int open_simulated(void **state)
-{
-    *state = streams_world(WORLD_SIMULATED);
-    return 0;
-}
-
-static int open_tcp(void **state)
-{
-    *state = streams_world(WORLD_TCP);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
 
 /* The promise has been kept or withdrawn, and the end was seen once. */
 static void spy_saw_one_end(const spy *spy, size_t withdrawn, vow_code code)
@@ -521,8 +504,8 @@ static void a_stream_that_is_dropped_meanwhile_ends_once(void **state)
 }
 
 #define ON_BOTH(test)                                                                                        \
-    cmocka_unit_test_setup_teardown(test, open_simulated, close_world),                                      \
-        cmocka_unit_test_setup_teardown(test, open_tcp, close_world)
+    cmocka_unit_test_setup_teardown(test, streams_open_simulated, world_close),                              \
+        cmocka_unit_test_setup_teardown(test, streams_open_tcp, world_close)
 
 int main(void)
 {

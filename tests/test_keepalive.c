@@ -8,8 +8,8 @@
 #include "runtime/rpc/keepalive.h"
 #include "runtime/transport/simulated.h"
 #include "tests/support/raw_peer.h"
+#include "tests/support/setups.h"
 #include "tests/support/sim_peer.h"
-#include "tests/support/streams.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -491,18 +491,6 @@ static int open_simulated(void **state)
     return 0;
 }
 
-static int open_tcp(void **state)
-{
-    *state = world_new(WORLD_TCP);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -520,8 +508,9 @@ int main(void)
         cmocka_unit_test(with_calls_open_pings_may_come_each_five_seconds),
         cmocka_unit_test(a_ping_behind_an_answer_is_free),
         cmocka_unit_test_setup_teardown(the_pings_that_measure_a_stream_do_not_count, open_simulated,
-                                        close_world),
-        cmocka_unit_test_setup_teardown(the_pings_that_measure_a_stream_do_not_count, open_tcp, close_world),
+                                        world_close),
+        cmocka_unit_test_setup_teardown(the_pings_that_measure_a_stream_do_not_count, world_open_tcp,
+                                        world_close),
         cmocka_unit_test(peers_that_never_answer_pings_are_let_go_on_real_sockets),
         cmocka_unit_test(a_flood_of_pings_is_refused_on_real_sockets),
     };

@@ -3,7 +3,7 @@
 #include "tests/support/failing.h"
 #include "tests/support/kinds.h"
 #include "tests/support/raw_peer.h"
-#include "tests/support/streams.h"
+#include "tests/support/setups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,30 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-static int open_simulated(void **state)
-{
-    *state = streams_world(WORLD_SIMULATED);
-    return 0;
-}
-
-static int open_tcp(void **state)
-{
-    *state = streams_world(WORLD_TCP);
-    return 0;
-}
-
-static int open_grpc(void **state)
-{
-    *state = streams_world(WORLD_GRPC);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
 
 static void handle(world *world, const vow_method *method, vow_serve_fn *serve, void *arg)
 {
@@ -511,17 +487,17 @@ static void metadata_that_finds_no_room_in_its_call_fails_it_and_never_goes_miss
     assert_true(whole > 0);
 }
 
-#define SIMULATED(test) cmocka_unit_test_setup_teardown(test, open_simulated, close_world)
-#define ON_TCP(test) cmocka_unit_test_setup_teardown(test, open_tcp, close_world)
+#define SIMULATED(test) cmocka_unit_test_setup_teardown(test, streams_open_simulated, world_close)
+#define ON_TCP(test) cmocka_unit_test_setup_teardown(test, streams_open_tcp, world_close)
 #define TWICE(test)                                                                                          \
     SIMULATED(test),                                                                                         \
     {                                                                                                        \
-#test " (tcp)", test, open_tcp, close_world, NULL                                                    \
+#test " (tcp)", test, streams_open_tcp, world_close, NULL                                            \
     }
 #define EVERYWHERE(test)                                                                                     \
     TWICE(test),                                                                                             \
     {                                                                                                        \
-#test " (grpc)", test, open_grpc, close_world, NULL                                                  \
+#test " (grpc)", test, streams_open_grpc, world_close, NULL                                          \
     }
 
 int main(void)

@@ -1,6 +1,6 @@
 /* What a channel says to a server: which method it means, and how much metadata. */
 #include "runtime/protocol/metadata.h"
-#include "tests/support/world.h"
+#include "tests/support/setups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,18 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static int open_world(void **state)
-{
-    *state = world_new(WORLD_SIMULATED);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
 
 /* A proxy's methods live in memory that is used again. */
 static void a_method_whose_memory_is_used_again_is_called_by_its_new_name(void **state)
@@ -86,7 +74,7 @@ static void metadata_of_16_kib_is_sent_and_of_a_byte_more_is_not(void **state)
                         "allowed");
 }
 
-#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
+#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, world_open_simulated, world_close)
 
 int main(void)
 {

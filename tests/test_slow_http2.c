@@ -16,31 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define OPTIONS VOW_SERVER(.hello_timeout_ms = 2000, .max_calls_per_connection = 100)
-
-static int open_simulated(void **state)
-{
-    *state = world_new_with(WORLD_GRPC_SIMULATED, OPTIONS, NULL);
-    return 0;
-}
-
-static int open_tcp(void **state)
-{
-    *state = world_new_with(WORLD_GRPC, OPTIONS, NULL);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
-
-static void assert_others_are_served(world *world)
-{
-    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
-}
-
 static void add_begun_block(http2_peer *peer)
 {
     http2_add(peer, NGHTTP2_HEADERS, 0, 1, "\x83\x86", 2); /* POST, http */
@@ -191,7 +166,7 @@ static void a_peer_that_takes_no_answers_is_not_read(void **state)
             http2_add_number(peer, NGHTTP2_RST_STREAM, stream - 2 * count, NGHTTP2_CANCEL);
     }
     assert_true(failing_outstanding() < 5000);
-    assert_others_are_served(world);
+    world_assert_serves(world);
     http2_free(peer);
     world_free(world);
     assert_int_equal(failing_outstanding(), 0);
@@ -252,7 +227,7 @@ static void megabytes_of_answers_must_move(void **state)
     assert_false(http2_has_ended(peer));
     http2_assert_told(peer, "a stall", NGHTTP2_ENHANCE_YOUR_CALM, "the peer has taken nothing of 45");
     http2_free(peer);
-    assert_others_are_served(world);
+    world_assert_serves(world);
 }
 
 /* A stream that begins behind the last GOAWAY is refused, and does not run. */
@@ -285,29 +260,19 @@ static void calls_behind_a_goaway_do_not_run(void **state)
     http2_free(peer);
 }
 
-#define SIMULATED(test)                                                                                      \
-    {                                                                                                        \
-#test, test, open_simulated, close_world, NULL                                                       \
-    }
-#define EVERYWHERE(test)                                                                                     \
-    { #test " (simulated)", test, open_simulated, close_world, NULL },                                       \
-    {                                                                                                        \
-#test " (tcp)", test, open_tcp, close_world, NULL                                                    \
-    }
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SIMULATED(a_peer_that_does_not_go_on_is_closed_in_time),
-        SIMULATED(a_header_block_must_end_in_time),
+        HTTP2_SIMULATED(a_peer_that_does_not_go_on_is_closed_in_time),
+        HTTP2_SIMULATED(a_header_block_must_end_in_time),
         cmocka_unit_test(a_header_block_must_end_within_five_seconds),
-        SIMULATED(a_message_must_end_in_time),
-        SIMULATED(an_idle_connection_that_said_hello_is_left_alone),
-        EVERYWHERE(a_call_may_come_byte_by_byte),
+        HTTP2_SIMULATED(a_message_must_end_in_time),
+        HTTP2_SIMULATED(an_idle_connection_that_said_hello_is_left_alone),
+        HTTP2_EVERYWHERE(a_call_may_come_byte_by_byte),
         cmocka_unit_test(a_peer_that_takes_no_answers_is_not_read),
-        SIMULATED(an_answer_waits_for_its_window),
-        SIMULATED(megabytes_of_answers_must_move),
-        SIMULATED(calls_behind_a_goaway_do_not_run),
+        HTTP2_SIMULATED(an_answer_waits_for_its_window),
+        HTTP2_SIMULATED(megabytes_of_answers_must_move),
+        HTTP2_SIMULATED(calls_behind_a_goaway_do_not_run),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

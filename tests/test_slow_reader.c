@@ -5,7 +5,7 @@
 #include "calls.vow.h"
 #include "runtime/transport/simulated.h"
 #include "tests/support/kinds.h"
-#include "tests/support/streams.h"
+#include "tests/support/setups.h"
 
 #include <string.h>
 
@@ -24,12 +24,6 @@ static int open_grpc(void **state)
 {
     memset(large, 'x', LARGE_SIZE);
     *state = streams_world(WORLD_GRPC_SIMULATED);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
     return 0;
 }
 
@@ -52,7 +46,7 @@ static void a_message_that_waits_for_its_reader_may_take_any_time(void **state)
     streams_send(call, "small");
     streams_send(call, large);
     world_advance_ms(world, 600000);
-    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+    world_assert_serves(world);
     assert_next(world, call, 5);
     assert_next(world, call, LARGE_SIZE);
     vow_call_drop(call);
@@ -68,7 +62,7 @@ static void a_handler_may_leave_a_message_half_sent_for_any_time(void **state)
     streams_send(call, large);
     world_advance_ms(world, 600000);
     assert_false(vow_future_settled(closed));
-    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+    world_assert_serves(world);
     vow_drop(closed);
     vow_call_drop(call);
 }
@@ -113,7 +107,7 @@ static void an_answer_that_a_closed_server_cuts_off_is_unavailable(void **state)
 
 #define ON(kind, test, open)                                                                                 \
     {                                                                                                        \
-#test " (" kind ")", test, open, close_world, NULL                                                   \
+#test " (" kind ")", test, open, world_close, NULL                                                   \
     }
 
 int main(void)

@@ -1,6 +1,6 @@
 /* Streams in every direction, on each kind of transport. */
 #include "tests/support/kinds.h"
-#include "tests/support/streams.h"
+#include "tests/support/setups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,30 +12,6 @@
 #include <string.h>
 
 #define MESSAGES 1000
-
-static int open_world(void **state, world_kind kind)
-{
-    *state = streams_world(kind);
-    return 0;
-}
-
-static int open_simulated(void **state) { return open_world(state, WORLD_SIMULATED); }
-static int open_tcp(void **state) { return open_world(state, WORLD_TCP); }
-static int open_unix(void **state) { return open_world(state, WORLD_UNIX); }
-static int open_grpc(void **state) { return open_world(state, WORLD_GRPC); }
-static int open_grpc_simulated(void **state) { return open_world(state, WORLD_GRPC_SIMULATED); }
-static int open_tls(void **state) { return open_world(state, WORLD_TLS); }
-static int open_tls_memory(void **state) { return open_world(state, WORLD_TLS_MEMORY); }
-static int open_tls_simulated(void **state) { return open_world(state, WORLD_TLS_SIMULATED); }
-static int open_grpcs(void **state) { return open_world(state, WORLD_GRPCS); }
-static int open_grpcs_simulated(void **state) { return open_world(state, WORLD_GRPCS_SIMULATED); }
-static int open_memory(void **state) { return open_world(state, WORLD_MEMORY); }
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
 
 /* Server streams */
 
@@ -349,29 +325,24 @@ static void a_reader_that_stops_holds_its_sender_back(void **state)
     vow_call_drop(call);
 }
 
-#define ON(world, test) { #test " (" #world ")", test, open_##world, close_world, NULL }
-#define ON_EACH(test) \
-    ON(simulated, test), ON(tcp, test), ON(unix, test), ON(memory, test), ON(grpc, test), ON(grpc_simulated, test), \
-        ON(tls, test), ON(tls_memory, test), ON(tls_simulated, test), ON(grpcs, test), ON(grpcs_simulated, test)
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ON_EACH(replies_stream_in_order_to_their_end),
-        ON_EACH(the_next_message_is_a_future_until_there_is_none),
-        ON_EACH(a_stream_of_no_replies_ends_well),
-        ON_EACH(requests_stream_and_are_answered_once),
-        ON_EACH(messages_larger_than_the_window_pass),
-        ON_EACH(both_sides_talk_in_turn),
-        ON_EACH(a_failure_comes_after_the_messages_before_it),
-        ON_EACH(a_dropped_call_ends_at_the_handler),
-        ON_EACH(dropping_a_wait_leaves_the_call_alone),
-        ON_EACH(one_reads_at_a_time),
-        ON_EACH(a_call_that_cannot_begin_says_so_where_it_is_read),
-        ON_EACH(a_writer_with_nothing_to_send_and_nothing_to_wait_for_fails),
-        ON_EACH(a_message_of_another_type_ends_the_call),
-        ON_EACH(a_deadline_ends_a_stream),
-        ON_EACH(a_reader_that_stops_holds_its_sender_back),
+        ON_EACH_STREAMS(replies_stream_in_order_to_their_end),
+        ON_EACH_STREAMS(the_next_message_is_a_future_until_there_is_none),
+        ON_EACH_STREAMS(a_stream_of_no_replies_ends_well),
+        ON_EACH_STREAMS(requests_stream_and_are_answered_once),
+        ON_EACH_STREAMS(messages_larger_than_the_window_pass),
+        ON_EACH_STREAMS(both_sides_talk_in_turn),
+        ON_EACH_STREAMS(a_failure_comes_after_the_messages_before_it),
+        ON_EACH_STREAMS(a_dropped_call_ends_at_the_handler),
+        ON_EACH_STREAMS(dropping_a_wait_leaves_the_call_alone),
+        ON_EACH_STREAMS(one_reads_at_a_time),
+        ON_EACH_STREAMS(a_call_that_cannot_begin_says_so_where_it_is_read),
+        ON_EACH_STREAMS(a_writer_with_nothing_to_send_and_nothing_to_wait_for_fails),
+        ON_EACH_STREAMS(a_message_of_another_type_ends_the_call),
+        ON_EACH_STREAMS(a_deadline_ends_a_stream),
+        ON_EACH_STREAMS(a_reader_that_stops_holds_its_sender_back),
     };
 
     return kinds_run_tests("streams", tests);

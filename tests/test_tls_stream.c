@@ -23,7 +23,7 @@
 
 #define GOT_MAX ((size_t)1 << 20)
 #define ADDRESS "tcp://127.0.0.1:7000"
-#define PATIENCE_MS 20000
+#define RECORDS_MAX 4096
 
 /* Our end: a client's TLS stream, and what befell it */
 
@@ -226,14 +226,6 @@ static void foreign_pump(foreign *foreign)
     (void)BIO_reset(foreign->out);
 }
 
-/* Takes the records out that it would send. */
-static size_t foreign_take_records(foreign *foreign, uint8_t *records, size_t size)
-{
-    int taken = BIO_read(foreign->out, records, (int)size);
-
-    return taken > 0 ? (size_t)taken : 0;
-}
-
 static int choose_alpn(SSL *ssl, const unsigned char **chosen, unsigned char *size,
                        const unsigned char *offered, unsigned offered_size, void *arg)
 {
@@ -349,6 +341,35 @@ static void foreign_say(foreign *foreign, const void *data, size_t size)
     foreign_pump(foreign);
 }
 
+/* It would say hello: gives the size of the records, which the test may send. */
+static size_t foreign_hold_hello(foreign *foreign, uint8_t records[RECORDS_MAX])
+{
+    int taken;
+
+    foreign->holds_back = true;
+    foreign_say(foreign, "hello", 5);
+    taken = BIO_read(foreign->out, records, RECORDS_MAX);
+    return taken > 0 ? (size_t)taken : 0;
+}
+
+static void foreign_finish(foreign *foreign)
+{
+    vow_stream_finish(foreign->stream);
+    foreign->stream = NULL;
+}
+
+static void end_finish(end *end)
+{
+    vow_stream_finish(end->stream);
+    end->stream = NULL;
+}
+
+static void assert_foreign_got(const pair *pair, const uint8_t *data, size_t size)
+{
+    assert_int_equal(pair->foreign.got_size, size);
+    assert_memory_equal(pair->foreign.got, data, size);
+}
+
 static void assert_ended(const pair *pair, vow_code code, const char *why)
 {
     assert_true(pair->end.has_closed);
@@ -360,9 +381,8 @@ static void assert_ended(const pair *pair, vow_code code, const char *why)
 
 static void a_goodbye_ends_it_in_order(void **state)
 {
-    pair *pair = pair_open();
+    pair *pair = *state;
 
-    (void)state;
     foreign_say(&pair->foreign, "hello", 5);
     SSL_shutdown(pair->foreign.ssl);
     foreign_pump(&pair->foreign);
@@ -370,82 +390,66 @@ static void a_goodbye_ends_it_in_order(void **state)
     assert_ended(pair, VOW_OK, "");
     assert_int_equal(pair->end.got_size, 5);
     assert_true(SSL_get_shutdown(pair->foreign.ssl) & SSL_RECEIVED_SHUTDOWN); /* and is answered */
-    pair_free(pair);
 }
 
 static void an_end_without_a_goodbye_is_a_cut(void **state)
 {
-    pair *pair = pair_open();
+    pair *pair = *state;
 
-    (void)state;
     foreign_say(&pair->foreign, "hello", 5);
     pair_run(pair, 1000);
-    vow_stream_finish(pair->foreign.stream);
-    pair->foreign.stream = NULL;
+    foreign_finish(&pair->foreign);
     pair_run(pair, 2000);
     assert_ended(pair, VOW_UNAVAILABLE,
                  "the connection was cut: it ended without the goodbye of TLS (close_notify)");
     assert_int_equal(pair->end.got_size, 5);
-    pair_free(pair);
 }
 
 static void half_a_record_is_nothing(void **state)
 {
-    pair   *pair = pair_open();
-    uint8_t records[4096];
+    pair   *pair = *state;
+    uint8_t records[RECORDS_MAX];
     size_t  size;
 
-    (void)state;
-    pair->foreign.holds_back = true;
-    foreign_say(&pair->foreign, "hello", 5);
-    size = foreign_take_records(&pair->foreign, records, sizeof records);
+    size = foreign_hold_hello(&pair->foreign, records);
     foreign_send_bytes(&pair->foreign, records, size / 2);
     pair_run(pair, 1000);
-    vow_stream_finish(pair->foreign.stream);
-    pair->foreign.stream = NULL;
+    foreign_finish(&pair->foreign);
     pair_run(pair, 2000);
     assert_ended(pair, VOW_UNAVAILABLE, "without the goodbye of TLS");
     assert_int_equal(pair->end.got_size, 0);
-    pair_free(pair);
 }
 
 static void a_record_that_was_tampered_with_ends_it(void **state)
 {
-    pair   *pair = pair_open();
-    uint8_t records[4096];
+    pair   *pair = *state;
+    uint8_t records[RECORDS_MAX];
     size_t  size;
 
-    (void)state;
-    pair->foreign.holds_back = true;
-    foreign_say(&pair->foreign, "hello", 5);
-    size = foreign_take_records(&pair->foreign, records, sizeof records);
+    size = foreign_hold_hello(&pair->foreign, records);
     records[size - 1] ^= 1;
     foreign_send_bytes(&pair->foreign, records, size);
     pair_run(pair, 2000);
     assert_ended(pair, VOW_UNAVAILABLE, ADDRESS ": TLS failed: decryption failed or bad record mac");
     assert_int_equal(pair->end.got_size, 0);
-    pair_free(pair);
 }
 
 static void what_was_written_before_finishing_arrives_with_a_goodbye(void **state)
 {
     static uint8_t body[300000];
-    pair          *pair = pair_open();
+    pair          *pair = *state;
     vow_slice      slice = { body, sizeof body };
 
-    (void)state;
     memset(body, 'b', sizeof body);
     if (!vow_stream_write(pair->end.stream, &slice, 1)) {
         while (pair->end.written == 0)
             pair_run(pair, 1);
     }
-    vow_stream_finish(pair->end.stream);
-    pair->end.stream = NULL;
+    end_finish(&pair->end);
     pair_run(pair, 2000);
     assert_int_equal(pair->foreign.got_size, sizeof body);
     assert_true(SSL_get_shutdown(pair->foreign.ssl) & SSL_RECEIVED_SHUTDOWN);
     assert_false(pair->end.has_closed);
-    pair_free(pair);
 }
 
 /* Reading and writing */
@@ -478,10 +482,9 @@ static void bytes_arrive_however_small_the_room_is(void **state)
 static void a_pause_holds_and_a_resume_goes_on_where_it_was(void **state)
 {
     static uint8_t body[400000];
-    pair          *pair = pair_open();
+    pair          *pair = *state;
     size_t         before;
 
-    (void)state;
     fill(body, sizeof body);
     pair->end.room = 1000;
     pair->end.pauses_after = 1500;
@@ -497,55 +500,47 @@ static void a_pause_holds_and_a_resume_goes_on_where_it_was(void **state)
     pair_run(pair, 1000);
     assert_int_equal(pair->end.got_size, sizeof body);
     assert_memory_equal(pair->end.got, body, sizeof body);
-    pair_free(pair);
 }
 
 static void slices_are_put_together_in_as_few_records_as_hold_them(void **state)
 {
     static uint8_t body[20000];
-    pair          *pair = pair_open();
+    pair          *pair = *state;
     size_t         before = pair->foreign.records;
     vow_slice      slices[4];
 
-    (void)state;
     fill(body, sizeof body);
     for (size_t i = 0; i < 4; i++)
         slices[i] = (vow_slice){ body + i * 5000, 5000 };
     vow_stream_write(pair->end.stream, slices, 4);
     pair_run(pair, 1000);
-    assert_int_equal(pair->foreign.got_size, sizeof body);
-    assert_memory_equal(pair->foreign.got, body, sizeof body);
+    assert_foreign_got(pair, body, sizeof body);
     assert_int_equal(pair->foreign.records - before, 2);
-    pair_free(pair);
 }
 
 static void what_leaves_at_once_is_not_lent(void **state)
 {
     static uint8_t body[20000];
-    pair          *pair = pair_open();
+    pair          *pair = *state;
     vow_slice      slices[2] = { { body, 7000 }, { body + 7000, 13000 } };
     size_t         left;
 
-    (void)state;
     fill(body, sizeof body);
     left = vow_stream_try_write(pair->end.stream, slices, 2);
     assert_int_equal(left, sizeof body);
     pair_run(pair, 1000);
     assert_int_equal(pair->end.written, 0);
-    assert_int_equal(pair->foreign.got_size, sizeof body);
-    assert_memory_equal(pair->foreign.got, body, sizeof body);
-    pair_free(pair);
+    assert_foreign_got(pair, body, sizeof body);
 }
 
 static void what_does_not_leave_at_once_keeps_its_order_and_takes_no_more(void **state)
 {
     static uint8_t body[900000];
-    pair          *pair = pair_open();
+    pair          *pair = *state;
     vow_slice      slice = { body, sizeof body };
     vow_slice      rest;
     size_t         left;
 
-    (void)state;
     fill(body, sizeof body);
     vow_stream_pause(pair->foreign.stream);
     while ((left = vow_stream_try_write(pair->end.stream, &slice, 1)) > 0)
@@ -558,40 +553,33 @@ static void what_does_not_leave_at_once_keeps_its_order_and_takes_no_more(void *
     vow_stream_resume(pair->foreign.stream);
     pair_run(pair, 5000);
     assert_int_equal(pair->end.written, 1);
-    assert_int_equal(pair->foreign.got_size, sizeof body);
-    assert_memory_equal(pair->foreign.got, body, sizeof body);
-    pair_free(pair);
+    assert_foreign_got(pair, body, sizeof body);
 }
 
 static void what_was_taken_leaves_also_when_the_stream_is_finished(void **state)
 {
     static uint8_t body[900000];
-    pair          *pair = pair_open();
+    pair          *pair = *state;
     vow_slice      slice = { body, sizeof body };
     size_t         taken;
 
-    (void)state;
     fill(body, sizeof body);
     vow_stream_pause(pair->foreign.stream);
     taken = vow_stream_try_write(pair->end.stream, &slice, 1);
     assert_in_range(taken, 1, sizeof body - 1);
-    vow_stream_finish(pair->end.stream);
-    pair->end.stream = NULL;
+    end_finish(&pair->end);
     pair_run(pair, 5000);
     vow_stream_resume(pair->foreign.stream);
     pair_run(pair, 2000);
-    assert_int_equal(pair->foreign.got_size, taken);
-    assert_memory_equal(pair->foreign.got, body, taken);
+    assert_foreign_got(pair, body, taken);
     assert_true(SSL_get_shutdown(pair->foreign.ssl) & SSL_RECEIVED_SHUTDOWN);
-    pair_free(pair);
 }
 
 static void what_is_written_before_the_handshake_leaves_after_it(void **state)
 {
-    pair     *pair = pair_new();
+    pair     *pair = *state;
     vow_slice slice = { (const uint8_t *)"early", 5 };
 
-    (void)state;
     pair_connect(pair);
     while (!pair->end.stream || !vow_stream_is_tls(pair->end.stream))
         pair_run(pair, 1);
@@ -600,16 +588,14 @@ static void what_is_written_before_the_handshake_leaves_after_it(void **state)
     pair_run(pair, 1000);
     assert_int_equal(pair->end.written, 1);
     assert_int_equal(pair->foreign.got_size, 5);
-    pair_free(pair);
 }
 
 /* What peers may not */
 
 static void a_server_of_tls_1_1_is_refused(void **state)
 {
-    pair *pair = pair_new();
+    pair *pair = *state;
 
-    (void)state;
     SSL_CTX_set_security_level(pair->foreign.context, 0);
     SSL_CTX_set_min_proto_version(pair->foreign.context, TLS1_1_VERSION);
     SSL_CTX_set_max_proto_version(pair->foreign.context, TLS1_1_VERSION);
@@ -618,14 +604,12 @@ static void a_server_of_tls_1_1_is_refused(void **state)
     assert_ended(
         pair, VOW_UNAVAILABLE,
         "the peer refused with the TLS alert \"protocol version\"; it speaks neither TLS 1.2 nor 1.3");
-    pair_free(pair);
 }
 
 static void tls_1_2_is_spoken_and_not_renegotiated(void **state)
 {
-    pair *pair = pair_new();
+    pair *pair = *state;
 
-    (void)state;
     SSL_CTX_set_max_proto_version(pair->foreign.context, TLS1_2_VERSION);
     pair_connect(pair);
     pair_run(pair, 1000);
@@ -638,27 +622,23 @@ static void tls_1_2_is_spoken_and_not_renegotiated(void **state)
     pair_run(pair, 2000);
     assert_int_equal(pair->end.got_size, 3);
     assert_int_equal(SSL_renegotiate_pending(pair->foreign.ssl), 1); /* nobody has answered that */
-    pair_free(pair);
 }
 
 static void a_server_that_confirms_no_protocol_is_not_spoken_to(void **state)
 {
-    pair *pair = pair_new();
+    pair *pair = *state;
 
-    (void)state;
     SSL_CTX_set_alpn_select_cb(pair->foreign.context, NULL, NULL);
     pair_connect(pair);
     pair_run(pair, 2000);
     assert_ended(pair, VOW_UNAVAILABLE,
                  "the server has TLS, and does not say that it speaks \"vow/1\" behind it (ALPN)");
-    pair_free(pair);
 }
 
 static void a_flood_of_key_updates_is_bounded(void **state)
 {
-    pair *pair = pair_open();
+    pair *pair = *state;
 
-    (void)state;
     pair->foreign.holds_back = true;
     for (int i = 0; i < 100; i++) {
         assert_int_equal(SSL_key_update(pair->foreign.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
@@ -669,17 +649,15 @@ static void a_flood_of_key_updates_is_bounded(void **state)
     pair_run(pair, 2000);
     assert_ended(pair, VOW_RESOURCE_EXHAUSTED,
                  "the peer has changed its keys over 32 times without saying anything");
-    pair_free(pair);
 }
 
 /* Each asks for an answer, and with a byte of data between them there may be any number. */
 static void answers_that_are_not_taken_are_bounded(void **state)
 {
     static uint8_t body[900000];
-    pair          *pair = pair_open();
+    pair          *pair = *state;
     vow_slice      slice = { body, sizeof body };
 
-    (void)state;
     vow_stream_pause(pair->foreign.stream);
     while (vow_stream_try_write(pair->end.stream, &slice, 1) > 0)
         continue;
@@ -694,29 +672,49 @@ static void answers_that_are_not_taken_are_bounded(void **state)
     assert_ended(pair, VOW_RESOURCE_EXHAUSTED,
                  "the peer reads nothing: over 262144 bytes of TLS's own wait to be sent");
     assert_in_range(pair->end.got_size, 5000, 11000);
-    pair_free(pair);
 }
+
+static int set_up(void **state)
+{
+    *state = pair_new();
+    return 0;
+}
+
+static int set_up_opened(void **state)
+{
+    *state = pair_open();
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    pair_free(*state);
+    return 0;
+}
+
+#define NEW(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define OPENED(test) cmocka_unit_test_setup_teardown(test, set_up_opened, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_goodbye_ends_it_in_order),
-        cmocka_unit_test(an_end_without_a_goodbye_is_a_cut),
-        cmocka_unit_test(half_a_record_is_nothing),
-        cmocka_unit_test(a_record_that_was_tampered_with_ends_it),
-        cmocka_unit_test(what_was_written_before_finishing_arrives_with_a_goodbye),
+        OPENED(a_goodbye_ends_it_in_order),
+        OPENED(an_end_without_a_goodbye_is_a_cut),
+        OPENED(half_a_record_is_nothing),
+        OPENED(a_record_that_was_tampered_with_ends_it),
+        OPENED(what_was_written_before_finishing_arrives_with_a_goodbye),
         cmocka_unit_test(bytes_arrive_however_small_the_room_is),
-        cmocka_unit_test(a_pause_holds_and_a_resume_goes_on_where_it_was),
-        cmocka_unit_test(slices_are_put_together_in_as_few_records_as_hold_them),
-        cmocka_unit_test(what_leaves_at_once_is_not_lent),
-        cmocka_unit_test(what_does_not_leave_at_once_keeps_its_order_and_takes_no_more),
-        cmocka_unit_test(what_was_taken_leaves_also_when_the_stream_is_finished),
-        cmocka_unit_test(what_is_written_before_the_handshake_leaves_after_it),
-        cmocka_unit_test(a_server_of_tls_1_1_is_refused),
-        cmocka_unit_test(tls_1_2_is_spoken_and_not_renegotiated),
-        cmocka_unit_test(a_server_that_confirms_no_protocol_is_not_spoken_to),
-        cmocka_unit_test(a_flood_of_key_updates_is_bounded),
-        cmocka_unit_test(answers_that_are_not_taken_are_bounded),
+        OPENED(a_pause_holds_and_a_resume_goes_on_where_it_was),
+        OPENED(slices_are_put_together_in_as_few_records_as_hold_them),
+        OPENED(what_leaves_at_once_is_not_lent),
+        OPENED(what_does_not_leave_at_once_keeps_its_order_and_takes_no_more),
+        OPENED(what_was_taken_leaves_also_when_the_stream_is_finished),
+        NEW(what_is_written_before_the_handshake_leaves_after_it),
+        NEW(a_server_of_tls_1_1_is_refused),
+        NEW(tls_1_2_is_spoken_and_not_renegotiated),
+        NEW(a_server_that_confirms_no_protocol_is_not_spoken_to),
+        OPENED(a_flood_of_key_updates_is_bounded),
+        OPENED(answers_that_are_not_taken_are_bounded),
     };
 
     return cmocka_run_group_tests_name("TLS's stream", tests, NULL, NULL);

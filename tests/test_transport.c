@@ -1,6 +1,6 @@
 /* What the system's transports do at their edges: names, files, descriptors, signals. */
 #include "runtime/transport/transport.h"
-#include "tests/support/world.h"
+#include "tests/support/setups.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,18 +22,6 @@
 #include <uv.h>
 
 #define PATIENCE_S 20
-
-static int open_world(void **state)
-{
-    *state = world_new(WORLD_TCP);
-    return 0;
-}
-
-static int close_world(void **state)
-{
-    world_free(*state);
-    return 0;
-}
 
 /* Listens with one more server, which it closes at once. */
 static vow_code listen_briefly(world *world, const char *address, vow_error *error)
@@ -545,7 +533,7 @@ static void bytes_that_were_given_back_are_read_first_or_the_stream_ends(void **
     }
 }
 
-#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, open_world, close_world)
+#define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, world_open_tcp, world_close)
 
 int main(void)
 {

@@ -291,3 +291,19 @@ void http2_assert_reset(http2_peer *peer, const char *name, uint32_t stream, uin
     if (read_number(frame.payload) != error)
         fail_msg("%s: it was reset with %u", name, read_number(frame.payload));
 }
+
+/* Set-ups */
+
+#define OPTIONS VOW_SERVER(.hello_timeout_ms = 2000, .max_calls_per_connection = 100)
+
+int http2_open_simulated(void **state)
+{
+    *state = world_new_with(WORLD_GRPC_SIMULATED, OPTIONS, NULL);
+    return 0;
+}
+
+int http2_open_tcp(void **state)
+{
+    *state = world_new_with(WORLD_GRPC, OPTIONS, NULL);
+    return 0;
+}

@@ -8,6 +8,7 @@
 #ifndef VOW_TESTS_HTTP2_PEER_H
 #define VOW_TESTS_HTTP2_PEER_H
 
+#include "tests/support/setups.h"
 #include "tests/support/sim_peer.h"
 
 #include <nghttp2/nghttp2.h>
@@ -77,5 +78,17 @@ void http2_assert_status(http2_peer *peer, const char *name, uint32_t stream, in
 
 /* The stream is reset with `error`. */
 void http2_assert_reset(http2_peer *peer, const char *name, uint32_t stream, uint32_t error);
+
+/* Set-ups of tests on hostile peers: a world of gRPC whose server waits 2 s, and takes 100 calls of a
+ * connection. */
+int http2_open_simulated(void **state);
+int http2_open_tcp(void **state);
+
+#define HTTP2_SIMULATED(test) cmocka_unit_test_setup_teardown(test, http2_open_simulated, world_close)
+#define HTTP2_EVERYWHERE(test)                                                                               \
+    { #test " (simulated)", test, http2_open_simulated, world_close, NULL },                                 \
+    {                                                                                                        \
+#test " (tcp)", test, http2_open_tcp, world_close, NULL                                              \
+    }
 
 #endif

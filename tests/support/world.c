@@ -348,3 +348,8 @@ vow_future *world_hold(world *world, const char *text, const vow_call_options *o
     request.text = (char *)(uintptr_t)text;
     return calls_calls_hold(world->channel, &request, options);
 }
+
+void world_assert_serves(world *world)
+{
+    assert_int_equal(world_settle(world, world_echo(world, "still there", NULL)), VOW_OK);
+}

@@ -71,6 +71,9 @@ void world_answer_held(world *world, const char *text);
 vow_future *world_echo(world *world, const char *text, const vow_call_options *options);
 vow_future *world_hold(world *world, const char *text, const vow_call_options *options);
 
+/* Whatever befell others, the world's own channel is answered. */
+void world_assert_serves(world *world);
+
 /* Lets time pass: simulated time, or the loop's. */
 void world_advance_ms(world *world, int64_t ms);
 

@@ -343,6 +343,9 @@ static void a_file_that_is_no_good_is_told_when_the_server_listens(void **state)
         listen_error(VOW_TLS(.certificate_file = "/nowhere/a.pem")),
         "cannot listen on tcp://127.0.0.1:1: tls.certificate_file \"/nowhere/a.pem\": No such file or "
         "directory");
+    assert_has(listen_error(VOW_TLS(.certificate_file = "/")), "tls.certificate_file \"/\": Is a directory");
+    assert_has(listen_error(VOW_TLS(.certificate_pem = text, .key_file = "/")),
+               "tls.key_file \"/\": Is a directory");
     assert_has(listen_error(VOW_TLS(.certificate_pem = "hello")),
                "tls.certificate_pem: there is no certificate in it");
     assert_has(listen_error(VOW_TLS(.certificate_pem = text)),

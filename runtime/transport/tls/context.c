@@ -98,6 +98,8 @@ typedef struct source {
 
 static vow_code source_fail(const source *source, const char *reason, vow_error *error)
 {
+    if (source->file && errno == EISDIR) /* which was opened, and can't be read */
+        reason = strerror(errno);
     if (source->file)
         return vow_error_set(error, VOW_INVALID_ARGUMENT, "tls.%s_file \"%.300s\": %.200s", source->option,
                              source->file, reason);

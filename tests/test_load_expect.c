@@ -165,6 +165,42 @@ static void each_outcome_has_its_status(void **state)
     free(none);
 }
 
+/* Whose figures these may be, though all went well. */
+static void a_generator_that_was_always_busy_is_warned_of(void **state)
+{
+    static const struct {
+        const char *name;
+        double      share;
+        size_t      threads;
+        bool        spins, is_warned_of;
+    } cases[] = {
+        { "idle", 0.2, 1, false, false },
+        { "not quite", 0.89, 1, false, false },
+        { "busy", 0.9, 1, false, true },
+        { "one of two threads", 1, 2, false, false },
+        { "two threads", 1.9, 2, false, true },
+        { "spinning, which is always busy", 1, 1, true, false },
+        { "too short to tell", NAN, 1, false, false },
+    };
+    load_tally *tally = calloc(1, sizeof *tally);
+
+    (void)state;
+    tally->begun = tally->answered = 1000;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        load_plan    plan = { .outstanding = 100, .threads = cases[i].threads, .spins = cases[i].spins };
+        load_result  result = { .total = tally, .seconds = 1, .rate = 1000, .cpu_share = cases[i].share };
+        load_verdict verdict;
+
+        load_verdict_of(&verdict, &plan, &result, NULL, 0);
+        assert_int_equal(verdict.status, LOAD_WELL);
+        if ((*verdict.warning != '\0') != cases[i].is_warned_of)
+            fail_msg("%s: \"%s\"", cases[i].name, verdict.warning);
+        if (cases[i].is_warned_of)
+            assert_non_null(strstr(verdict.warning, " % of the time: the server may do more"));
+    }
+    free(tally);
+}
+
 static void a_rate_that_was_not_reached_is_told_with_what_was(void **state)
 {
     load_tally *tally = thousand_calls();
@@ -252,6 +288,7 @@ int main(void)
         cmocka_unit_test(what_was_not_measured_holds_nothing),
         cmocka_unit_test(an_expectation_that_makes_no_sense_is_told_where),
         cmocka_unit_test(each_outcome_has_its_status),
+        cmocka_unit_test(a_generator_that_was_always_busy_is_warned_of),
         cmocka_unit_test(a_rate_that_was_not_reached_is_told_with_what_was),
         cmocka_unit_test(a_search_ends_within_a_twentieth_of_the_capacity),
         cmocka_unit_test(a_search_without_a_capacity_finds_none),

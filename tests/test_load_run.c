@@ -10,6 +10,7 @@
 
 #include <vow/vow.h>
 
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -221,6 +222,7 @@ static void threads_and_connections_share_the_calls(void **state)
     load_result *result;
 
     (void)state;
+    place.delay_ms = 2; /* long enough to tell what it took */
     load_schedule_limit(&plan.schedule, 1001);
     plan.outstanding = 20;
     plan.connections = 7;
@@ -229,9 +231,26 @@ static void threads_and_connections_share_the_calls(void **state)
     assert_int_equal(result->total->answered, 1001);
     assert_int_equal(place.calls, 1001);
     assert_true(result->rate > 0);
-    assert_true(result->cpu_share > 0 && result->cpu_share < 4); /* of the cores that there may be */
+    assert_true(result->cpu_per_call > 0);
+    assert_true(result->cpu_share > 0 &&
+                result->cpu_share <= 5); /* of three threads, the main one, and the server's */
     assert_true(result->moment_count > 0);
     assert_adds_up(result);
+    load_result_free(result, &plan);
+}
+
+/* A thread begins and ends in that time, and there would be more than a core for each. */
+static void a_run_too_short_to_tell_tells_no_processor_time(void **state)
+{
+    load_plan    plan = plan_of(NULL, 86400 * S);
+    load_result *result;
+
+    (void)state;
+    load_schedule_limit(&plan.schedule, 3);
+    result = load_run(&plan, NULL, NULL);
+    assert_int_equal(result->total->answered, 3);
+    assert_true(isnan(result->cpu_per_call));
+    assert_true(isnan(result->cpu_share));
     load_result_free(result, &plan);
 }
 
@@ -332,6 +351,7 @@ int main(void)
         at_place(a_stall_shows_in_an_open_loop),
         at_place(and_not_in_a_closed_one),
         at_place(threads_and_connections_share_the_calls),
+        at_place(a_run_too_short_to_tell_tells_no_processor_time),
         at_place(a_server_that_goes_away_ends_the_run_with_what_was_measured),
         at_place(a_target_that_refuses_ends_it_before_it_began),
         at_place(a_rate_beyond_the_server_is_told_with_what_was_reached),

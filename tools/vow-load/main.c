@@ -76,16 +76,31 @@ static void program_raise_files(void)
     }
 }
 
-/* Better said now than after the run. */
+/* Better said now than after the run. Leaves no empty file, for there may be no report. */
 static bool program_can_write(const char *path, load_problem *problem)
 {
+    bool  is_new = path && access(path, F_OK) != 0;
     FILE *file = path ? fopen(path, "a") : NULL;
 
     if (path && !file)
         return load_problem_set(problem, "cannot write %s: %s", path, strerror(errno));
     if (file)
         fclose(file);
+    if (is_new)
+        unlink(path);
     return true;
+}
+
+/* False: a file could not be written, and that has been said. */
+static bool program_write(const load_options *options, const load_findings *findings)
+{
+    load_problem problem;
+
+    if ((!options->json_out || load_show_json(options->json_out, findings, &problem)) &&
+        (!options->html_out || load_show_html(options->html_out, findings, &problem)))
+        return true;
+    complain(problem.text);
+    return false;
 }
 
 static load_status program_scout(program *program, load_problem *problem)
@@ -131,7 +146,6 @@ static load_status program_show(program *program, load_findings *findings)
 {
     const load_options *options = &program->options;
     load_verdict        verdict;
-    load_problem        problem;
     load_status         status;
 
     load_verdict_of(&verdict, findings->plan, findings->result, options->expectations,
@@ -143,16 +157,15 @@ static load_status program_show(program *program, load_findings *findings)
     findings->verdict = &verdict;
     findings->first_call_s = program->first_call_s;
     program_clear_line(program);
-    if (findings->result->begun > 0)
-        load_show_text(stdout, findings);
-    else
+    /* Of nothing there is no report, and an earlier one stays. */
+    if (findings->result->begun == 0) {
         complain(verdict.words);
-    if ((options->json_out && !load_show_json(options->json_out, findings, &problem)) ||
-        (options->html_out && !load_show_html(options->html_out, findings, &problem))) {
-        complain(problem.text);
-        status = LOAD_USAGE;
+        return status;
     }
-    return status;
+    load_show_text(stdout, findings);
+    if (*verdict.warning)
+        complain(verdict.warning);
+    return program_write(options, findings) ? status : LOAD_USAGE;
 }
 
 static load_status program_run(program *program)

@@ -15,6 +15,7 @@
 #define START_NS UINT64_C(2000000)           /* for every worker to hear that it begins */
 #define TICK_MIN_NS UINT64_C(200000000)      /* shorter ones hold too few calls for a percentile */
 #define MOMENT_LEAST 0.3                     /* of an interval */
+#define CPU_LEAST_NS UINT64_C(50000000)      /* in less, threads that start and end are most of it */
 #define TICKS_WANTED 200                     /* of a run whose length is known */
 #define GRACE_NS UINT64_C(1000000000)        /* for calls that are outstanding when a run is broken off */
 #define NO_DEADLINE_NS UINT64_C(10000000000) /* for them at its end, where calls have no deadline */
@@ -36,9 +37,10 @@ typedef struct run {
     uint64_t         tick_ns;    /* of the last */
     uint64_t         refused_ns; /* when nothing but refusals began; 0: other things come */
     double           outstanding;
-    uint64_t         cpu_ns;    /* at the beginning of measuring, then what it took */
-    double           cpu_calls; /* made meanwhile */
-    double           cpu_seconds;
+    uint64_t         cpu_from_ns; /* when its processor time was looked at, at the beginning of measuring */
+    uint64_t         cpu_over_ns; /* since then */
+    uint64_t         cpu_ns;      /* its processor time then, and in the end what it took since */
+    double           cpu_calls;   /* made meanwhile */
 } run;
 
 /* Ending */
@@ -102,6 +104,18 @@ static uint64_t cpu_now_ns(void)
 
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
     return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+static void run_begin_cpu(run *run)
+{
+    run->cpu_from_ns = uv_hrtime();
+    run->cpu_ns = cpu_now_ns();
+}
+
+static void run_end_cpu(run *run)
+{
+    run->cpu_over_ns = uv_hrtime() - run->cpu_from_ns;
+    run->cpu_ns = cpu_now_ns() - run->cpu_ns;
 }
 
 static load_tally *run_collect(run *run)
@@ -185,10 +199,8 @@ static void run_take_moment(run *run)
     tally = run_collect(run);
     moment = run_moment(run, tally, now_ns);
     run->tick_ns = now_ns;
-    if (is_measured) {
+    if (is_measured)
         run->cpu_calls += moment.begun;
-        run->cpu_seconds += moment.length;
-    }
     /* What is left at the very end is too short to tell a rate, unless it is all there is. */
     if (is_measured && result->moment_count < LOAD_MOMENTS_MAX &&
         (moment.length > MOMENT_LEAST * seconds_of(run_interval_ns(run)) || result->moment_count == 0))
@@ -219,7 +231,7 @@ static void run_on_tick(uv_timer_t *timer)
 
     run_take_moment(run);
     if (was_warming_up && run->tick_ns >= run_measured_from_ns(run))
-        run->cpu_ns = cpu_now_ns();
+        run_begin_cpu(run);
     run_arm_tick(run);
 }
 
@@ -233,7 +245,7 @@ static void run_go(run *run)
     run->is_going = true;
     run->start_ns = uv_hrtime() + START_NS;
     run->tick_ns = run->start_ns;
-    run->cpu_ns = cpu_now_ns();
+    run_begin_cpu(run);
     for (size_t i = 0; i < run->plan->threads; i++)
         load_worker_go(run->workers[i], run->start_ns);
     run_arm_tick(run);
@@ -265,7 +277,7 @@ static void run_on_over(load_worker *worker, void *arg)
     if (++run->over < run->plan->threads)
         return;
     run_take_moment(run);
-    run->cpu_ns = cpu_now_ns() - run->cpu_ns;
+    run_end_cpu(run);
     run_quit(run);
 }
 
@@ -315,10 +327,10 @@ static void result_take_times(load_result *result, const load_plan *plan, run *r
 
 static void result_take_overhead(load_result *result, const run *run)
 {
-    bool is_known = run->is_going && run->cpu_calls > 0 && run->cpu_seconds > 0;
+    bool is_known = run->is_going && run->cpu_calls > 0 && run->cpu_over_ns >= CPU_LEAST_NS;
 
     result->cpu_per_call = is_known ? seconds_of(run->cpu_ns) / run->cpu_calls : NAN;
-    result->cpu_share = is_known ? seconds_of(run->cpu_ns) / run->cpu_seconds : NAN;
+    result->cpu_share = is_known ? seconds_of(run->cpu_ns) / seconds_of(run->cpu_over_ns) : NAN;
 }
 
 double load_result_step_rate(const load_result *result, size_t step)

@@ -44,8 +44,8 @@ typedef struct load_result {
     double       wanted_rate;                      /* on average; 0 in a closed loop */
     uint64_t     begun;                            /* calls, warm-up included */
     uint64_t     missed;                           /* calls that were due and never began */
-    double       cpu_per_call; /* seconds of the generator's processor time; NAN: not measured */
-    double       cpu_share;    /* of one core */
+    double cpu_per_call; /* seconds of the generator's processor time; NAN: not measured, or too short */
+    double cpu_share;    /* of one core, all threads together; likewise */
     load_moment *moments;
     size_t       moment_count;
 } load_result;

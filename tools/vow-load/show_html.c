@@ -40,6 +40,8 @@ static void show_summary(report *report, const load_findings *findings)
     fclose(file);
     report_preformatted(report, text);
     free(text);
+    if (*findings->verdict->warning)
+        report_paragraph(report, "Warning: %s.", findings->verdict->warning);
 }
 
 /* Latency */

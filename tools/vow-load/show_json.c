@@ -185,6 +185,7 @@ static json_t *findings_json(const load_findings *findings)
     json_object_set_new(json, "method", json_string(findings->plan->method->name));
     json_object_set_new(json, "status", json_integer(findings->verdict->status));
     json_object_set_new(json, "words", json_string(findings->verdict->words));
+    json_object_set_new(json, "warning", json_string(findings->verdict->warning));
     json_object_set_new(json, "plan", plan_of(findings));
     json_object_set_new(json, "seconds", real_of(result->seconds));
     json_object_set_new(json, "calls", calls_of(result->total));

@@ -160,19 +160,24 @@ static void text_generator(FILE *file, const load_findings *findings)
     const load_result *result = findings->result;
     char               p50[REPORT_NUMBER_SIZE], p99[REPORT_NUMBER_SIZE], cpu[REPORT_NUMBER_SIZE];
     const char        *before = "generator  ";
+    bool               has_lag = findings->plan->schedule.is_open && result->total->lag.count > 0;
+    bool               has_cpu = !isnan(result->cpu_per_call);
+    bool               has_first = !isnan(findings->first_call_s);
 
-    if (findings->plan->schedule.is_open && result->total->lag.count > 0) {
+    if (!has_lag && !has_cpu && !has_first)
+        return;
+    if (has_lag) {
         fprintf(file, "%scalls began %s (p99 %s) after they were due", before,
                 report_seconds(p50, seconds_of(stats_histogram_quantile(&result->total->lag, 0.5))),
                 report_seconds(p99, seconds_of(stats_histogram_quantile(&result->total->lag, 0.99))));
         before = "; ";
     }
-    if (!isnan(result->cpu_per_call)) {
+    if (has_cpu) {
         fprintf(file, "%s%s of processor time a call, %.0f %% of a core", before,
                 report_seconds(cpu, result->cpu_per_call), result->cpu_share * 100);
         before = "; ";
     }
-    if (!isnan(findings->first_call_s))
+    if (has_first)
         fprintf(file, "%sthe first call, with its connection, took %s", before,
                 report_seconds(cpu, findings->first_call_s));
     fputs("\n", file);

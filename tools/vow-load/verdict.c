@@ -3,6 +3,7 @@
 #include "tools/report/report.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -36,6 +37,19 @@ static void say_rate(load_verdict *verdict, const load_plan *plan, const load_re
             "the rate was not reached: this machine began %s of %s calls a second. These figures tell of the "
             "generator; give it more --threads, or a machine of its own.",
             begun, wanted);
+}
+
+/* One that spins is always busy; and that a rate was not reached is told in more than a warning. */
+static void warn_of_generator(load_verdict *verdict, const load_plan *plan, const load_result *result)
+{
+    double share = result->cpu_share / (double)plan->threads;
+
+    if (plan->spins || !verdict->rate_was_reached || !(share >= LOAD_BUSY))
+        return;
+    snprintf(verdict->warning, sizeof verdict->warning,
+             "the generator was busy for %.0f %% of the time: the server may do more than these figures say; "
+             "give the generator more --threads, or a machine of its own",
+             fmin(share, 1) * 100);
 }
 
 /* Was every expectation held? Also whether one of them is about errors. */
@@ -84,6 +98,7 @@ void load_verdict_of(load_verdict *verdict, const load_plan *plan, const load_re
                  result->why.text);
     else if (!verdict->rate_was_reached)
         say_rate(verdict, plan, result);
+    warn_of_generator(verdict, plan, result);
     if (verdict->status != LOAD_WELL)
         return;
     if (!verdict->rate_was_reached && result->end == LOAD_COMPLETE)

@@ -7,6 +7,9 @@
 #include "tools/vow-load/expect.h"
 #include "tools/vow-load/run.h"
 
+/* A generator whose threads were busy for more of the time than this may be what was measured. */
+#define LOAD_BUSY 0.9
+
 /* Fewer of the calls that were due than this have begun: the rate was not reached. */
 #define LOAD_RATE_REACHED 0.98
 
@@ -24,7 +27,8 @@ typedef struct load_verdict {
     bool        holds[LOAD_EXPECTATIONS_MAX]; /* as the expectations are ordered */
     double      values[LOAD_EXPECTATIONS_MAX];
     bool        rate_was_reached;
-    char        words[600]; /* "" where there is nothing to say beyond the figures */
+    char        words[600];   /* "" where there is nothing to say beyond the figures */
+    char        warning[300]; /* that the figures may not be the server's, though all went well; or "" */
 } load_verdict;
 
 void load_verdict_of(load_verdict *verdict, const load_plan *plan, const load_result *result,

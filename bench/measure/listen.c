@@ -55,6 +55,21 @@ int bench_listen(const char *url)
     return listener;
 }
 
+/* Linux hands out no port that is bound, and lets a second socket bind it where both have SO_REUSEADDR and
+ * none listens yet: socket(7). The descriptor stays open across execve. */
+int bench_port_keep(void)
+{
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    socklen_t          size = sizeof address;
+    int                keeper = socket(AF_INET, SOCK_STREAM, 0);
+
+    if (keeper < 0 || setsockopt(keeper, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int)) != 0 ||
+        bind(keeper, (struct sockaddr *)&address, size) != 0 ||
+        getsockname(keeper, (struct sockaddr *)&address, &size) != 0)
+        bench_fail("cannot find a free port: %m");
+    return ntohs(address.sin_port);
+}
+
 void bench_listen_print(int listener)
 {
     union address address = { 0 };

@@ -1,8 +1,7 @@
 /*
  * nghttpd, serving files: the process becomes nghttpd once it has chosen a port.
  *
- *     --listen http+post://127.0.0.1:0   answers as gRPC's are shaped: HEADERS, DATA, and HEADERS with a
- * status
+ *     --listen http+post://127.0.0.1:0   answers as gRPC's are shaped: HEADERS, DATA, HEADERS with a status
  *     --listen http+get://127.0.0.1:0    plain files, the least that a server of HTTP/2 can do
  *
  * nghttpd neither chooses a port nor says when it listens. So a child of this process waits until somebody
@@ -10,6 +9,7 @@
  */
 #include "measure/arguments.h"
 #include "measure/fail.h"
+#include "measure/listen.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -28,49 +28,24 @@
 static const char post_scheme[] = "http+post://127.0.0.1:";
 static const char get_scheme[] = "http+get://127.0.0.1:";
 
-static struct sockaddr_in address_of(uint16_t port)
+static bool port_answers(int port)
 {
-    return (struct sockaddr_in){
+    struct sockaddr_in address = {
         .sin_family = AF_INET,
-        .sin_port = htons(port),
+        .sin_port = htons((uint16_t)port),
         .sin_addr = { htonl(INADDR_LOOPBACK) },
     };
-}
-
-static int socket_open(void)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int  fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    bool answers;
 
     if (fd < 0)
         bench_fail("cannot open a socket: %m");
-    return fd;
-}
-
-/* It may be another's when nghttpd comes to bind it, which then says so and ends. */
-static uint16_t free_port(void)
-{
-    struct sockaddr_in address = address_of(0);
-    socklen_t          size = sizeof address;
-    int                fd = socket_open();
-
-    if (bind(fd, (struct sockaddr *)&address, size) != 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &size) != 0)
-        bench_fail("cannot find a free port: %m");
-    close(fd);
-    return ntohs(address.sin_port);
-}
-
-static bool port_answers(uint16_t port)
-{
-    struct sockaddr_in address = address_of(port);
-    int                fd = socket_open();
-    bool               answers = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
-
+    answers = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
     close(fd);
     return answers;
 }
 
-static void announce(pid_t server, const char *scheme, uint16_t port)
+static void announce(pid_t server, const char *scheme, int port)
 {
     const struct timespec pause = { .tv_nsec = TRY_NS };
     int                   tries = 0;
@@ -83,14 +58,14 @@ static void announce(pid_t server, const char *scheme, uint16_t port)
             bench_fail("nghttpd does not listen");
         nanosleep(&pause, NULL);
     }
-    printf("%s%u\n", scheme, (unsigned)port);
+    printf("%s%d\n", scheme, port);
     if (fflush(stdout) != 0)
         bench_fail("cannot tell the address: %m");
     _exit(0);
 }
 
 /* Windows are as large as gRPC's become, and streams as many as vow takes. */
-static void become_nghttpd(bool as_grpc, uint16_t port, size_t threads)
+static void become_nghttpd(bool as_grpc, int port, size_t threads)
 {
     char        port_text[8], threads_text[24];
     const char *plain[] = { "nghttpd", "--no-tls",   "-a",      "127.0.0.1", "-d", BENCH_NGHTTPD_FILES,
@@ -117,7 +92,7 @@ static void become_nghttpd(bool as_grpc, uint16_t port, size_t threads)
                                 NULL };
     int         nowhere = open("/dev/null", O_WRONLY);
 
-    snprintf(port_text, sizeof port_text, "%u", (unsigned)port);
+    snprintf(port_text, sizeof port_text, "%d", port);
     snprintf(threads_text, sizeof threads_text, "%zu", threads);
     if (nowhere < 0 || dup2(nowhere, STDOUT_FILENO) < 0)
         bench_fail("cannot open /dev/null: %m");
@@ -129,7 +104,7 @@ int main(int argc, char **argv)
 {
     bench_server_options options = bench_server_options_read(argc, argv);
     bool                 as_grpc = strcmp(options.listen, "http+post://127.0.0.1:0") == 0;
-    uint16_t             port = free_port();
+    int                  port = bench_port_keep();
     pid_t                server = getpid();
     pid_t                child;
 

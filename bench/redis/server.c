@@ -10,13 +10,11 @@
 #include "measure/fail.h"
 #include "measure/listen.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,19 +22,6 @@
 #define PAUSE_MS 10
 #define BACKLOG "4096"  /* as redis advises where many connect at once */
 #define CLIENTS "12000" /* redis-server's default is 10,000 */
-
-/* A port that is free now: redis-server does not tell one that the system chose. */
-static int port_find(const char *url)
-{
-    struct sockaddr_in address;
-    socklen_t          size = sizeof address;
-    int                listener = bench_listen(url);
-
-    if (getsockname(listener, (struct sockaddr *)&address, &size) != 0)
-        bench_fail("cannot read the port: %m");
-    close(listener);
-    return ntohs(address.sin_port);
-}
 
 static bool server_answers(const char *url)
 {
@@ -131,7 +116,9 @@ int main(int argc, char **argv)
     if (path) {
         snprintf(url, sizeof url, "%s", options.listen);
     } else {
-        snprintf(port, sizeof port, "%d", port_find(options.listen));
+        if (bench_redis_port(options.listen) != 0)
+            bench_fail_usage("the port is chosen here: --listen must be tcp://127.0.0.1:0 or unix:///PATH");
+        snprintf(port, sizeof port, "%d", bench_port_keep());
         snprintf(url, sizeof url, "tcp://127.0.0.1:%s", port);
     }
     tell_when_it_answers(url);

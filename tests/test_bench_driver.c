@@ -373,7 +373,7 @@ static void a_command_line_that_makes_no_sense_is_refused_in_words(void **state)
     } cases[] = {
         { "--rounds 0", "bench: --rounds wants a whole number from 1 to 100, not \"0\"" },
         { "--rounds 101", "bench: --rounds wants a whole number from 1 to 100, not \"101\"" },
-        { "--seconds 0", "bench: --seconds wants seconds, more than 0 and at most 3600, not \"0\"" },
+        { "--seconds 0", "bench: --seconds wants seconds, from 0.001 to 3600, not \"0\"" },
         { "--peer nobody", "bench: there is no peer \"nobody\"" },
         { "--workload 'nothing*'", "bench: there is no workload \"nothing*\"" },
         { "--peer redis --workload memory", "bench: none of these peers has a part in these workloads" },

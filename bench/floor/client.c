@@ -9,6 +9,7 @@
  */
 #include "frames.h"
 #include "measure/arguments.h"
+#include "measure/clock.h"
 #include "measure/fail.h"
 #include "measure/load.h"
 #include "socket.h"
@@ -44,7 +45,7 @@ struct client {
     struct connection *connections;
     size_t             connected;
     size_t             turn; /* index of the connection that gets what the timer finds due */
-    uv_poll_t          timer;
+    bench_moments      moments;
     size_t             frame_size; /* bytes */
 
     bench_client_options options;
@@ -167,8 +168,7 @@ static void client_stop(struct client *client)
     bench_load_print(&client->load);
     for (size_t i = 0; i < client->options.connections; i++)
         uv_close(&client->connections[i].socket.handle, NULL);
-    if (client->load.interval_ns)
-        uv_close((uv_handle_t *)&client->timer, NULL);
+    bench_moments_stop(&client->moments);
 }
 
 static void connection_room(uv_handle_t *handle, size_t suggested_size, uv_buf_t *room)
@@ -199,17 +199,12 @@ static void connection_read(uv_stream_t *stream, ssize_t size, const uv_buf_t *r
     connection_call(connection, now_ns);
 }
 
-static void client_timer(uv_poll_t *timer, int status, int events)
+static void client_due(void *arg)
 {
-    struct client *client = timer->data;
+    struct client *client = arg;
     uint64_t       now_ns = uv_hrtime();
     size_t         count = client->options.connections;
-    int            descriptor;
 
-    (void)events;
-    bench_must(status, "wait for the timer");
-    bench_must(uv_fileno((uv_handle_t *)timer, &descriptor), "find the timer");
-    bench_load_timer_clear(descriptor);
     if (!bench_load_goes_on(&client->load, now_ns)) {
         client_stop(client);
         return;
@@ -224,12 +219,7 @@ static void client_start(struct client *client)
     uint64_t now_ns = uv_hrtime();
 
     bench_load_begin(&client->load, &client->options, now_ns);
-    if (client->load.interval_ns) {
-        client->timer.data = client;
-        bench_must(uv_poll_init(uv_default_loop(), &client->timer, bench_load_timer_open(&client->load)),
-                   "watch the timer");
-        bench_must(uv_poll_start(&client->timer, UV_READABLE, client_timer), "watch the timer");
-    }
+    bench_moments_start(&client->moments, &client->load, client_due, client);
     for (size_t i = 0; i < client->options.connections; i++)
         connection_call(&client->connections[i], now_ns);
 }

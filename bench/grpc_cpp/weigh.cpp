@@ -3,20 +3,16 @@
  */
 #include "measure/arguments.h"
 #include "measure/fail.h"
-#include "measure/process.h"
 #include "measure/weight.h"
 #include "peer.hpp"
 
-#include <algorithm>
 #include <deque>
 #include <unistd.h>
 
 namespace
 {
 
-constexpr std::size_t first_calls = 1000; /* that come before the first look */
-constexpr std::size_t batch_calls = 1000; /* made before their arrival is waited for */
-constexpr std::size_t first_connections = 100;
+constexpr std::size_t batch_calls = 1000;
 
 struct waiting_call {
     grpc::ClientContext                                            context;
@@ -42,43 +38,41 @@ void wait_for_arrival(bench::Echo::Stub &stub)
         bench_fail("the server does not answer: %s", status.error_message().c_str());
 }
 
-void weigh_calls(const bench_client_options &options)
-{
-    bench::Block                       request = make_block(options.size);
-    std::unique_ptr<bench::Echo::Stub> stub = bench::Echo::NewStub(open_channels(options.target, 1)[0]);
+struct calls {
+    bench::Block                       request;
+    std::unique_ptr<bench::Echo::Stub> stub;
     grpc::CompletionQueue              queue;
-    std::deque<waiting_call>           calls;
-    bench_weight                       before{};
+    std::deque<waiting_call>           waiting;
 
-    if (options.outstanding <= first_calls)
-        bench_fail_usage("--outstanding must be more than the %zu calls that come before the first look",
-                         first_calls);
-    while (calls.size() < options.outstanding) {
-        calls.emplace_back(*stub, request, queue);
-        if (calls.size() % batch_calls == 0 || calls.size() == options.outstanding)
-            wait_for_arrival(*stub);
-        if (calls.size() == first_calls)
-            before = bench_weight_now(options.server_pid);
+    explicit calls(const bench_client_options &options)
+        : request(make_block(options.size)),
+          stub(bench::Echo::NewStub(open_channels(options.target, 1)[0]))
+    {
     }
-    bench_weight_print(&before, options.server_pid, calls.size() - first_calls, BENCH_BYTES_PER_CALL);
+};
+
+void make_calls(std::size_t from, std::size_t to, void *arg)
+{
+    calls &it = *static_cast<calls *>(arg);
+
+    for (std::size_t i = from; i < to; i++)
+        it.waiting.emplace_back(*it.stub, it.request, it.queue);
+    wait_for_arrival(*it.stub);
 }
 
-void weigh_connections(const bench_client_options &options)
-{
+struct connections {
+    const char                                 *target;
     std::vector<std::shared_ptr<grpc::Channel>> channels;
-    bench_weight                                before{};
+};
 
-    if (options.connections <= first_connections)
-        bench_fail_usage("--connections must be more than the %zu that come before the first look",
-                         first_connections);
-    while (channels.size() < options.connections) {
-        channels.push_back(open_channels(options.target, 1)[0]);
-        wait_for_arrival(*bench::Echo::NewStub(channels.back()));
-        if (channels.size() == first_connections)
-            before = bench_weight_now(options.server_pid);
+void open_connections(std::size_t from, std::size_t to, void *arg)
+{
+    connections &it = *static_cast<connections *>(arg);
+
+    for (std::size_t i = from; i < to; i++) {
+        it.channels.push_back(open_channels(it.target, 1)[0]);
+        wait_for_arrival(*bench::Echo::NewStub(it.channels.back()));
     }
-    bench_weight_print(&before, options.server_pid, channels.size() - first_connections,
-                       BENCH_BYTES_PER_CONNECTION);
 }
 
 } // namespace
@@ -87,10 +81,14 @@ int main(int argc, char **argv)
 {
     bench_client_options options = bench_client_options_read(argc, argv);
 
-    bench_process_raise_files(options.connections);
-    if (options.outstanding)
-        weigh_calls(options);
-    else
-        weigh_connections(options);
-    _exit(0); /* the calls are never answered */
+    if (options.outstanding > 0) {
+        calls it(options);
+
+        bench_weigh(&options, BENCH_BYTES_PER_CALL, batch_calls, make_calls, &it);
+        _exit(0); /* the calls are never answered */
+    }
+    connections it{ options.target, {} };
+
+    bench_weigh(&options, BENCH_BYTES_PER_CONNECTION, 1, open_connections, &it);
+    _exit(0); /* with all of them open */
 }

@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <getopt.h>
 #include <limits.h>
-#include <math.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +14,9 @@
 #define CONNECTIONS_MOST 100000
 #define THREADS_MOST 64
 #define SIZE_MOST (16u << 20)
+#define SECONDS_LEAST 0.001
 #define SECONDS_MOST 3600.0
+#define RATE_LEAST 0.001
 #define RATE_MOST 1e7
 #define NOT_GIVEN SIZE_MAX
 
@@ -32,19 +33,20 @@ size_t bench_argument_count(const char *option, const char *text, size_t least, 
     return value;
 }
 
-double bench_argument_number(const char *option, const char *text, const char *what, double most)
+double bench_argument_number(const char *option, const char *text, const char *what, double least,
+                             double most)
 {
     char  *end;
     double value = strtod(text, &end);
 
-    if (end == text || *end || !isfinite(value) || value <= 0 || value > most)
-        bench_fail_usage("--%s wants %s, more than 0 and at most %.0f, not \"%s\"", option, what, most, text);
+    if (end == text || *end || !(value >= least && value <= most)) /* no number is in no range */
+        bench_fail_usage("--%s wants %s, from %g to %.0f, not \"%s\"", option, what, least, most, text);
     return value;
 }
 
 double bench_argument_seconds(const char *option, const char *text)
 {
-    return bench_argument_number(option, text, "seconds", SECONDS_MOST);
+    return bench_argument_number(option, text, "seconds", SECONDS_LEAST, SECONDS_MOST);
 }
 
 void bench_argument_refuse(char **argv)
@@ -145,7 +147,7 @@ bench_client_options bench_client_options_read(int argc, char **argv)
             options.connections = bench_argument_count("connections", optarg, 1, CONNECTIONS_MOST);
             break;
         case 'r':
-            options.rate = bench_argument_number("rate", optarg, "calls a second", RATE_MOST);
+            options.rate = bench_argument_number("rate", optarg, "calls a second", RATE_LEAST, RATE_MOST);
             break;
         case 'h':
             print_help_and_exit("--target URL --server-pid PID --outstanding N --size BYTES [--seconds S] "

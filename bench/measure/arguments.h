@@ -2,8 +2,9 @@
  * The command line that every peer's programs speak, so that the driver can run any of them.
  *
  *     server --listen tcp://127.0.0.1:0 | unix:///PATH [--silent] [--threads N]
- *     client --target URL --server-pid PID --outstanding N --size BYTES --seconds S [--connections C] [--rate
- * R] weigh  --target URL --server-pid PID --outstanding N --size BYTES [--connections C]
+ *     client --target URL --server-pid PID --outstanding N --size BYTES --seconds S [--connections C]
+ *            [--rate R]
+ *     weigh  --target URL --server-pid PID --outstanding N --size BYTES [--connections C]
  *
  * A server prints the address it listens on as its first line, in the form that its client takes as URL, and
  * after it, parted by spaces, what it has raised of its limits ("max_calls=200000"). A silent one answers
@@ -51,11 +52,12 @@ static inline size_t bench_share(size_t all, size_t count, size_t index)
     return all / count + (index < all % count);
 }
 
-/* One value: a whole number from `least` to `most`, or a positive number of at most `most` ("seconds"). */
+/* One value from `least` to `most`: a whole number, or any (of `what`: "seconds"). */
 size_t bench_argument_count(const char *option, const char *text, size_t least, size_t most);
-double bench_argument_number(const char *option, const char *text, const char *what, double most);
+double bench_argument_number(const char *option, const char *text, const char *what, double least,
+                             double most);
 
-/* Seconds, up to an hour. */
+/* Seconds, from a thousandth of one up to an hour. */
 double bench_argument_seconds(const char *option, const char *text);
 
 /* For what getopt_long does not know: names the argument it has just looked at, and exits with status 2. */

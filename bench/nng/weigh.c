@@ -1,11 +1,7 @@
 /*
  * What a call takes that is never answered, and what a connection takes that is idle.
- *
- * What process and first connections take by themselves is there before the first look, and falls out.
  */
 #include "measure/arguments.h"
-#include "measure/fail.h"
-#include "measure/process.h"
 #include "measure/weight.h"
 #include "peer.h"
 
@@ -13,23 +9,43 @@
 #include <string.h>
 #include <unistd.h>
 
-#define FIRST_ONES 1000 /* and from then on, so many at a time */
-#define SPARE_FILES 100 /* beside the connections */
+#define BATCH 1000
+
+struct client {
+    nng_socket  requester;
+    nng_ctx     asking;
+    nng_aio    *aio; /* of what is asked */
+    const char *target;
+    size_t      size;
+};
+
+static void client_open(struct client *client, const bench_client_options *options)
+{
+    client->target = options->target;
+    client->size = options->size;
+    bench_nng_must(nng_req0_open(&client->requester), "open a socket");
+    bench_nng_socket_init(client->requester);
+    /* Else what has no answer after a minute is sent again. */
+    bench_nng_must(nng_socket_set_ms(client->requester, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE),
+                   "set an option");
+    bench_nng_must(nng_ctx_open(&client->asking, client->requester), "open a context");
+    bench_nng_must(nng_aio_alloc(&client->aio, NULL, NULL), "prepare for a call");
+}
 
 /* The answer to an empty message: what was sent before it has arrived. */
-static void wait_for_arrival(nng_ctx context, nng_aio *aio)
+static void client_wait_for_arrival(struct client *client)
 {
     nng_msg *message;
 
     bench_nng_must(nng_msg_alloc(&message, 0), "make a message");
-    nng_aio_set_msg(aio, message);
-    nng_ctx_send(context, aio);
-    nng_aio_wait(aio);
-    bench_nng_must(nng_aio_result(aio), "send");
-    nng_ctx_recv(context, aio);
-    nng_aio_wait(aio);
-    bench_nng_must(nng_aio_result(aio), "receive an answer");
-    nng_msg_free(nng_aio_get_msg(aio));
+    nng_aio_set_msg(client->aio, message);
+    nng_ctx_send(client->asking, client->aio);
+    nng_aio_wait(client->aio);
+    bench_nng_must(nng_aio_result(client->aio), "send");
+    nng_ctx_recv(client->asking, client->aio);
+    nng_aio_wait(client->aio);
+    bench_nng_must(nng_aio_result(client->aio), "receive an answer");
+    nng_msg_free(nng_aio_get_msg(client->aio));
 }
 
 /* One that waits for its answer, as a caller would; its context and what it waits with stay. */
@@ -50,45 +66,35 @@ static void call(nng_socket requester, size_t size)
     nng_ctx_recv(context, aio);
 }
 
-static void weigh(nng_socket requester, nng_ctx asking, const bench_client_options *options)
+static void client_call(size_t from, size_t to, void *arg)
 {
-    size_t       count = options->outstanding > 0 ? options->outstanding : options->connections;
-    bool         of_calls = options->outstanding > 0;
-    bench_weight before = { 0 };
-    nng_aio     *aio;
+    struct client *client = arg;
 
-    if (count <= FIRST_ONES)
-        bench_fail_usage("more than the %d that come before the first look are to be weighed", FIRST_ONES);
-    bench_nng_must(nng_aio_alloc(&aio, NULL, NULL), "prepare for a call");
-    if (of_calls)
-        bench_nng_dial(requester, options->target);
-    for (size_t i = 0; i < count; i++) {
-        if (of_calls)
-            call(requester, options->size);
-        else
-            bench_nng_dial(requester, options->target);
-        if ((i + 1) % FIRST_ONES == 0 || i + 1 == count)
-            wait_for_arrival(asking, aio);
-        if (i + 1 == FIRST_ONES)
-            before = bench_weight_now(options->server_pid);
-    }
-    bench_weight_print(&before, options->server_pid, count - FIRST_ONES,
-                       of_calls ? BENCH_BYTES_PER_CALL : BENCH_BYTES_PER_CONNECTION);
+    for (size_t i = from; i < to; i++)
+        call(client->requester, client->size);
+    client_wait_for_arrival(client);
+}
+
+static void client_connect(size_t from, size_t to, void *arg)
+{
+    struct client *client = arg;
+
+    for (size_t i = from; i < to; i++)
+        bench_nng_dial(client->requester, client->target);
+    client_wait_for_arrival(client);
 }
 
 int main(int argc, char **argv)
 {
     bench_client_options options = bench_client_options_read(argc, argv);
-    nng_socket           requester;
-    nng_ctx              asking;
+    struct client        client;
 
-    bench_process_raise_files(options.connections + SPARE_FILES);
-    bench_nng_must(nng_req0_open(&requester), "open a socket");
-    bench_nng_socket_init(requester);
-    /* Else what has no answer after a minute is sent again. */
-    bench_nng_must(nng_socket_set_ms(requester, NNG_OPT_REQ_RESENDTIME, NNG_DURATION_INFINITE),
-                   "set an option");
-    bench_nng_must(nng_ctx_open(&asking, requester), "open a context");
-    weigh(requester, asking, &options);
+    client_open(&client, &options);
+    if (options.outstanding > 0) {
+        bench_nng_dial(client.requester, options.target);
+        bench_weigh(&options, BENCH_BYTES_PER_CALL, BATCH, client_call, &client);
+    } else {
+        bench_weigh(&options, BENCH_BYTES_PER_CONNECTION, BATCH, client_connect, &client);
+    }
     _exit(0); /* calls and connections go with the process */
 }

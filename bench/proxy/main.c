@@ -9,7 +9,6 @@
 #include "proxy.h"
 
 #include <getopt.h>
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,16 +22,6 @@ struct options {
     const char *listen;
     double      delay_ms;
 };
-
-static double delay_read(const char *text)
-{
-    char  *end;
-    double value = strtod(text, &end);
-
-    if (end == text || *end || !isfinite(value) || value < 0 || value > DELAY_MS_MOST)
-        bench_fail_usage("--delay-ms wants milliseconds, from 0 to %.0f, not \"%s\"", DELAY_MS_MOST, text);
-    return value;
-}
 
 static struct options options_read(int argc, char **argv)
 {
@@ -56,7 +45,7 @@ static struct options options_read(int argc, char **argv)
             options.listen = optarg;
             break;
         case 'd':
-            options.delay_ms = delay_read(optarg);
+            options.delay_ms = bench_argument_number("delay-ms", optarg, "milliseconds", 0, DELAY_MS_MOST);
             break;
         case 'h':
             puts("bench_proxy --target URL --listen tcp://127.0.0.1:0 [--delay-ms 2.5]\n"

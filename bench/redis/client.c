@@ -7,6 +7,7 @@
 #include "link.h"
 #include "measure/arguments.h"
 #include "measure/chain.h"
+#include "measure/clock.h"
 #include "measure/fail.h"
 #include "measure/load.h"
 #include "measure/process.h"
@@ -22,10 +23,8 @@ struct client {
     redisAsyncContext  **connections;
     struct slot         *idle;
     char                *payload;
-    uv_prepare_t         before_poll;
-    uv_poll_t            timer;
-    int                  timer_fd;
-    uint64_t             now_ns; /* one stamp for each iteration of the loop; 0: not taken yet */
+    bench_stamp          stamp;
+    bench_moments        moments;
     bench_client_options options;
     bench_load           load;
 };
@@ -38,20 +37,6 @@ struct slot {
     unsigned           answers; /* of its chain */
     uint64_t           start_ns;
 };
-
-static uint64_t client_now_ns(struct client *client)
-{
-    if (!client->now_ns)
-        client->now_ns = uv_hrtime();
-    return client->now_ns;
-}
-
-static void client_forget_time(uv_prepare_t *before_poll)
-{
-    struct client *client = before_poll->data;
-
-    client->now_ns = 0;
-}
 
 /* What is outstanding goes with the process. */
 static void client_stop(struct client *client)
@@ -77,7 +62,7 @@ static void client_call(struct client *client)
 {
     struct slot *slot = client->idle;
 
-    while (slot && bench_load_call(&client->load, client_now_ns(client), &slot->start_ns)) {
+    while (slot && bench_load_call(&client->load, bench_stamp_now_ns(&client->stamp), &slot->start_ns)) {
         client->idle = slot->next;
         slot->answers = 0;
         slot_send(slot);
@@ -108,22 +93,19 @@ static void slot_answered(redisAsyncContext *connection, void *answer, void *arg
         slot_send(slot);
         return;
     }
-    if (!bench_load_goes_on(&client->load, client_now_ns(client)))
+    if (!bench_load_goes_on(&client->load, bench_stamp_now_ns(&client->stamp)))
         client_stop(client);
-    bench_load_answered(&client->load, slot->start_ns, client_now_ns(client));
+    bench_load_answered(&client->load, slot->start_ns, bench_stamp_now_ns(&client->stamp));
     slot->next = client->idle;
     client->idle = slot;
     client_call(client);
 }
 
-static void client_on_timer(uv_poll_t *timer, int status, int events)
+static void client_due(void *arg)
 {
-    struct client *client = timer->data;
+    struct client *client = arg;
 
-    (void)events;
-    bench_must(status, "wait for the timer");
-    bench_load_timer_clear(client->timer_fd);
-    if (!bench_load_goes_on(&client->load, client_now_ns(client)))
+    if (!bench_load_goes_on(&client->load, bench_stamp_now_ns(&client->stamp)))
         client_stop(client);
     client_call(client);
 }
@@ -149,19 +131,9 @@ static void client_open(struct client *client)
 
 static void client_start(struct client *client)
 {
-    uv_loop_t *loop = uv_default_loop();
-
-    bench_must(uv_prepare_init(loop, &client->before_poll), "make a handle");
-    client->before_poll.data = client;
-    bench_must(uv_prepare_start(&client->before_poll, client_forget_time), "start a handle");
-
-    bench_load_begin(&client->load, &client->options, client_now_ns(client));
-    client->timer_fd = bench_load_timer_open(&client->load);
-    if (client->timer_fd >= 0) {
-        bench_must(uv_poll_init(loop, &client->timer, client->timer_fd), "watch the timer");
-        client->timer.data = client;
-        bench_must(uv_poll_start(&client->timer, UV_READABLE, client_on_timer), "watch the timer");
-    }
+    bench_stamp_start(&client->stamp, SIZE_MAX);
+    bench_load_begin(&client->load, &client->options, bench_stamp_now_ns(&client->stamp));
+    bench_moments_start(&client->moments, &client->load, client_due, client);
     client_call(client);
 }
 

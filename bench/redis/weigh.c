@@ -1,57 +1,49 @@
 /*
- * What a connection to redis-server takes that is idle. (It answers every command, so there is no call to
- * weigh.)
- *
- * What process and first connections take by themselves is there before the first look, and falls out.
+ * What a connection to redis-server takes that is idle.
  */
 #include "link.h"
 #include "measure/arguments.h"
 #include "measure/fail.h"
-#include "measure/process.h"
 #include "measure/weight.h"
 
 #include <stdlib.h>
 #include <uv.h>
 
-#define FIRST_ONES 1000
-#define SPARE_FILES 100 /* beside the connections */
+struct client {
+    const char *target;
+    size_t      connected;
+};
 
-static void answered(redisAsyncContext *connection, void *answer, void *arg)
+static void client_answered(redisAsyncContext *connection, void *answer, void *arg)
 {
-    size_t *count = arg;
+    struct client *client = arg;
 
     if (!answer)
         bench_fail("a command failed: %s", connection->errstr);
-    ++*count;
+    client->connected++;
 }
 
-static void connect_one(const char *target, size_t *count)
+/* The answer to a PING says that both sides have it. */
+static void client_connect(size_t from, size_t to, void *arg)
 {
-    size_t wanted = *count + 1;
+    struct client *client = arg;
 
-    if (redisAsyncCommand(bench_redis_connect_async(target), answered, count, "PING") != REDIS_OK)
-        bench_fail("cannot send a command");
-    while (*count < wanted)
+    for (size_t i = from; i < to; i++) {
+        if (redisAsyncCommand(bench_redis_connect_async(client->target), client_answered, client, "PING") !=
+            REDIS_OK)
+            bench_fail("cannot send a command");
+    }
+    while (client->connected < to)
         uv_run(uv_default_loop(), UV_RUN_ONCE);
 }
 
 int main(int argc, char **argv)
 {
     bench_client_options options = bench_client_options_read(argc, argv);
-    bench_weight         before = { 0 };
-    size_t               count = 0;
+    struct client        client = { .target = options.target };
 
-    if (options.outstanding > 0 || options.connections <= FIRST_ONES)
-        bench_fail_usage(
-            "of redis, more than the %d connections that come before the first look are weighed, and no "
-            "calls",
-            FIRST_ONES);
-    bench_process_raise_files(options.connections + SPARE_FILES);
-    while (count < options.connections) {
-        connect_one(options.target, &count);
-        if (count == FIRST_ONES)
-            before = bench_weight_now(options.server_pid);
-    }
-    bench_weight_print(&before, options.server_pid, count - FIRST_ONES, BENCH_BYTES_PER_CONNECTION);
+    if (options.outstanding > 0)
+        bench_fail_usage("redis-server answers every command, so no call waits: --outstanding must be 0");
+    bench_weigh(&options, BENCH_BYTES_PER_CONNECTION, 1, client_connect, &client);
     exit(0); /* the connections go with the process */
 }

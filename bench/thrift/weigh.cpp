@@ -4,32 +4,41 @@
  */
 #include "measure/arguments.h"
 #include "measure/fail.h"
-#include "measure/process.h"
 #include "measure/weight.h"
 #include "peer.hpp"
 
 #include <deque>
 #include <unistd.h>
 
-static constexpr std::size_t first_connections = 100; /* that come before the first look */
+namespace
+{
+
+struct client {
+    const char            *target;
+    std::size_t            size;
+    std::deque<connection> links;
+};
+
+void client_connect(std::size_t from, std::size_t to, void *arg)
+{
+    client      &it = *static_cast<client *>(arg);
+    bench::Block reply;
+
+    for (std::size_t i = from; i < to; i++) {
+        it.links.emplace_back(it.target);
+        it.links.back().calls().Call(reply, make_block(it.size));
+    }
+}
+
+} // namespace
 
 int main(int argc, char **argv)
 {
-    bench_client_options   options = bench_client_options_read(argc, argv);
-    std::deque<connection> links;
-    bench_weight           before{};
-    bench::Block           reply;
+    bench_client_options options = bench_client_options_read(argc, argv);
+    client               it{ options.target, options.size, {} };
 
-    if (options.outstanding != 0 || options.connections <= first_connections)
-        bench_fail_usage("--outstanding must be 0, and --connections more than %zu", first_connections);
-    bench_process_raise_files(options.connections);
-    while (links.size() < options.connections) {
-        links.emplace_back(options.target);
-        links.back().calls().Call(reply, make_block(options.size));
-        if (links.size() == first_connections)
-            before = bench_weight_now(options.server_pid);
-    }
-    bench_weight_print(&before, options.server_pid, links.size() - first_connections,
-                       BENCH_BYTES_PER_CONNECTION);
+    if (options.outstanding > 0)
+        bench_fail_usage("no second call waits beside one without an answer: --outstanding must be 0");
+    bench_weigh(&options, BENCH_BYTES_PER_CONNECTION, 1, client_connect, &it);
     _exit(0); /* with all of them open */
 }

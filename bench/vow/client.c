@@ -6,6 +6,7 @@
  * guard. A connection is a channel of its own.
  */
 #include "measure/chain.h"
+#include "measure/clock.h"
 #include "measure/fail.h"
 #include "measure/load.h"
 #include "peer.h"
@@ -22,11 +23,8 @@ struct client {
     vow_channel **channels;
     struct slot  *free; /* those that are not outstanding */
     Bench__Block  request;
-    uv_prepare_t  before_poll;
-    uv_poll_t     timer;
-    uint64_t      now_ns;
-    vow_channel  *stamped; /* what was heard at `now_ns`; NULL: nothing */
-    size_t        stamped_answers;
+    bench_stamp   stamp;
+    bench_moments moments;
     bool          over;
 
     bench_client_options options;
@@ -42,34 +40,12 @@ struct slot {
     uint64_t       start_ns;
 };
 
-/* Reads the benchmark's own clock, not the one of the library that is measured. */
-static uint64_t client_stamp(struct client *client, vow_channel *heard)
-{
-    size_t most = client->options.outstanding / 8;
-
-    if (!heard || client->stamped != heard ||
-        ++client->stamped_answers >= (most < STAMP_ANSWERS ? most : STAMP_ANSWERS)) {
-        client->now_ns = uv_hrtime();
-        client->stamped = heard;
-        client->stamped_answers = 0;
-    }
-    return client->now_ns;
-}
-
-static void client_forget_stamp(uv_prepare_t *before_poll)
-{
-    struct client *client = before_poll->data;
-
-    client->stamped = NULL;
-}
-
 static void client_stop(struct client *client)
 {
     client->over = true;
     bench_load_print(&client->load);
-    uv_close((uv_handle_t *)&client->before_poll, NULL);
-    if (client->load.interval_ns)
-        uv_close((uv_handle_t *)&client->timer, NULL);
+    bench_stamp_stop(&client->stamp);
+    bench_moments_stop(&client->moments);
     for (size_t i = 0; i < client->options.connections; i++)
         vow_channel_close(client->channels[i]); /* cancels what is outstanding */
     vow_loop_close(client->loop);
@@ -97,7 +73,7 @@ static void client_call(struct client *client)
 {
     struct slot *slot = client->free;
 
-    while (slot && bench_load_call(&client->load, client->now_ns, &slot->start_ns)) {
+    while (slot && bench_load_call(&client->load, client->stamp.now_ns, &slot->start_ns)) {
         client->free = slot->next;
         slot->answers = 0;
         slot_call(slot);
@@ -118,7 +94,7 @@ static void slot_answered(vow_future *reply, void *arg)
         slot_call(slot);
         return;
     }
-    now_ns = client_stamp(client, slot->channel);
+    now_ns = bench_stamp_heard_ns(&client->stamp, slot->channel);
     if (!bench_load_goes_on(&client->load, now_ns)) {
         client_stop(client);
         return;
@@ -129,16 +105,11 @@ static void slot_answered(vow_future *reply, void *arg)
     client_call(client);
 }
 
-static void client_timer(uv_poll_t *timer, int status, int events)
+static void client_due(void *arg)
 {
-    struct client *client = timer->data;
-    int            descriptor;
+    struct client *client = arg;
 
-    (void)events;
-    bench_must(status, "wait for the timer");
-    bench_must(uv_fileno((uv_handle_t *)timer, &descriptor), "find the timer");
-    bench_load_timer_clear(descriptor);
-    if (bench_load_goes_on(&client->load, client_stamp(client, NULL)))
+    if (bench_load_goes_on(&client->load, bench_stamp_heard_ns(&client->stamp, NULL)))
         client_call(client);
     else
         client_stop(client);
@@ -167,19 +138,11 @@ static void client_open(struct client *client, struct slot *slots)
 
 static void client_start(struct client *client)
 {
-    uv_loop_t *uv = uv_default_loop();
+    size_t most = client->options.outstanding / 8;
 
-    bench_must(uv_prepare_init(uv, &client->before_poll), "make a handle");
-    client->before_poll.data = client;
-    bench_must(uv_prepare_start(&client->before_poll, client_forget_stamp), "start a handle");
-    uv_unref((uv_handle_t *)&client->before_poll);
-
-    bench_load_begin(&client->load, &client->options, client_stamp(client, NULL));
-    if (client->load.interval_ns) {
-        client->timer.data = client;
-        bench_must(uv_poll_init(uv, &client->timer, bench_load_timer_open(&client->load)), "watch the timer");
-        bench_must(uv_poll_start(&client->timer, UV_READABLE, client_timer), "watch the timer");
-    }
+    bench_stamp_start(&client->stamp, most < STAMP_ANSWERS ? most : STAMP_ANSWERS);
+    bench_load_begin(&client->load, &client->options, bench_stamp_heard_ns(&client->stamp, NULL));
+    bench_moments_start(&client->moments, &client->load, client_due, client);
     client_call(client);
 }
 

@@ -1,6 +1,7 @@
 /*
  * vow's talk: one stream in both directions, at most N blocks sent that have not come back.
  */
+#include "measure/clock.h"
 #include "measure/fail.h"
 #include "measure/load.h"
 #include "peer.h"
@@ -15,29 +16,14 @@ struct talk {
     bool            has_room;
     bool            over;
 
-    uint64_t    *start_ns;   /* a ring, of the blocks that have not come back */
-    size_t       oldest;     /* its index */
-    size_t       unanswered; /* how many there are */
-    uv_prepare_t before_poll;
-    uint64_t     now_ns; /* one stamp for each iteration of the loop; 0: not taken yet */
+    uint64_t   *start_ns;   /* a ring, of the blocks that have not come back */
+    size_t      oldest;     /* its index */
+    size_t      unanswered; /* how many there are */
+    bench_stamp stamp;
 
     bench_client_options options;
     bench_load           load;
 };
-
-static uint64_t talk_now_ns(struct talk *talk)
-{
-    if (!talk->now_ns)
-        talk->now_ns = uv_hrtime();
-    return talk->now_ns;
-}
-
-static void talk_forget_time(uv_prepare_t *before_poll)
-{
-    struct talk *talk = before_poll->data;
-
-    talk->now_ns = 0;
-}
 
 static void talk_send(struct talk *talk);
 
@@ -59,7 +45,7 @@ static void talk_send(struct talk *talk)
     size_t most = talk->options.outstanding;
 
     while (talk->has_room && talk->unanswered < most) {
-        talk->start_ns[(talk->oldest + talk->unanswered) % most] = talk_now_ns(talk);
+        talk->start_ns[(talk->oldest + talk->unanswered) % most] = bench_stamp_now_ns(&talk->stamp);
         talk->unanswered++;
         talk->has_room = bench_streams_talk_send_request(talk->call, &talk->block);
         if (!talk->has_room)
@@ -71,7 +57,7 @@ static void talk_stop(struct talk *talk)
 {
     talk->over = true;
     bench_load_print(&talk->load);
-    uv_close((uv_handle_t *)&talk->before_poll, NULL);
+    bench_stamp_stop(&talk->stamp);
     vow_call_drop(talk->call);
     bench_peer_close(&talk->link);
 }
@@ -86,11 +72,11 @@ static vow_future *talk_heard(vow_call *call, const ProtobufCMessage *message, v
         return NULL;
     if (size != talk->options.size || talk->unanswered == 0)
         bench_fail("%zu bytes came back where %zu were due", size, talk->unanswered ? talk->options.size : 0);
-    if (!bench_load_goes_on(&talk->load, talk_now_ns(talk))) {
+    if (!bench_load_goes_on(&talk->load, bench_stamp_now_ns(&talk->stamp))) {
         talk_stop(talk);
         return NULL;
     }
-    bench_load_answered(&talk->load, talk->start_ns[talk->oldest], talk_now_ns(talk));
+    bench_load_answered(&talk->load, talk->start_ns[talk->oldest], bench_stamp_now_ns(&talk->stamp));
     talk->oldest = (talk->oldest + 1) % talk->options.outstanding;
     talk->unanswered--;
     talk_send(talk);
@@ -116,14 +102,11 @@ int main(int argc, char **argv)
     talk.block = bench_peer_block(talk.options.size);
     talk.link = bench_peer_open(&talk.options);
     bench_peer_wait_for_arrival(talk.link.channel); /* connecting is not measured */
-    bench_must(uv_prepare_init(uv_default_loop(), &talk.before_poll), "make a handle");
-    talk.before_poll.data = &talk;
-    bench_must(uv_prepare_start(&talk.before_poll, talk_forget_time), "start a handle");
-    uv_unref((uv_handle_t *)&talk.before_poll);
+    bench_stamp_start(&talk.stamp, SIZE_MAX);
 
     talk.call = bench_streams_talk(talk.link.channel, NULL);
     vow_done(vow_call_read(talk.call, talk_heard, &talk), talk_ended, &talk);
-    bench_load_begin(&talk.load, &talk.options, talk_now_ns(&talk));
+    bench_load_begin(&talk.load, &talk.options, bench_stamp_now_ns(&talk.stamp));
     talk_send(&talk);
     return uv_run(uv_default_loop(), UV_RUN_DEFAULT);
 }

@@ -8,7 +8,6 @@
  */
 #include "measure/arguments.h"
 #include "measure/fail.h"
-#include "measure/process.h"
 #include "measure/weight.h"
 #include "peer.h"
 
@@ -17,8 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FIRST_ONES 1000 /* and from then on, so many at a time */
-#define SPARE_FILES 100 /* beside the connections */
+#define BATCH_CALLS 1000
+
+struct client {
+    void       *socket; /* a dealer for calls, a router for connections */
+    const char *target;
+    size_t      size;
+};
 
 static void send_block(void *socket, size_t size)
 {
@@ -39,22 +43,14 @@ static void receive_empty(void *socket)
     zmq_msg_close(&message);
 }
 
-static void weigh_calls(void *context, const bench_client_options *options)
+static void client_call(size_t from, size_t to, void *arg)
 {
-    void        *dealer = bench_zeromq_unlimited(context, ZMQ_DEALER);
-    bench_weight before = { 0 };
+    struct client *client = arg;
 
-    bench_zeromq_connect(dealer, options->target);
-    for (size_t i = 0; i < options->outstanding; i++) {
-        send_block(dealer, options->size);
-        if ((i + 1) % FIRST_ONES == 0 || i + 1 == options->outstanding) {
-            send_block(dealer, 0);
-            receive_empty(dealer);
-        }
-        if (i + 1 == FIRST_ONES)
-            before = bench_weight_now(options->server_pid);
-    }
-    bench_weight_print(&before, options->server_pid, options->outstanding - FIRST_ONES, BENCH_BYTES_PER_CALL);
+    for (size_t i = from; i < to; i++)
+        send_block(client->socket, client->size);
+    send_block(client->socket, 0);
+    receive_empty(client->socket);
 }
 
 /* Opens a connection, and waits until an empty message has come back over it. */
@@ -73,31 +69,27 @@ static void connect_one(void *router, const char *target, uint32_t name)
     receive_empty(router);
 }
 
-static void weigh_connections(void *context, const bench_client_options *options)
+static void client_connect(size_t from, size_t to, void *arg)
 {
-    void        *router = bench_zeromq_unlimited(context, ZMQ_ROUTER);
-    bench_weight before = { 0 };
+    struct client *client = arg;
 
-    for (size_t i = 0; i < options->connections; i++) {
-        connect_one(router, options->target, (uint32_t)i + 1);
-        if (i + 1 == FIRST_ONES)
-            before = bench_weight_now(options->server_pid);
-    }
-    bench_weight_print(&before, options->server_pid, options->connections - FIRST_ONES,
-                       BENCH_BYTES_PER_CONNECTION);
+    for (size_t i = from; i < to; i++)
+        connect_one(client->socket, client->target, (uint32_t)i + 1);
 }
 
 int main(int argc, char **argv)
 {
     bench_client_options options = bench_client_options_read(argc, argv);
     void                *context = zmq_ctx_new();
+    struct client        client = { .target = options.target, .size = options.size };
 
-    if (options.outstanding <= FIRST_ONES && options.connections <= FIRST_ONES)
-        bench_fail_usage("more than the %d that come before the first look are to be weighed", FIRST_ONES);
-    bench_process_raise_files(options.connections + SPARE_FILES);
-    if (options.outstanding > 0)
-        weigh_calls(context, &options);
-    else
-        weigh_connections(context, &options);
+    if (options.outstanding > 0) {
+        client.socket = bench_zeromq_unlimited(context, ZMQ_DEALER);
+        bench_zeromq_connect(client.socket, options.target);
+        bench_weigh(&options, BENCH_BYTES_PER_CALL, BATCH_CALLS, client_call, &client);
+    } else {
+        client.socket = bench_zeromq_unlimited(context, ZMQ_ROUTER);
+        bench_weigh(&options, BENCH_BYTES_PER_CONNECTION, 1, client_connect, &client);
+    }
     _Exit(fflush(stdout) ? 1 : 0); /* calls and connections go with the process */
 }

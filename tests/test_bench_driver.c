@@ -161,6 +161,15 @@ static void assert_page_has(const struct stage *stage, const char *wanted)
         fail_msg("\"%s\" is not in the page", wanted);
 }
 
+static void assert_page_lacks(const struct stage *stage, const char *unwanted)
+{
+    char command[PATH_SIZE * 2];
+
+    snprintf(command, sizeof command, "grep -qF '%s' '%s/x.html'", unwanted, stage->folder);
+    if (system(command) == 0)
+        fail_msg("\"%s\" is in the page", unwanted);
+}
+
 static void stage_read(const struct stage *stage, bench_record *record)
 {
     char path[PATH_SIZE], problem[256];
@@ -182,8 +191,9 @@ static void each_round_of_a_peer_is_compared_with_the_floor(void **state)
     assert_int_equal(stage_run(stage, "--workload unary-100 --peer vow"), 0);
     assert_says(stage, "bench: 2 runs in each of 3 rounds");
     assert_says(stage, "unary-100: calls of 32 bytes, 100 at once\n");
-    assert_says(stage, "vow                     500      -     10.0     20.0        -      1.00      1.00    "
-                       "0.500   1.00\n");
+    assert_says(stage,
+                "vow                    500  ±0%     10.0     20.0  ±0%      1.00      1.00    0.500  ±0%"
+                "   1.00  ±0%\n");
 
     stage_read(stage, &record);
     assert_int_equal(record.cell_count, 2);
@@ -238,6 +248,24 @@ static void the_page_has_its_plots_in_itself(void **state)
     assert_int_equal(system(command), 0);
 }
 
+static void a_section_in_which_nothing_was_measured_is_not_in_the_page(void **state)
+{
+    struct stage *stage = *state;
+    char          arguments[PATH_SIZE * 2];
+
+    snprintf(arguments, sizeof arguments, "--workload unary-100 --peer vow --html '%s/x.html'",
+             stage->folder);
+    assert_int_equal(stage_run(stage, arguments), 0);
+    assert_page_has(stage, "<h2>Latency</h2>");
+    assert_page_has(stage, "<h2>All figures</h2>");
+    assert_page_lacks(stage, "<h2>Calls outstanding</h2>"); /* of which one number was measured */
+    assert_page_lacks(stage, "<h2>Payload</h2>");
+    assert_page_lacks(stage, "<h2>Connections</h2>");
+    assert_page_lacks(stage, "<h2>Equal rates");
+    assert_page_lacks(stage, "<h2>Memory</h2>");
+    assert_page_lacks(stage, "100 calls outstanding up to 1 KiB");
+}
+
 static void a_quick_run_is_without_what_is_for_a_full_one_unless_it_is_named(void **state)
 {
     struct stage *stage = *state;
@@ -280,8 +308,9 @@ static void a_server_that_dies_in_mid_run_is_told_of_and_the_rest_is_reported(vo
                 "[ " OUTSTANDING " = 10 ] && kill -9 " SERVER_PID
                 " && echo the server has gone >&2 && exit 1\n" CLIENT("500"));
     assert_int_equal(stage_run(stage, "--peer vow --workload 'unary-10' --workload unary-100"), 1);
-    assert_says(stage, "bench: vow's client (unary-10) ended with status 1\n");
     assert_says(stage, "bench: vow's server (unary-10) was killed by signal 9 (Killed)\n");
+    assert_does_not_say(stage, "vow's client"); /* which failed for that reason */
+    assert_does_not_say(stage, "the server has gone");
     assert_says(stage, "vow               failed\n");
 
     stage_read(stage, &record);
@@ -294,6 +323,56 @@ static void a_server_that_dies_in_mid_run_is_told_of_and_the_rest_is_reported(vo
     bench_record_done(&record);
 }
 
+static void a_failure_is_told_once_in_one_line_with_the_programs_words(void **state)
+{
+    static const struct {
+        const char *script;
+        const char *says;
+    } cases[] = {
+        { "echo bench_vow_client: nobody answers >&2\nexit 1\n",
+          "bench: vow's client (unary-10) ended with status 1: nobody answers\n" },
+        { "echo bench_vow_client: it makes no sense >&2\necho --help tells more >&2\nexit 2\n",
+          "bench: vow's client (unary-10) ended with status 2: it makes no sense; --help tells more\n" },
+        { "kill -9 $$\n", "bench: vow's client (unary-10) was killed by signal 9 (Killed)\n" },
+        { "exit 0\n", "bench: vow's client (unary-10) left before it was done\n" },
+        { CLIENT("500") "echo at the end >&2\nexit 7\n",
+          "bench: vow's client (unary-10) ended with status 7: at the end\n" },
+        { "exec /nonexistent\n", "bench: vow's client (unary-10) ended with status 127: " },
+    };
+    struct stage *stage = *state;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *line;
+
+        stage_write(stage, "bench_vow_client", cases[i].script);
+        assert_int_equal(stage_run(stage, "--peer vow --workload unary-10"), 1);
+        assert_says(stage, cases[i].says);
+        line = strstr(stage->output, "vow's client");
+        assert_null(strstr(line + 1, "vow's client"));
+        line = strstr(stage->output, cases[i].says);
+        assert_null(strstr(line + 1, "\nbench: "));
+    }
+}
+
+static void more_than_a_line_can_quote_is_shown_whole(void **state)
+{
+    struct stage *stage = *state;
+
+    stage_write(stage, "bench_vow_client", "seq 1000 1200 >&2\nexit 1\n");
+    assert_int_equal(stage_run(stage, "--peer vow --workload unary-10"), 1);
+    assert_says(stage, "\n1150\n1151\n");
+    assert_says(stage, "bench: vow's client (unary-10) ended with status 1: 1000; 1001; ");
+}
+
+static void what_a_program_says_that_ends_well_is_shown(void **state)
+{
+    struct stage *stage = *state;
+
+    stage_write(stage, "bench_vow_client", "echo beware >&2\n" CLIENT("500"));
+    assert_int_equal(stage_run(stage, "--peer vow --workload unary-10"), 0);
+    assert_says(stage, "beware\nbeware\nbeware\n");
+}
+
 static void what_was_measured_before_ctrl_c_is_reported(void **state)
 {
     struct stage     *stage = *state;
@@ -303,7 +382,7 @@ static void what_was_measured_before_ctrl_c_is_reported(void **state)
     stage_write(stage, "bench_vow_client",
                 "[ " OUTSTANDING " = 100 ] && kill -INT $PPID && exec sleep 600\n" CLIENT("500"));
     assert_int_equal(stage_run(stage, "--peer vow --workload unary-10 --workload unary-100"), 130);
-    assert_says(stage, "vow                     500 ");
+    assert_says(stage, "vow                    500 ");
     assert_says(stage, "vow               not measured\n");
     assert_says(stage, "bench: interrupted; what was measured until then:\n");
 
@@ -313,6 +392,52 @@ static void what_was_measured_before_ctrl_c_is_reported(void **state)
     assert_int_equal(cell->count, 0);
     assert_false(cell->has_failed);
     bench_record_done(&record);
+}
+
+/* Neither the earlier report nor a new file has anything in it that says nothing. */
+static void before_anything_was_measured_no_report_is_written(void **state)
+{
+    static const struct {
+        const char *script;
+        int         status;
+        const char *says;
+    } cases[] = {
+        { "kill -INT $PPID && exec sleep 600\n", 130,
+          "bench: interrupted before anything was measured; there is no report\n" },
+        { "exit 1\n", 1, "bench: nothing could be measured; there is no report\n" },
+    };
+    struct stage *stage = *state;
+
+    stage_write(stage, "x.json", "an earlier report\n");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[PATH_SIZE], html[PATH_SIZE * 2];
+
+        stage_write(stage, "bench_floor_client", cases[i].script);
+        stage_write(stage, "bench_vow_client", cases[i].script);
+        stage_path(stage, "x.html", path);
+        snprintf(html, sizeof html, "--peer vow --workload unary-10 --html '%s'", path);
+        assert_int_equal(stage_run(stage, html), cases[i].status);
+        assert_says(stage, cases[i].says);
+        assert_does_not_say(stage, "Medians");
+        assert_int_equal(access(path, F_OK), -1);
+        assert_int_equal(stage_lines(stage, "x.json"), 2);
+    }
+}
+
+static void workloads_that_were_not_reached_are_counted_and_not_listed(void **state)
+{
+    struct stage *stage = *state;
+    char          arguments[PATH_SIZE * 2];
+
+    stage_write(stage, "bench_vow_client", "kill -INT $PPID && exec sleep 600\n");
+    snprintf(arguments, sizeof arguments, "--peer vow --workload 'unary-*' --html '%s/x.html'",
+             stage->folder);
+    assert_int_equal(stage_run(stage, arguments), 130);
+    assert_says(stage, "unary-1: ");
+    assert_does_not_say(stage, "unary-10: ");
+    assert_says(stage, "\n3 further workloads: not measured\n");
+    assert_page_has(stage, "unary-1: ");
+    assert_page_lacks(stage, "unary-10: ");
 }
 
 static void a_peer_that_has_no_part_in_what_was_asked_for_is_named(void **state)
@@ -343,7 +468,7 @@ static void a_peer_whose_programs_are_missing_is_left_out_and_that_is_said(void 
     stage_remove(stage, "bench_grpc_cpp_client");
     assert_int_equal(stage_run(stage, "--peer vow --peer grpc-cpp --workload unary-10"), 0);
     assert_says(stage, "bench: grpc-cpp is left out of 1 of its 1 workloads: its programs are not in ");
-    assert_says(stage, "vow                     500 ");
+    assert_says(stage, "vow                    500 ");
 }
 
 static void without_vows_own_programs_or_the_floors_nothing_is_run(void **state)
@@ -384,6 +509,10 @@ static void a_command_line_that_makes_no_sense_is_refused_in_words(void **state)
           "bench: cannot compare with /nonexistent: unable to open /nonexistent: No such file or directory" },
         { "--peer vow --workload unary-1 --against /dev/null",
           "bench: cannot compare with /dev/null: line 1: '[' or '{' expected near end of file" },
+        { "--peer vow --workload unary-1 --against /", "bench: cannot compare with /: line " },
+        { "--peer vow --workload unary-1 --html /nonexistent/x.html",
+          "bench: cannot write /nonexistent/x.html: No such file or directory" },
+        { "--peer vow --workload unary-1 --html /", "bench: cannot write /: Is a directory" },
     };
     struct stage *stage = *state;
 
@@ -393,6 +522,19 @@ static void a_command_line_that_makes_no_sense_is_refused_in_words(void **state)
         assert_says(stage, cases[i].words);
         assert_does_not_say(stage, "runs in each of");
     }
+}
+
+static void a_report_that_could_not_be_written_is_a_failure_and_the_other_one_is(void **state)
+{
+    struct stage *stage = *state;
+    bench_record  record;
+
+    assert_int_equal(stage_run(stage, "--peer vow --workload unary-1 --html /dev/full"), 1);
+    assert_says(stage, "bench: cannot write /dev/full: No space left on device\n");
+    assert_does_not_say(stage, "has the plots");
+    stage_read(stage, &record);
+    assert_non_null(bench_record_find(&record, "unary-1", "vow"));
+    bench_record_done(&record);
 }
 
 /* What changed since */
@@ -419,6 +561,34 @@ static void that_nothing_changed_is_no_failure(void **state)
 
     assert_int_equal(run_against_earlier(stage, "bench_vow_client", CLIENT("490")), 0);
     assert_says(stage, "0 of 4 figures changed beyond the noise\n");
+}
+
+static void a_report_of_other_workloads_is_refused(void **state)
+{
+    struct stage *stage = *state;
+    char          arguments[PATH_SIZE * 2];
+
+    assert_int_equal(stage_run(stage, "--peer vow --workload unary-1"), 0);
+    snprintf(arguments, sizeof arguments, "--peer vow --workload unary-10 --against '%s/x.json'",
+             stage->folder);
+    assert_int_equal(stage_run(stage, arguments), 2);
+    assert_says(stage, "x.json: it has none of what is to be measured\n");
+}
+
+static void that_a_report_is_of_another_machine_is_said(void **state)
+{
+    struct stage *stage = *state;
+    char          command[PATH_SIZE * 3];
+
+    assert_int_equal(stage_run(stage, "--peer vow --workload unary-1"), 0);
+    snprintf(command, sizeof command,
+             "sed 's/\"kernel\": \".*\"/\"kernel\": \"Plan 9\"/' '%s/x.json' >'%s/y.json'", stage->folder,
+             stage->folder);
+    assert_int_equal(system(command), 0);
+    snprintf(command, sizeof command, "--peer vow --workload unary-1 --against '%s/y.json'", stage->folder);
+    assert_int_equal(stage_run(stage, command), 0);
+    assert_says(stage, "/y.json is of another machine: its kernel is \"Plan 9\", and here it is \"Linux");
+    assert_does_not_say(stage, "its processor is");
 }
 
 static void what_is_worse_twice_has_a_status_of_its_own(void **state)
@@ -484,17 +654,26 @@ int main(void)
         STAGE_TEST(each_round_of_a_peer_is_compared_with_the_floor),
         STAGE_TEST(a_share_of_the_rate_is_one_of_what_the_peer_did_in_the_closed_loop),
         STAGE_TEST(the_page_has_its_plots_in_itself),
+        STAGE_TEST(a_section_in_which_nothing_was_measured_is_not_in_the_page),
         STAGE_TEST(a_quick_run_is_without_what_is_for_a_full_one_unless_it_is_named),
         STAGE_TEST(in_a_quick_run_another_library_that_takes_more_than_a_second_is_run_once),
         STAGE_TEST(a_server_that_dies_in_mid_run_is_told_of_and_the_rest_is_reported),
+        STAGE_TEST(a_failure_is_told_once_in_one_line_with_the_programs_words),
+        STAGE_TEST(more_than_a_line_can_quote_is_shown_whole),
+        STAGE_TEST(what_a_program_says_that_ends_well_is_shown),
         STAGE_TEST(what_was_measured_before_ctrl_c_is_reported),
+        STAGE_TEST(before_anything_was_measured_no_report_is_written),
+        STAGE_TEST(workloads_that_were_not_reached_are_counted_and_not_listed),
         STAGE_TEST(a_peer_that_has_no_part_in_what_was_asked_for_is_named),
         STAGE_TEST(ctrl_c_reaches_the_driver_and_not_the_programs),
         STAGE_TEST(a_peer_whose_programs_are_missing_is_left_out_and_that_is_said),
         STAGE_TEST(without_vows_own_programs_or_the_floors_nothing_is_run),
         STAGE_TEST(a_client_that_says_something_else_is_quoted),
         STAGE_TEST(a_command_line_that_makes_no_sense_is_refused_in_words),
+        STAGE_TEST(a_report_that_could_not_be_written_is_a_failure_and_the_other_one_is),
         STAGE_TEST(that_nothing_changed_is_no_failure),
+        STAGE_TEST(a_report_of_other_workloads_is_refused),
+        STAGE_TEST(that_a_report_is_of_another_machine_is_said),
         STAGE_TEST(what_is_worse_twice_has_a_status_of_its_own),
         STAGE_TEST(what_is_worse_once_is_said_and_no_failure),
         STAGE_TEST(what_is_better_is_said),

@@ -89,6 +89,9 @@ static bool bench_read_results(struct bench *bench, bench_results *results)
 
 static void bench_stop(struct bench *bench)
 {
+    bench_child *const children[] = { &bench->server, &bench->proxy, &bench->client };
+
+    bench_child_blame(children, 3, 0);
     bench_child_stop(&bench->client);
     bench_child_stop(&bench->proxy);
     bench_child_stop(&bench->server);

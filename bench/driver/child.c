@@ -1,12 +1,16 @@
 #include "child.h"
 
+#include "say.h"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -14,6 +18,7 @@
 #include <unistd.h>
 
 #define PATIENCE_MS 1000 /* for an end that has been asked for */
+#define WORDS_SIZE 300   /* of a program that are quoted */
 
 static volatile sig_atomic_t signal_caught;
 static sigset_t              signals_before; /* what was blocked when the driver started */
@@ -57,22 +62,78 @@ size_t bench_cores_find(int *cores, size_t most)
     return count;
 }
 
-static void child_become(char *const argv[], int output, int core)
+/* What it has written to standard error, its lines in one, without its name. False: that is too much to
+ * quote. */
+static bool child_words(const bench_child *child, char words[WORDS_SIZE])
+{
+    char    text[WORDS_SIZE - 40] = "";
+    ssize_t size = pread(child->errors, text, sizeof text - 1, 0);
+    char   *line, *rest = text;
+    size_t  used = 0, name;
+
+    *words = '\0';
+    while ((line = strsep(&rest, "\n"))) {
+        name = strncmp(line, "bench_", 6) == 0 ? strcspn(line, " ") : 0;
+        if (name > 0 && line[name - 1] == ':' && line[name])
+            line += name + 1;
+        if (*line && used < WORDS_SIZE)
+            used += (size_t)snprintf(words + used, WORDS_SIZE - used, "%s%s", used ? "; " : "", line);
+    }
+    return size < (ssize_t)sizeof text - 1 && used < WORDS_SIZE;
+}
+
+bool bench_child_fail(bench_child *child, const char *format, ...)
+{
+    char    words[WORDS_SIZE];
+    size_t  used;
+    va_list values;
+
+    if (*child->problem)
+        return false;
+    va_start(values, format);
+    vsnprintf(child->problem, sizeof child->problem, format, values);
+    va_end(values);
+    child_words(child, words);
+    used = strlen(child->problem);
+    if (*words)
+        snprintf(child->problem + used, sizeof child->problem - used, ": %s", words);
+    return false;
+}
+
+/* Passes on what it has written to standard error, unless that is in its problem. */
+static void child_show_errors(const bench_child *child)
+{
+    char    text[WORDS_SIZE];
+    off_t   at = 0;
+    ssize_t size;
+
+    if (*child->problem && child_words(child, text))
+        return;
+    while ((size = pread(child->errors, text, sizeof text, at)) > 0) {
+        if (at == 0)
+            bench_say_no_progress();
+        fwrite(text, 1, (size_t)size, stderr);
+        at += size;
+    }
+}
+
+static void child_become(char *const argv[], const bench_child *child, int output, int core)
 {
     cpu_set_t only;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     setpgid(0, 0); /* a terminal's Ctrl-C is for the driver, which then stops its children */
     sigprocmask(SIG_SETMASK, &signals_before, NULL);
+    dup2(child->errors, STDERR_FILENO);
     CPU_ZERO(&only);
     if (core >= 0) {
         CPU_SET((size_t)core, &only);
         if (sched_setaffinity(0, sizeof only, &only) != 0)
-            fprintf(stderr, "bench: cannot pin %s to core %d: %m\n", argv[0], core);
+            dprintf(STDERR_FILENO, "cannot pin it to core %d: %m\n", core);
     }
     if (dup2(output, STDOUT_FILENO) >= 0)
         execv(argv[0], argv);
-    fprintf(stderr, "bench: cannot start %s: %m\n", argv[0]);
+    dprintf(STDERR_FILENO, "cannot start %s: %m\n", argv[0]);
     _exit(127);
 }
 
@@ -81,12 +142,15 @@ bool bench_child_start(bench_child *child, const char *title, char *const argv[]
     int pipe_ends[2];
 
     *child = (bench_child){ .title = title };
-    if (pipe2(pipe_ends, O_CLOEXEC) != 0)
+    child->errors = memfd_create(title, MFD_CLOEXEC);
+    if (child->errors < 0)
         goto fail;
+    if (fcntl(child->errors, F_SETFL, O_APPEND) != 0 || pipe2(pipe_ends, O_CLOEXEC) != 0)
+        goto fail_errors;
     child->output = pipe_ends[0];
     child->pid = fork();
     if (child->pid == 0)
-        child_become(argv, pipe_ends[1], core);
+        child_become(argv, child, pipe_ends[1], core);
     close(pipe_ends[1]);
     if (child->pid < 0)
         goto fail_pipe;
@@ -100,8 +164,10 @@ fail_process:
     waitpid(child->pid, NULL, 0);
 fail_pipe:
     close(child->output);
+fail_errors:
+    close(child->errors);
 fail:
-    fprintf(stderr, "bench: cannot start %s: %m\n", title);
+    snprintf(child->problem, sizeof child->problem, "cannot be started: %m");
     child->pid = 0;
     return false;
 }
@@ -128,31 +194,33 @@ static bool wait_readable(int fd, int64_t due_ms)
 
 static void child_forget(bench_child *child)
 {
+    child_show_errors(child);
     close(child->output);
     close(child->pidfd);
+    close(child->errors);
     child->pid = 0;
 }
 
-/* Of one that has ended: was that well? If not, says how. */
-static bool child_collect(bench_child *child)
+/* Of one that has ended: was that as it should, which it is not before it has done its work? */
+static bool child_collect(bench_child *child, bool is_done)
 {
     int status = 0;
 
     waitpid(child->pid, &status, 0);
-    child_forget(child);
     if (WIFSIGNALED(status))
-        fprintf(stderr, "bench: %s was killed by signal %d (%s)\n", child->title, WTERMSIG(status),
-                strsignal(WTERMSIG(status)));
+        bench_child_fail(child, "was killed by signal %d (%s)", WTERMSIG(status),
+                         strsignal(WTERMSIG(status)));
     else if (WEXITSTATUS(status) != 0)
-        fprintf(stderr, "bench: %s ended with status %d\n", child->title, WEXITSTATUS(status));
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+        bench_child_fail(child, "ended with status %d", WEXITSTATUS(status));
+    else if (!is_done)
+        bench_child_fail(child, "left before it was done");
+    child_forget(child);
+    return !*child->problem;
 }
 
-static bool child_is_late(const bench_child *child, const char *what, int timeout_ms)
+static bool child_is_late(bench_child *child, const char *what, int timeout_ms)
 {
-    if (!signal_caught)
-        fprintf(stderr, "bench: %s has not %s within %g s\n", child->title, what, timeout_ms / 1e3);
-    return false;
+    return !signal_caught && bench_child_fail(child, "has not %s within %g s", what, timeout_ms / 1e3);
 }
 
 bool bench_child_read_line(bench_child *child, char *line, size_t size, int timeout_ms)
@@ -162,25 +230,23 @@ bool bench_child_read_line(bench_child *child, char *line, size_t size, int time
     for (size_t used = 0; used < size; used++) {
         if (!wait_readable(child->output, due_ms))
             return child_is_late(child, "said what it should", timeout_ms);
-        if (read(child->output, line + used, 1) != 1) {
-            fprintf(stderr, "bench: %s left without saying what it should\n", child->title);
-            bench_child_finish(child, PATIENCE_MS);
-            return false;
-        }
+        if (read(child->output, line + used, 1) != 1)
+            return wait_readable(child->pidfd, now_ms() + PATIENCE_MS)
+                       ? child_collect(child, false)
+                       : child_is_late(child, "ended", PATIENCE_MS);
         if (line[used] == '\n') {
             line[used] = '\0';
             return true;
         }
     }
-    fprintf(stderr, "bench: %s says more than %zu bytes in a line\n", child->title, size);
-    return false;
+    return bench_child_fail(child, "says more than %zu bytes in a line", size);
 }
 
 bool bench_child_finish(bench_child *child, int timeout_ms)
 {
     if (!wait_readable(child->pidfd, now_ms() + timeout_ms))
         return child_is_late(child, "ended", timeout_ms);
-    return child_collect(child);
+    return child_collect(child, true);
 }
 
 bool bench_child_runs(bench_child *child, int patience_ms)
@@ -189,10 +255,21 @@ bool bench_child_runs(bench_child *child, int patience_ms)
 
     if (child->pid == 0)
         return false;
-    if (poll(&ended, 1, patience_ms) == 0)
+    return poll(&ended, 1, patience_ms) == 0 || child_collect(child, false);
+}
+
+bool bench_child_blame(bench_child *const children[], size_t count, int patience_ms)
+{
+    for (size_t i = 0; i < count; i++) {
+        bench_child *child = children[i];
+
+        if (child->pid && i + 1 < count)
+            bench_child_runs(child, i == 0 ? patience_ms : 0);
+        if (!*child->problem)
+            continue;
+        bench_say("%s %s", child->title, child->problem);
         return true;
-    if (child_collect(child))
-        fprintf(stderr, "bench: %s left before it was told to\n", child->title);
+    }
     return false;
 }
 

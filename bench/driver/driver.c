@@ -3,7 +3,8 @@
  *
  * The idea: server and client are processes of their own, pinned to a core each, started afresh for each
  * run; rounds are interleaved (rounds.h). What was measured is reported in any case, after a failed run and
- * after Ctrl-C as well; the exit status says that it is not all.
+ * after Ctrl-C as well; the exit status says that it is not all. Where nothing was measured there is no
+ * report, and the files of an earlier one stay as they are.
  */
 #include "check.h"
 #include "child.h"
@@ -12,17 +13,19 @@
 #include "machine.h"
 #include "measure/fail.h"
 #include "options.h"
+#include "output.h"
 #include "page.h"
 #include "rounds.h"
+#include "say.h"
 #include "table.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #define STATUS_FAILED 1
@@ -36,21 +39,14 @@
 #define QUICK_MOST_SECONDS 165
 #define AGAIN_ROUNDS_LEAST 5 /* of what seems to be worse */
 
-/* A file that is written at the end; opened before anything is measured, and emptied only when there is
- * something to write. */
-struct output {
-    const char *path;
-    FILE       *file; /* NULL: not asked for */
-};
-
 struct driver {
     bench_options    options;
     char             path[PATH_MAX];
     bench_setting    setting;
     bench_choice     choice;
     bench_record     record;
-    struct output    json;
-    struct output    html;
+    bench_output     json;
+    bench_output     html;
     bench_record     before; /* of --against */
     bench_comparison comparison;
 };
@@ -112,13 +108,13 @@ static void choose_peer(struct driver *driver, const bench_peer *peer)
             missing++;
     }
     if (wanted == 0 && driver->options.peers.count > 0 && peer != &bench_peers[BENCH_FLOOR])
-        fprintf(stderr, "bench: %s has no part in these workloads\n", peer->name);
+        bench_say("%s has no part in these workloads", peer->name);
     if (missing > 0 && missing == wanted && bench_peer_is_ours(peer))
         bench_fail("%s's programs are not in %s; build them with ./dev build", peer->name,
                    driver->setting.folder);
     if (missing)
-        fprintf(stderr, "bench: %s is left out of %zu of its %zu workloads: its programs are not in %s\n",
-                peer->name, missing, wanted, driver->setting.folder);
+        bench_say("%s is left out of %zu of its %zu workloads: its programs are not in %s", peer->name,
+                  missing, wanted, driver->setting.folder);
 }
 
 static void choose(struct driver *driver)
@@ -146,12 +142,26 @@ static void setting_choose(struct driver *driver)
     driver->setting.weighed_share = is_quick ? QUICK_WEIGHED_SHARE : 1;
     driver->setting.server_core = driver->setting.client_core = -1;
     if (bench_cores_find(cores, 2) < 2) {
-        fprintf(stderr,
-                "bench: fewer than 2 cores may be used here: server and client get in each other's way\n");
+        bench_say("fewer than 2 cores may be used here: server and client get in each other's way");
         return;
     }
     driver->setting.server_core = cores[0];
     driver->setting.client_core = cores[1];
+}
+
+/* Is there anything that both have? */
+static bool against_has_part(const struct driver *driver)
+{
+    for (size_t i = 0; i < driver->before.cell_count; i++) {
+        const bench_cell     *cell = &driver->before.cells[i];
+        const bench_peer     *peer = bench_peer_find(cell->peer);
+        const bench_workload *workload = bench_workload_find(cell->workload);
+
+        if (peer && workload && peer != &bench_peers[BENCH_FLOOR] &&
+            *bench_choice_has(&driver->choice, peer, workload))
+            return true;
+    }
+    return false;
 }
 
 static void against_read(struct driver *driver)
@@ -159,38 +169,30 @@ static void against_read(struct driver *driver)
     const char *path = driver->options.against;
     char        problem[256];
 
-    if (path && !bench_json_read(path, &driver->before, problem, sizeof problem))
-        bench_fail_usage("cannot compare with %s: %s", path, problem);
-    if (path && driver->before.seconds != driver->setting.seconds)
-        fprintf(stderr, "bench: %s was measured for %g s in each run, and this will be for %g s\n", path,
-                driver->before.seconds, driver->setting.seconds);
-}
-
-static void output_open(struct output *output, const char *path)
-{
-    int descriptor;
-
     if (!path)
         return;
-    output->path = path;
-    descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-    output->file = descriptor < 0 ? NULL : fdopen(descriptor, "w");
-    if (!output->file)
-        bench_fail("cannot write %s: %m", path);
+    if (!bench_json_read(path, &driver->before, problem, sizeof problem))
+        bench_fail_usage("cannot compare with %s: %s", path, problem);
+    if (!against_has_part(driver))
+        bench_fail_usage("cannot compare with %s: it has none of what is to be measured", path);
+    if (driver->before.seconds != driver->setting.seconds)
+        bench_say("%s was measured for %g s in each run, and this will be for %g s", path,
+                  driver->before.seconds, driver->setting.seconds);
 }
 
-static void output_empty(const struct output *output)
+/* Ratios to the floor of the same machine can be compared even so, more or less. */
+static void against_check_machine(const struct driver *driver)
 {
-    /* A pipe or a device can't be emptied, and need not be. */
-    if (ftruncate(fileno(output->file), 0) != 0 && errno != EINVAL)
-        bench_fail("cannot write %s: %m", output->path);
-}
+    static const char *const facts[] = { "processor", "cores", "kernel" };
 
-static void output_close(struct output *output, bool is_written)
-{
-    if (fclose(output->file) != 0 || !is_written)
-        bench_fail("cannot write %s: %m", output->path);
-    output->file = NULL;
+    for (size_t i = 0; i < sizeof facts / sizeof *facts && driver->options.against; i++) {
+        const char *there = bench_record_fact(&driver->before, facts[i]);
+        const char *here = bench_record_fact(&driver->record, facts[i]);
+
+        if (*there && strcmp(there, here) != 0)
+            bench_say("%s is of another machine: its %s is \"%s\", and here it is \"%s\"",
+                      driver->options.against, facts[i], there, here);
+    }
 }
 
 static void duration_say(const struct driver *driver)
@@ -201,10 +203,10 @@ static void duration_say(const struct driver *driver)
 
     if (most > 0 && seconds > most)
         seconds = most;
-    fprintf(stderr, "bench: %zu run%s in each of %zu round%s, about %.*f %s\n",
-            bench_choice_count(&driver->choice), bench_choice_count(&driver->choice) == 1 ? "" : "s", rounds,
-            rounds == 1 ? "" : "s", seconds < 600 && seconds >= 120, seconds < 120 ? seconds : seconds / 60,
-            seconds < 120 ? "s" : "minutes");
+    bench_say("%zu run%s in each of %zu round%s, about %.*f %s", bench_choice_count(&driver->choice),
+              bench_choice_count(&driver->choice) == 1 ? "" : "s", rounds, rounds == 1 ? "" : "s",
+              seconds < 600 && seconds >= 120, seconds < 120 ? seconds : seconds / 60,
+              seconds < 120 ? "s" : "minutes");
 }
 
 /* What seems to be worse is measured once more, beside the floor. */
@@ -237,7 +239,7 @@ static bool against_hold(struct driver *driver)
 
     driver->comparison = bench_compare(&driver->before, &driver->record);
     if (again_choose(driver, &again) && !bench_signal_caught()) {
-        fprintf(stderr, "bench: something seems to be worse; measuring it again, %zu times\n", again.rounds);
+        bench_say("something seems to be worse; measuring it again, %zu times", again.rounds);
         bench_rounds_run(&driver->setting, &again, &record);
         comparison = bench_compare(&driver->before, &record);
         confirmed = bench_comparison_confirm(&driver->comparison, &comparison);
@@ -248,25 +250,70 @@ static bool against_hold(struct driver *driver)
     return confirmed == 0;
 }
 
-static void report(struct driver *driver)
+static size_t terminal_columns(void)
 {
-    const char *against = driver->options.against;
+    struct winsize size;
 
-    bench_table_print(stdout, &driver->record);
-    if (against)
-        bench_table_print_changes(stdout, &driver->comparison, against);
-    if (fflush(stdout) != 0)
-        bench_fail("cannot print the table: %m");
-    if (driver->json.file) {
-        output_empty(&driver->json);
-        output_close(&driver->json, bench_json_write(driver->json.file, &driver->record));
-    }
-    if (driver->html.file) {
-        output_empty(&driver->html);
-        output_close(&driver->html, bench_page_write(driver->html.file, &driver->record,
-                                                     against ? &driver->comparison : NULL, against));
-        fprintf(stderr, "bench: %s has the plots\n", driver->html.path);
-    }
+    return ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : BENCH_TABLE_WIDE;
+}
+
+static bool report_json(struct driver *driver)
+{
+    return !driver->json.file ||
+           bench_output_close(&driver->json, bench_output_empty(&driver->json) &&
+                                                 bench_json_write(driver->json.file, &driver->record));
+}
+
+static bool report_html(struct driver *driver)
+{
+    const char             *against = driver->options.against;
+    const bench_comparison *comparison = against ? &driver->comparison : NULL;
+
+    if (!driver->html.file)
+        return true;
+    if (!bench_output_close(&driver->html,
+                            bench_output_empty(&driver->html) &&
+                                bench_page_write(driver->html.file, &driver->record, comparison, against)))
+        return false;
+    bench_say("%s has the plots", driver->html.path);
+    return true;
+}
+
+/* False: not all of it could be written. */
+static bool report(struct driver *driver)
+{
+    bool is_printed, has_json, has_html;
+
+    bench_table_print(stdout, &driver->record, terminal_columns());
+    if (driver->options.against)
+        bench_table_print_changes(stdout, &driver->comparison, driver->options.against);
+    is_printed = fflush(stdout) == 0;
+    if (!is_printed)
+        bench_say("cannot print the table: %m");
+    has_json = report_json(driver);
+    has_html = report_html(driver);
+    return is_printed && has_json && has_html;
+}
+
+static int report_nothing(struct driver *driver)
+{
+    bench_output_drop(&driver->json);
+    bench_output_drop(&driver->html);
+    bench_say("%s; there is no report", bench_signal_caught() ? "interrupted before anything was measured"
+                                                              : "nothing could be measured");
+    return STATUS_FAILED;
+}
+
+/* What was measured, all or not. Gives the exit status. */
+static int driver_report(struct driver *driver, bool is_all)
+{
+    int status = is_all ? 0 : STATUS_FAILED;
+
+    if (driver->options.against && !against_hold(driver))
+        status = STATUS_WORSE;
+    if (bench_signal_caught())
+        bench_say("interrupted; what was measured until then:");
+    return report(driver) ? status : STATUS_FAILED;
 }
 
 static void driver_done(struct driver *driver)
@@ -280,6 +327,7 @@ static void driver_done(struct driver *driver)
 int main(int argc, char **argv)
 {
     static struct driver driver;
+    bool                 is_all;
     int                  status;
 
     program_invocation_short_name = "bench"; /* as messages call it */
@@ -291,18 +339,16 @@ int main(int argc, char **argv)
         return bench_check_run(&driver.setting) ? 0 : STATUS_FAILED;
     choose(&driver);
     against_read(&driver);
-    output_open(&driver.json, driver.options.json);
-    output_open(&driver.html, driver.options.html);
+    bench_output_open(&driver.json, driver.options.json);
+    bench_output_open(&driver.html, driver.options.html);
 
     bench_machine_tell(&driver.setting, &driver.choice, &driver.record);
+    against_check_machine(&driver);
     bench_machine_tell_overhead(&driver.record);
     duration_say(&driver);
-    status = bench_rounds_run(&driver.setting, &driver.choice, &driver.record) ? 0 : STATUS_FAILED;
-    if (driver.options.against && !against_hold(&driver))
-        status = STATUS_WORSE;
-    if (bench_signal_caught())
-        fputs("bench: interrupted; what was measured until then:\n", stderr);
-    report(&driver);
+    is_all = bench_rounds_run(&driver.setting, &driver.choice, &driver.record);
+    status =
+        bench_record_has_results(&driver.record) ? driver_report(&driver, is_all) : report_nothing(&driver);
     if (bench_signal_caught())
         status = 128 + bench_signal_caught();
     driver_done(&driver);

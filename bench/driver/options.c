@@ -61,29 +61,27 @@ bool bench_names_match(const bench_names *names, const char *name)
     return names->count == 0;
 }
 
-static void peers_check(const bench_names *names)
+static const char *peer_name(size_t index)
 {
-    for (size_t n = 0; n < names->count; n++) {
-        bench_names one = { .names = { names->names[n] }, .count = 1 };
-        bool        found = false;
-
-        for (size_t i = 0; i < bench_peer_count; i++)
-            found = found || bench_names_match(&one, bench_peers[i].name);
-        if (!found)
-            bench_fail_usage("there is no peer \"%s\"", names->names[n]);
-    }
+    return bench_peers[index].name;
 }
 
-static void workloads_check(const bench_names *names)
+static const char *workload_name(size_t index)
+{
+    return bench_workloads[index].name;
+}
+
+/* Each of `names` must match one of a table's. */
+static void names_check(const bench_names *names, const char *what, const char *(*name_at)(size_t index),
+                        size_t count)
 {
     for (size_t n = 0; n < names->count; n++) {
-        bench_names one = { .names = { names->names[n] }, .count = 1 };
-        bool        found = false;
+        bool found = false;
 
-        for (size_t i = 0; i < bench_workload_count; i++)
-            found = found || bench_names_match(&one, bench_workloads[i].name);
+        for (size_t i = 0; i < count; i++)
+            found = found || fnmatch(names->names[n], name_at(i), 0) == 0;
         if (!found)
-            bench_fail_usage("there is no workload \"%s\"", names->names[n]);
+            bench_fail_usage("there is no %s \"%s\"", what, names->names[n]);
     }
 }
 
@@ -147,7 +145,7 @@ bench_options bench_options_read(int argc, char **argv)
     }
     if (optind < argc)
         bench_argument_refuse(argv + 1);
-    workloads_check(&options.workloads);
-    peers_check(&options.peers);
+    names_check(&options.workloads, "workload", workload_name, bench_workload_count);
+    names_check(&options.peers, "peer", peer_name, bench_peer_count);
     return options;
 }

@@ -77,6 +77,33 @@ static const struct sweep connections = {
     { { "unary-1", 1 }, { "conns-100", 100 }, { "conns-1000", 1000 } },
 };
 
+/* Sections */
+
+/* The page in the making. */
+struct page {
+    report              report;
+    const bench_record *record;
+    const char         *section; /* that comes before the next plot; NULL: it has come */
+    const char         *note;    /* below its heading, or NULL */
+};
+
+/* A section in which nothing was measured does not appear. */
+static void section_begin(struct page *page, const char *heading, const char *note)
+{
+    page->section = heading;
+    page->note = note;
+}
+
+static void plot_show(struct page *page, const report_plot *plot)
+{
+    if (page->section)
+        report_section(&page->report, page->section);
+    if (page->section && page->note)
+        report_paragraph(&page->report, "%s", page->note);
+    page->section = NULL;
+    report_plot_show(&page->report, plot);
+}
+
 /* Peers as series */
 
 struct plotted {
@@ -110,12 +137,27 @@ static void plotted_add(struct plotted *plotted, const bench_peer *peer, size_t 
     };
 }
 
-static void plotted_show(struct plotted *plotted, report *report, report_plot plot)
+static void plotted_show(struct plotted *plotted, struct page *page, report_plot plot)
 {
     plot.series = plotted->series;
     plot.series_count = plotted->count;
     if (plotted->count > 0)
-        report_plot_show(report, &plot);
+        plot_show(page, &plot);
+}
+
+/* At how many places is there a value of any series? */
+static size_t plotted_places(const struct plotted *plotted, size_t points)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < points; i++) {
+        bool any = false;
+
+        for (size_t s = 0; s < plotted->count; s++)
+            any = any || !isnan(plotted->series[s].y[i]);
+        count += any;
+    }
+    return count;
 }
 
 static struct plotted *plotted_new(const bench_record *record)
@@ -141,10 +183,10 @@ static void point_set(struct plotted *plotted, const bench_peer *peer, const cha
     plotted->high[plotted->count][point] = summary.interval.high * shown->factor;
 }
 
-static void sweep_show(report *report, const bench_record *record, const struct sweep *sweep,
-                       const struct shown *shown)
+/* Of a single place there is nothing to see along the axis: the table has it. */
+static void sweep_show(struct page *page, const struct sweep *sweep, const struct shown *shown)
 {
-    struct plotted *plotted = plotted_new(record);
+    struct plotted *plotted = plotted_new(page->record);
     char            title[128];
     size_t          points = 0;
 
@@ -156,8 +198,9 @@ static void sweep_show(report *report, const bench_record *record, const struct 
         plotted_add(plotted, &bench_peers[p], points, true);
     }
     snprintf(title, sizeof title, "%s, %s", shown->title, sweep->title);
-    plotted_show(plotted, report,
-                 (report_plot){ .title = title, .form = REPORT_LINES, .x = sweep->x, .y = shown->y });
+    if (plotted_places(plotted, points) > 1)
+        plotted_show(plotted, page,
+                     (report_plot){ .title = title, .form = REPORT_LINES, .x = sweep->x, .y = shown->y });
     free(plotted);
 }
 
@@ -173,9 +216,9 @@ static const struct percentile {
 
 #define PERCENTILE_COUNT (sizeof percentiles / sizeof *percentiles)
 
-static void latency_show(report *report, const bench_record *record, const char *workload)
+static void latency_show(struct page *page, const char *workload)
 {
-    struct plotted *plotted = plotted_new(record);
+    struct plotted *plotted = plotted_new(page->record);
     char            title[192];
     size_t          used = (size_t)snprintf(title, sizeof title, "%s: ", workload);
 
@@ -190,7 +233,7 @@ static void latency_show(report *report, const bench_record *record, const char 
         }
         plotted_add(plotted, &bench_peers[p], PERCENTILE_COUNT, true);
     }
-    plotted_show(plotted, report,
+    plotted_show(plotted, page,
                  (report_plot){ .title = title,
                                 .form = REPORT_LINES,
                                 .x = { .title = "percentile", .scale = REPORT_NINES, .unit = REPORT_SHARES },
@@ -264,7 +307,7 @@ static const struct bars other_bars[] = {
       { "requests a second" } },
 };
 
-static void bars_show(report *report, const bench_record *record, const struct bars *bars)
+static void bars_show(struct page *page, const struct bars *bars)
 {
     const char   *labels[SERIES_MOST];
     double        values[2][SERIES_MOST];
@@ -273,7 +316,7 @@ static void bars_show(report *report, const bench_record *record, const struct b
     size_t        count = 0;
 
     for (size_t p = 0; p < bench_peer_count && count < SERIES_MOST; p++) {
-        const bench_cell *cell = bench_record_find(record, bars->workload, bench_peers[p].name);
+        const bench_cell *cell = bench_record_find(page->record, bars->workload, bench_peers[p].name);
 
         if (!cell || cell->count == 0)
             continue;
@@ -284,13 +327,13 @@ static void bars_show(report *report, const bench_record *record, const struct b
     for (size_t s = 0; s < series_count; s++)
         series[s] = (report_series){ .name = bars->names[s], .y = values[s], .count = count };
     if (count > 0)
-        report_plot_show(report, &(report_plot){ .title = bars->title,
-                                                 .form = REPORT_BARS,
-                                                 .y = bars->y,
-                                                 .series = series,
-                                                 .series_count = series_count,
-                                                 .labels = labels,
-                                                 .label_count = count });
+        plot_show(page, &(report_plot){ .title = bars->title,
+                                        .form = REPORT_BARS,
+                                        .y = bars->y,
+                                        .series = series,
+                                        .series_count = series_count,
+                                        .labels = labels,
+                                        .label_count = count });
 }
 
 /* Tables */
@@ -351,33 +394,39 @@ static void texts_add_row(struct texts *texts, const bench_cell *cell, bench_fig
                       table_figures[i].decimals);
 }
 
-/* The cells from `first` on that are of the same workload; gives how many those are. */
-static size_t table_show(report *report, const bench_record *record, size_t first)
+static void table_show(report *report, const bench_cell *cells, size_t count)
 {
-    const bench_cell     *cells = record->cells + first;
     const bench_workload *workload = bench_workload_find(cells->workload);
     bench_figure          weight = workload ? bench_kind_weight(workload->kind) : 0;
     report_column         columns[COLUMNS_MOST] = { { "", false } };
     size_t                column_count = 1;
     struct texts         *texts = bench_alloc(1, sizeof *texts);
     char                  title[192];
-    size_t                rows = 0;
+    size_t                rows = count < SERIES_MOST ? count : SERIES_MOST;
 
     for (size_t i = 0; i < COUNT_OF(weight_figures) && weight; i++)
         columns[column_count++] = weight_figures[i].column;
     for (size_t i = 0; i < COUNT_OF(table_figures) && !weight; i++)
         columns[column_count++] = table_figures[i].column;
-    for (; rows < SERIES_MOST && first + rows < record->cell_count; rows++) {
-        if (strcmp(cells[rows].workload, cells->workload) != 0)
-            break;
-        texts_add_row(texts, &cells[rows], weight);
-    }
+    for (size_t i = 0; i < rows; i++)
+        texts_add_row(texts, &cells[i], weight);
     snprintf(title, sizeof title, "%s: ", cells->workload);
     if (workload)
         bench_workload_describe(workload, title + strlen(title), sizeof title - strlen(title));
     report_table_show(report, &(report_table){ title, columns, column_count, texts->cells, rows });
     free(texts);
-    return rows;
+}
+
+static void tables_show(report *report, const bench_record *record)
+{
+    size_t count;
+
+    report_section(report, "All figures");
+    for (size_t first = 0; first < record->cell_count; first += count) {
+        count = bench_record_row(record, first);
+        if (bench_cells_tell(record->cells + first, count))
+            table_show(report, record->cells + first, count);
+    }
 }
 
 static void facts_show(report *report, const bench_record *record)
@@ -411,62 +460,59 @@ static void changes_show(report *report, const bench_comparison *comparison, con
 
 /* The page */
 
-static void plots_show(report *report, const bench_record *record)
+static void plots_show(struct page *page)
 {
-    report_section(report, "Latency");
-    report_paragraph(report,
-                     "In the open loop, calls begin at intended moments, and their latency is counted from "
-                     "these; in the closed loop a call begins when another was answered.");
-    latency_show(report, record, "unary-1");
-    latency_show(report, record, "unary-100");
-    latency_show(report, record, "rate-5000");
-    latency_show(report, record, "rate-half");
+    section_begin(page, "Latency",
+                  "In the open loop, calls begin at intended moments, and their latency is counted from "
+                  "these; in the closed loop a call begins when another was answered.");
+    latency_show(page, "unary-1");
+    latency_show(page, "unary-100");
+    latency_show(page, "rate-5000");
+    latency_show(page, "rate-half");
 
-    report_section(report, "Calls outstanding");
-    sweep_show(report, record, &outstanding, &calls);
-    sweep_show(report, record, &outstanding, &cpu);
-    sweep_show(report, record, &outstanding, &calls_ratio);
-    sweep_show(report, record, &outstanding, &cpu_ratio);
-    sweep_show(report, record, &outstanding, &p99);
+    section_begin(page, "Calls outstanding", NULL);
+    sweep_show(page, &outstanding, &calls);
+    sweep_show(page, &outstanding, &cpu);
+    sweep_show(page, &outstanding, &calls_ratio);
+    sweep_show(page, &outstanding, &cpu_ratio);
+    sweep_show(page, &outstanding, &p99);
 
-    report_section(report, "Payload");
-    report_paragraph(report, "100 calls outstanding up to 1 KiB, 4 above.");
-    sweep_show(report, record, &payload, &bytes);
-    sweep_show(report, record, &payload, &cpu);
-    sweep_show(report, record, &payload, &calls_ratio);
-    sweep_show(report, record, &payload, &cpu_ratio);
+    section_begin(page, "Payload", "100 calls outstanding up to 1 KiB, 4 above.");
+    sweep_show(page, &payload, &bytes);
+    sweep_show(page, &payload, &cpu);
+    sweep_show(page, &payload, &calls_ratio);
+    sweep_show(page, &payload, &cpu_ratio);
 
-    report_section(report, "Connections");
-    sweep_show(report, record, &connections, &calls);
-    sweep_show(report, record, &connections, &cpu);
-    sweep_show(report, record, &connections, &calls_ratio);
+    section_begin(page, "Connections", NULL);
+    sweep_show(page, &connections, &calls);
+    sweep_show(page, &connections, &cpu);
+    sweep_show(page, &connections, &calls_ratio);
 
-    report_section(report, "Equal rates, streams, chains and HTTP/2");
+    section_begin(page, "Equal rates, streams, chains and HTTP/2", NULL);
     for (size_t i = 0; i < COUNT_OF(other_bars); i++)
-        bars_show(report, record, &other_bars[i]);
+        bars_show(page, &other_bars[i]);
 
-    report_section(report, "Memory");
+    section_begin(page, "Memory", NULL);
     for (size_t i = 0; i < COUNT_OF(memory_bars); i++)
-        bars_show(report, record, &memory_bars[i]);
+        bars_show(page, &memory_bars[i]);
 }
 
 bool bench_page_write(FILE *file, const bench_record *record, const bench_comparison *comparison,
                       const char *path)
 {
-    report page;
+    struct page page = { .record = record };
+    report     *report = &page.report;
 
-    report_begin(&page, file, "vow beside others");
+    report_begin(report, file, "vow beside others");
     report_paragraph(
-        &page,
+        report,
         "Medians of rounds of %g s; whiskers are 95 %% intervals of the median. The floor is a bare "
         "libuv echo. Processor time is that of both sides, user and system.",
         record->seconds);
-    facts_show(&page, record);
+    facts_show(report, record);
     if (comparison)
-        changes_show(&page, comparison, path);
-    plots_show(&page, record);
-    report_section(&page, "All figures");
-    for (size_t i = 0; i < record->cell_count;)
-        i += table_show(&page, record, i);
-    return report_end(&page);
+        changes_show(report, comparison, path);
+    plots_show(&page);
+    tables_show(report, record);
+    return report_end(report);
 }

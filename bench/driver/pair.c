@@ -186,8 +186,7 @@ static bool pair_read_results(struct pair *pair, bench_outcome *outcome)
         return false;
     if (bench_results_parse(line, &outcome->results))
         return true;
-    fprintf(stderr, "bench: %s prints what is no line of results: %s\n", pair->client.title, line);
-    return false;
+    return bench_child_fail(&pair->client, "prints what is no line of results: %.100s", line);
 }
 
 static void pair_name(struct pair *pair)
@@ -212,16 +211,14 @@ static void pair_stop(struct pair *pair)
 bool bench_pair_run(const bench_setting *setting, const bench_peer *peer, const bench_workload *workload,
                     double rate, bench_outcome *outcome)
 {
-    struct pair pair = { .setting = setting, .peer = peer, .workload = workload };
-    bool        done;
+    struct pair        pair = { .setting = setting, .peer = peer, .workload = workload };
+    bench_child *const children[] = { &pair.server, &pair.proxy, &pair.client };
+    bool               done;
 
     pair_name(&pair);
     done = pair_start_server(&pair, outcome) && pair_start_proxy(&pair) && pair_start_client(&pair, rate) &&
            pair_read_results(&pair, outcome) && bench_child_finish(&pair.client, FINISH_TIMEOUT_MS);
-    /* A client can fail because its server has, which the system may be still about to end: both are told of.
-     */
-    if (pair.server.pid &&
-        !bench_child_runs(&pair.server, done || bench_signal_caught() ? 0 : DEATH_PATIENCE_MS))
+    if (bench_child_blame(children, 3, done || bench_signal_caught() ? 0 : DEATH_PATIENCE_MS))
         done = false;
     pair_stop(&pair);
     return done;

@@ -67,6 +67,34 @@ bench_cell *bench_record_find(const bench_record *record, const char *workload, 
     return NULL;
 }
 
+size_t bench_record_row(const bench_record *record, size_t first)
+{
+    size_t count = 0;
+
+    while (first + count < record->cell_count &&
+           strcmp(record->cells[first + count].workload, record->cells[first].workload) == 0)
+        count++;
+    return count;
+}
+
+bool bench_cells_tell(const bench_cell *cells, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (cells[i].count > 0 || cells[i].has_failed)
+            return true;
+    }
+    return false;
+}
+
+bool bench_record_has_results(const bench_record *record)
+{
+    for (size_t i = 0; i < record->cell_count; i++) {
+        if (record->cells[i].count > 0)
+            return true;
+    }
+    return false;
+}
+
 void bench_cell_add(bench_cell *cell, const bench_results *results)
 {
     bench_results *rounds;

@@ -75,6 +75,15 @@ size_t bench_cell_values(const bench_cell *cell, bench_figure figure, double val
 
 bench_summary bench_cell_summary(const bench_cell *cell, bench_figure figure);
 
+/* How many cells from number `first` on are of its workload. */
+size_t bench_record_row(const bench_record *record, size_t first);
+
+/* Is there anything to tell of these cells: a round, or a failure? */
+bool bench_cells_tell(const bench_cell *cells, size_t count);
+
+/* Has any run come to its end? */
+bool bench_record_has_results(const bench_record *record);
+
 /* The median alone; NAN if no round has it. */
 double bench_cell_median(const bench_cell *cell, bench_figure figure);
 

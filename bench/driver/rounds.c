@@ -2,12 +2,12 @@
 
 #include "child.h"
 #include "measure/fail.h"
+#include "say.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #include <uv.h>
 
 /* What a run takes beside measuring, for the guess of how long all will take. */
@@ -77,7 +77,6 @@ static double rounds_seconds(const struct rounds *rounds)
     return (double)(uv_hrtime() - rounds->began_ns) / 1e9;
 }
 
-/* Where a person looks on; it leaves nothing behind. A narrow terminal cuts the line (?7l). */
 static void progress_show(const struct rounds *rounds, size_t round, const bench_cell *cell)
 {
     double left_s =
@@ -85,16 +84,9 @@ static void progress_show(const struct rounds *rounds, size_t round, const bench
             ? rounds_seconds(rounds) / (double)rounds->runs * (double)(rounds->planned - rounds->runs)
             : bench_choice_seconds(rounds->choice, rounds->setting) * (double)rounds->choice->rounds;
 
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[?7lround %zu of %zu, run %zu of %zu, %.0f:%02.0f left: %s, %s\033[K\033[?7h",
-                round + 1, rounds->choice->rounds, rounds->runs + 1, rounds->planned, floor(left_s / 60),
-                floor(fmod(left_s, 60)), cell->workload, cell->peer);
-}
-
-static void progress_clear(void)
-{
-    if (isatty(STDERR_FILENO))
-        fputs("\r\033[K", stderr);
+    bench_say_progress("round %zu of %zu, run %zu of %zu, %.0f:%02.0f left: %s, %s", round + 1,
+                       rounds->choice->rounds, rounds->runs + 1, rounds->planned, floor(left_s / 60),
+                       floor(fmod(left_s, 60)), cell->workload, cell->peer);
 }
 
 static double ratio(const bench_results *mine, const bench_results *floor, bench_figure figure)
@@ -221,6 +213,6 @@ bool bench_rounds_run(const bench_setting *setting, const bench_choice *choice, 
         rounds_run_round(&rounds, round);
         rounds.last_round_s = rounds_seconds(&rounds) - before_s;
     }
-    progress_clear();
+    bench_say_no_progress();
     return !rounds.has_failed && !bench_signal_caught();
 }

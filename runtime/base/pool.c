@@ -8,16 +8,38 @@
 /* 4 MiB of free objects serve a few thousand calls in flight without the system. */
 #define KEPT_BYTES ((size_t)4 << 20)
 
-/* Objects that rest before the first of them is used again. */
-#ifdef VOW_DEBUG
-#define QUARANTINE 32
-#else
-#define QUARANTINE 0
-#endif
-
 struct vow_pool_free {
     struct vow_pool_free *next;
 };
+
+/* Objects that rest before the first of them is used again; and where the link lies in a free one. Its beginning says
+ * that it is dead, to those who ask with a stale pointer: debug builds leave that as it is. */
+#ifdef VOW_DEBUG
+#define QUARANTINE 32
+
+static size_t link_place(const vow_pool *pool)
+{
+    return (pool->object_size / sizeof(struct vow_pool_free) - 1) * sizeof(struct vow_pool_free);
+}
+#else
+#define QUARANTINE 0
+
+static size_t link_place(const vow_pool *pool)
+{
+    (void)pool;
+    return 0;
+}
+#endif
+
+static struct vow_pool_free *pool_link(const vow_pool *pool, void *object)
+{
+    return (struct vow_pool_free *)(void *)((char *)object + link_place(pool));
+}
+
+static void *pool_object(const vow_pool *pool, struct vow_pool_free *link)
+{
+    return (char *)link - link_place(pool);
+}
 
 void vow_pool_init(vow_pool *pool, size_t object_size)
 {
@@ -27,10 +49,11 @@ void vow_pool_init(vow_pool *pool, size_t object_size)
 
 static void *pool_shift(vow_pool *pool)
 {
-    struct vow_pool_free *object = pool->first;
+    struct vow_pool_free *link = pool->first;
+    void                 *object = pool_object(pool, link);
 
     VOW_UNPOISON(object, pool->object_size);
-    pool->first = object->next;
+    pool->first = link->next;
     if (!pool->first)
         pool->last = NULL;
     pool->kept--;
@@ -55,26 +78,26 @@ void *vow_pool_take(vow_pool *pool)
     return object;
 }
 
-static void pool_put_first(vow_pool *pool, struct vow_pool_free *object)
+static void pool_put_first(vow_pool *pool, struct vow_pool_free *link)
 {
-    object->next = pool->first;
-    pool->first = object;
+    link->next = pool->first;
+    pool->first = link;
     if (!pool->last)
-        pool->last = object;
+        pool->last = link;
 }
 
 #ifdef VOW_DEBUG
-static void pool_put_last(vow_pool *pool, struct vow_pool_free *object)
+static void pool_put_last(vow_pool *pool, struct vow_pool_free *link)
 {
     if (!pool->last) {
-        pool_put_first(pool, object);
+        pool_put_first(pool, link);
         return;
     }
-    object->next = NULL;
+    link->next = NULL;
     VOW_UNPOISON(pool->last, sizeof *pool->last);
-    pool->last->next = object;
+    pool->last->next = link;
     VOW_POISON(pool->last, sizeof *pool->last);
-    pool->last = object;
+    pool->last = link;
 }
 #define pool_put pool_put_last
 #else
@@ -89,7 +112,7 @@ void vow_pool_give(vow_pool *pool, void *object)
         vow_free(object);
         return;
     }
-    pool_put(pool, object);
+    pool_put(pool, pool_link(pool, object));
     pool->kept++;
     VOW_POISON(object, pool->object_size);
 }

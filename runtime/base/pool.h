@@ -12,7 +12,7 @@
 
 #include <stddef.h>
 
-struct vow_pool_free; /* the free list's link, in the object's place */
+struct vow_pool_free; /* the free list's link, in the object */
 
 typedef struct vow_pool {
     size_t                object_size;

@@ -1,6 +1,7 @@
 /* How many handshakes of TLS a server has, a second and at once: both sides of both limits. */
 #include "tests/support/certificates.h"
 #include "tests/support/kinds.h"
+#include "tests/support/raw_peer.h"
 #include "tests/support/sim_peer.h"
 
 #include <vow/testing.h>
@@ -197,6 +198,78 @@ static void a_client_that_waits_for_its_turn_may_outlive_the_server(void **state
     world_free(world);
 }
 
+static void send_bytes(sim_peer *peer, size_t count)
+{
+    static const uint8_t zeros[16384];
+    writer               bytes = { 0 };
+
+    writer_add(&bytes, "\x16", 1);
+    writer_add(&bytes, zeros, count - 1);
+    sim_send(peer, &bytes);
+    writer_done(&bytes);
+    world_advance_ms(peer->world, 50);
+}
+
+static void who_hangs_up_in_the_queue_leaves_the_turn_to_those_behind(void **state)
+{
+    world      *world = world_with(VOW_SERVER(.tls = server_tls(1, 0)));
+    sim_peer   *peers[5];
+    vow_future *reply;
+
+    (void)state;
+    sim_connect_many(world, peers, 5);
+    for (size_t i = 0; i < 5; i++)
+        send_bytes(peers[i], i == 4 ? 10000 : 7); /* the first shakes hands, the others wait for 1 s to 4 s */
+    for (size_t i = 2; i < 5; i++)
+        sim_end(peers[i]);
+    reply = world_echo(world, "behind the second", NULL);
+    world_advance_ms(world, 1500);
+    assert_false(vow_future_settled(reply));
+    world_advance_ms(world, 500);
+    assert_true(vow_future_settled(reply));
+    assert_string_equal(world_error(world, reply), "OK");
+    for (size_t i = 0; i < 5; i++)
+        sim_free(peers[i]);
+    world_free(world);
+}
+
+static void a_host_that_hangs_up_while_it_waits_does_not_fill_the_queue(void **state)
+{
+    world    *world = world_new_with(WORLD_TLS, VOW_SERVER(.tls = server_tls(1, 0), .hello_timeout_ms = 3000), NULL);
+    raw_peer *peers[6];
+
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        peers[i] = raw_connect(world);
+        raw_send(peers[i], "\x16\3\1\2\0\1\0", 7);
+        raw_turn(peers[i], 10);
+    }
+    raw_run_to_end(peers[5]); /* there is no turn for it in time */
+    for (size_t i = 0; i < 6; i++)
+        raw_free(peers[i]);
+    assert_string_equal(world_error(world, world_echo(world, "", NULL)), "OK");
+    world_free(world);
+}
+
+static void a_client_that_waits_says_no_more_than_one_record(void **state)
+{
+    world    *world = world_with(VOW_SERVER(.tls = server_tls(1, 0)));
+    sim_peer *first = begin_a_handshake(world);
+    sim_peer *waits = sim_connect_silent(world);
+
+    (void)state;
+    send_bytes(waits, 16384);
+    assert_false(waits->has_ended);
+    send_bytes(waits, 4);
+    assert_false(waits->has_ended);
+    send_bytes(waits, 1);
+    assert_memory_equal(waits->got.data, "\25\3\1\0\2\2\120", 7); /* the alert internal_error */
+    assert_true(waits->has_ended);
+    sim_free(waits);
+    sim_free(first);
+    world_free(world);
+}
+
 /* Whoever waits for a turn learns at once that there will be none. */
 static void a_server_may_be_closed_while_handshakes_wait_for_their_turn(void **state)
 {
@@ -225,6 +298,9 @@ int main(void)
         cmocka_unit_test(a_turn_that_comes_after_hello_timeout_ms_is_refused_at_once),
         cmocka_unit_test(more_handshakes_at_once_than_max_handshakes_are_refused),
         cmocka_unit_test(whoever_was_refused_has_not_taken_the_rest_along),
+        cmocka_unit_test(who_hangs_up_in_the_queue_leaves_the_turn_to_those_behind),
+        cmocka_unit_test(a_host_that_hangs_up_while_it_waits_does_not_fill_the_queue),
+        cmocka_unit_test(a_client_that_waits_says_no_more_than_one_record),
         cmocka_unit_test(a_client_that_waits_for_its_turn_may_outlive_the_server),
         cmocka_unit_test(a_server_may_be_closed_while_handshakes_wait_for_their_turn),
     };

@@ -1,6 +1,7 @@
 #include "runtime/protocol/greeting.h"
 
 #include "runtime/base/memory.h"
+#include "runtime/protocol/held.h"
 #include "runtime/protocol/life.h"
 
 #include <stdio.h>
@@ -8,6 +9,11 @@
 
 /* No protocol needs more to be told from the others. */
 #define FIRST_BYTES_MAX 24
+
+/* What a client says while it waits for its handshake is kept: its first message, which one record holds (RFC 8446,
+ * section 5.1). Nothing may come behind it yet. */
+#define HELLO_FIRST ((size_t)1 << 10)
+#define HELLO_MAX (((size_t)16 << 10) + 5)
 
 /* Who is refused is listened to for so long, to be told why in its own protocol; and so many of them at once
  * on a loop. A client that says nothing in this time, and those beyond, are told in vow's. */
@@ -23,7 +29,8 @@ static const vow_protocol *const protocols[] = { &vow_protocol_native, &vow_prot
 typedef struct greeting {
     vow_session base; /* first */
     vow_timer   timer;
-    vow_timer   turn; /* for a handshake of TLS */
+    vow_tls_turn turn; /* for a handshake of TLS */
+    vow_buffer  hello; /* what came while it waits for that, `first` included */
     uint64_t    latest_ns;
     vow_task    step;
     vow_status  why; /* it was lost, or is refused */
@@ -51,7 +58,8 @@ static void greeting_free(greeting *greeting)
     vow_loop *loop = greeting->base.loop;
 
     vow_timers_disarm(&vow_scheduler_of(loop)->timers, &greeting->timer);
-    vow_timers_disarm(&vow_scheduler_of(loop)->timers, &greeting->turn);
+    vow_tls_turn_give(&greeting->turn);
+    vow_buffer_give(&greeting->base, &greeting->hello);
     vow_task_cancel(&greeting->step);
     vow_status_done(&greeting->why);
     if (greeting->is_refused) {
@@ -70,7 +78,7 @@ static void greeting_lose(greeting *greeting, vow_status why)
     greeting->base.stream = NULL;
     if (stream)
         vow_stream_close(stream);
-    vow_timers_disarm(&greeting_scheduler(greeting)->timers, &greeting->turn);
+    vow_tls_turn_give(&greeting->turn);
     if (greeting->is_refused) {
         vow_status_done(&why);
         greeting_free(greeting);
@@ -111,10 +119,12 @@ static vow_tls_context *greeting_tls(const greeting *greeting)
 /* Hands the stream on, with what was read of it. NULL: no memory; it is closed. */
 static vow_stream *greeting_give_stream(greeting *greeting)
 {
-    vow_stream *stream = greeting->base.stream;
+    vow_stream    *stream = greeting->base.stream;
+    const uint8_t *read = greeting->hello.size ? greeting->hello.data : greeting->first;
+    size_t         size = greeting->hello.size ? greeting->hello.size : greeting->size;
 
     greeting->base.stream = NULL;
-    if (greeting->size > 0 && vow_stream_unread(stream, greeting->first, greeting->size) != VOW_OK) {
+    if (size > 0 && vow_stream_unread(stream, read, size) != VOW_OK) {
         vow_stream_close(stream);
         return NULL;
     }
@@ -212,28 +222,43 @@ static void greeting_secure(greeting *greeting)
         return;
     }
     greeting->size = 0;
+    vow_buffer_give(&greeting->base, &greeting->hello);
     greeting->is_secure = true;
     vow_stream_adopt(greeting->base.stream, &stream_events, greeting);
 }
 
-static void greeting_turn_came(vow_timer *timer)
+static void greeting_turn_came(vow_tls_turn *turn)
 {
-    greeting_secure(VOW_OWNER(timer, greeting, turn));
+    greeting_secure(VOW_OWNER(turn, greeting, turn));
 }
 
-/* Until then the stream is paused, and costs no more than a connection that says nothing. */
+/* Reads on, so that a client that hangs up gives its turn back at once. */
 static void greeting_await_turn(greeting *greeting)
 {
-    vow_scheduler *scheduler = greeting_scheduler(greeting);
-    uint64_t       now_ns = vow_scheduler_now_ns(scheduler);
-    uint64_t       turn_ns;
+    uint8_t *hello = vow_buffer_make_room(&greeting->base, &greeting->hello, greeting->size, HELLO_FIRST);
 
-    if (!vow_tls_context_take_turn(greeting_tls(greeting), now_ns, greeting->latest_ns, &turn_ns))
-        greeting_refuse_handshake(greeting);
-    else if (turn_ns > now_ns)
-        vow_timers_arm(&scheduler->timers, &greeting->turn, turn_ns);
-    else
+    if (!hello) {
+        greeting_lose(greeting, vow_status_no_memory());
+        return;
+    }
+    memcpy(hello, greeting->first, greeting->size);
+    greeting->hello.size = greeting->size;
+    greeting_listen(greeting);
+}
+
+static void greeting_take_turn(greeting *greeting)
+{
+    vow_tls_turn_time time = VOW_TLS_TURN_TOO_LATE;
+
+    if (greeting->hello.size < HELLO_MAX)
+        time = vow_tls_turn_take(&greeting->turn, greeting_tls(greeting), greeting_scheduler(greeting),
+                                 greeting->latest_ns);
+    if (time == VOW_TLS_TURN_NOW)
         greeting_secure(greeting);
+    else if (time == VOW_TLS_TURN_LATER)
+        greeting_await_turn(greeting);
+    else
+        greeting_refuse_handshake(greeting);
 }
 
 /* RFC 7301: what was agreed on needs no guessing. */
@@ -322,7 +347,7 @@ static void greeting_step(vow_task *task)
     else if (greeting->is_secure || greeting->first[0] != VOW_TLS_FIRST_BYTE)
         greeting_look(greeting);
     else if (greeting_tls(greeting))
-        greeting_await_turn(greeting);
+        greeting_take_turn(greeting);
     else
         greeting_refuse_tls(greeting);
 }
@@ -340,15 +365,26 @@ static void stream_opened(void *owner)
 static vow_room stream_room(void *owner)
 {
     greeting *greeting = owner;
+    uint8_t  *hello;
 
-    return (vow_room){ greeting->first + greeting->size, FIRST_BYTES_MAX - greeting->size };
+    if (!greeting->turn.context)
+        return (vow_room){ greeting->first + greeting->size, FIRST_BYTES_MAX - greeting->size };
+    hello = vow_buffer_make_room(&greeting->base, &greeting->hello, 1, HELLO_FIRST);
+    return (vow_room){ hello, hello ? greeting->hello.block_size - greeting->hello.size : 0 };
 }
 
 static void stream_read(void *owner, size_t size)
 {
     greeting *greeting = owner;
 
-    greeting->size += size;
+    if (greeting->turn.context) {
+        greeting->hello.size += size;
+        if (greeting->hello.size < HELLO_MAX)
+            return;
+        vow_tls_turn_give(&greeting->turn);
+    } else {
+        greeting->size += size;
+    }
     vow_stream_pause(greeting->base.stream);
     vow_scheduler_soon(greeting_scheduler(greeting), &greeting->step);
 }
@@ -431,17 +467,20 @@ static void greeting_refuse(greeting *greeting, const vow_status *why)
     greeting->why = vow_status_share(why);
     greeting->base.owner = NULL;
     greeting->base.options.target = "a connection that is refused";
+    vow_buffer_give(&greeting->base, &greeting->hello);
     greeting->base.options.account = NULL;
     greeting->base.options.tls = NULL; /* which the server may take with it */
     greeting->base.is_paused = false;
     vow_timers_disarm(&scheduler->timers, &greeting->timer);
     vow_timer_init(&greeting->timer, refusal_is_late);
     vow_timers_arm(&scheduler->timers, &greeting->timer, vow_scheduler_after_ms(scheduler, REFUSAL_MS));
-    vow_timers_disarm(&scheduler->timers, &greeting->turn); /* there is no TLS any more */
-    if (greeting->size > 0)                                 /* which may say already what it speaks */
+    vow_tls_turn_give(&greeting->turn); /* there is no TLS any more */
+    if (greeting->size > 0) { /* which may say already what it speaks */
+        vow_stream_pause(greeting->base.stream);
         vow_scheduler_soon(scheduler, &greeting->step);
-    else
+    } else {
         greeting_listen(greeting);
+    }
 }
 
 static void greeting_close(vow_session *session, const vow_status *why)
@@ -482,7 +521,7 @@ vow_session *vow_greeting_open(vow_stream *stream, const vow_session_options *op
     vow_session_init(&greeting->base, &protocol_greeting, stream, options, events, owner);
     vow_task_init(&greeting->step, greeting_step);
     vow_timer_init(&greeting->timer, greeting_timed_out);
-    vow_timer_init(&greeting->turn, greeting_turn_came);
+    greeting->turn.came = greeting_turn_came;
     greeting->latest_ns = vow_scheduler_after_ms(scheduler, options->message_timeout_ms);
     vow_timers_arm(&scheduler->timers, &greeting->timer, greeting->latest_ns);
     vow_stream_adopt(stream, &stream_events, greeting);

@@ -60,10 +60,22 @@ const char *vow_tls_context_server_name(const vow_tls_context *context);
 /* Must a client have TLS? */
 bool vow_tls_context_is_required(const vow_tls_context *context);
 
-/* Sets the moment at which one more handshake may begin, `now_ns` or later. False: that is later than
- * `latest_ns` (tls.max_handshakes_per_second). */
-bool vow_tls_context_take_turn(vow_tls_context *context, uint64_t now_ns, uint64_t latest_ns,
-                               uint64_t *turn_ns);
+/* A place among those who wait for their handshake to begin (tls.max_handshakes_per_second). */
+typedef struct vow_tls_turn {
+    vow_link         link;
+    vow_tls_context *context; /* NULL: it is in no queue */
+    void (*came)(struct vow_tls_turn *turn);
+} vow_tls_turn;
+
+typedef enum vow_tls_turn_time { VOW_TLS_TURN_NOW, VOW_TLS_TURN_LATER, VOW_TLS_TURN_TOO_LATE } vow_tls_turn_time;
+
+/* Takes a turn, which begins as { .came = … }. Later: it is lent to the context until `came`, which is told once, or
+ * until it is given back. Too late: it would come after `latest_ns`. */
+vow_tls_turn_time vow_tls_turn_take(vow_tls_turn *turn, vow_tls_context *context, vow_scheduler *scheduler,
+                                    uint64_t latest_ns);
+
+/* Leaves the queue: those behind move up. Does nothing to one that is in none. */
+void vow_tls_turn_give(vow_tls_turn *turn);
 
 /* Are as many handshakes under way as may be (tls.max_handshakes)? */
 bool vow_tls_context_is_busy(const vow_tls_context *context);

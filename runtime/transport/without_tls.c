@@ -37,13 +37,19 @@ bool vow_tls_context_is_required(const vow_tls_context *context)
     return false;
 }
 
-bool vow_tls_context_take_turn(vow_tls_context *context, uint64_t now_ns, uint64_t latest_ns, uint64_t *turn_ns)
+vow_tls_turn_time vow_tls_turn_take(vow_tls_turn *turn, vow_tls_context *context, vow_scheduler *scheduler,
+                                    uint64_t latest_ns)
 {
+    (void)turn;
     (void)context;
-    (void)now_ns;
+    (void)scheduler;
     (void)latest_ns;
-    (void)turn_ns;
-    return false;
+    return VOW_TLS_TURN_TOO_LATE;
+}
+
+void vow_tls_turn_give(vow_tls_turn *turn)
+{
+    (void)turn;
 }
 
 bool vow_tls_context_is_busy(const vow_tls_context *context)

@@ -388,6 +388,7 @@ vow_code vow_tls_context_new(bool is_server, const vow_tls_options *options, con
         return vow_error_set(error, VOW_RESOURCE_EXHAUSTED, "no memory for TLS");
     context->references = 1;
     context->is_server = is_server;
+    vow_tls_turns_init(context);
     for (size_t i = 0; alpn[i]; i++) {
         assert(i < VOW_TLS_ALPN_MAX);
         context->alpn[i] = alpn[i];

@@ -61,7 +61,11 @@ struct vow_tls_context {
     SSL_CTX        *ssl;
     size_t          references;
     bool            is_server;
-    uint64_t        next_slot_ns;         /* of a server: for the next handshake */
+    uint64_t        next_slot_ns;         /* of a server: for the next handshake that begins */
+    vow_list        turns;                /* who waits for one */
+    size_t          waiting;              /* so many */
+    vow_timer       turn;                 /* of the first of them */
+    vow_scheduler  *scheduler;            /* theirs */
     size_t          shaking;              /* handshakes under way */
     uint8_t         trust[VOW_TLS_TRUST]; /* a digest of what a server is and trusts */
     vow_tls_options options;              /* its texts lie behind the struct */
@@ -187,6 +191,8 @@ uint64_t vow_tls_ticket_period_of(const vow_tls_context *context, uint64_t now,
                                   const uint8_t name[VOW_TLS_TICKET_NAME]);
 
 /* handshakes.c */
+
+void vow_tls_turns_init(vow_tls_context *context);
 
 /* Counts a handshake among those of its server; ended twice is ended once. */
 void vow_tls_handshake_began(vow_tls_stream *tls);

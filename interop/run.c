@@ -19,7 +19,7 @@ vow_channel *interop_open(const interop_run *run)
 {
     const interop_settings *settings = run->settings;
     const vow_tls_options  *tls =
-        VOW_TLS(.ca_file = settings->ca_file, .server_name = settings->host_override);
+        settings->use_tls ? VOW_TLS(.ca_file = settings->ca_file, .server_name = settings->host_override) : NULL;
     bool        is_grpc = strcmp(settings->protocol, "grpc") == 0;
     const char *scheme = is_grpc ? "grpc" : "tcp";
     char        target[300];

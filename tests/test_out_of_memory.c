@@ -92,6 +92,7 @@ static bool life_open(life *life)
     const vow_tls_options           *own = VOW_TLS(.certificate_pem = certificate_text(certificate_of_server()),
                                          .key_pem = certificate_key(certificate_of_server()));
     const vow_tls_options           *trust = VOW_TLS(.ca_pem = certificate_text(certificate_of_ca()));
+    bool                             has_tls = strncmp(scheme, "tls", 3) == 0 || strncmp(scheme, "grpcs", 5) == 0;
     vow_error                        error;
 
     *life = (struct life){ .done = 0 };
@@ -106,7 +107,7 @@ static bool life_open(life *life)
     if (vow_server_listen(life->server, "tcp://127.0.0.1:0", &error) == VOW_OK) {
         snprintf(life->target, sizeof life->target, "%s://127.0.0.1:%d", scheme, vow_server_port(life->server));
         life->channel =
-            vow_channel_open(life->loop, life->target, VOW_CHANNEL(.backoff_min_ms = 1, .tls = trust));
+            vow_channel_open(life->loop, life->target, VOW_CHANNEL(.backoff_min_ms = 1, .tls = has_tls ? trust : NULL));
         return true;
     }
     assert_int_equal(error.code, VOW_RESOURCE_EXHAUSTED);

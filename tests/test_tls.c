@@ -385,6 +385,27 @@ static void a_channels_calls_tell_of_a_file_that_is_no_good(void **state)
                       ": tls.key_pem is given, and its certificate is not: tls.certificate_file");
 }
 
+static void options_of_tls_fail_the_calls_of_a_target_without_it(void **state)
+{
+    const vow_tls_options *given[] = { VOW_TLS(.ca_pem = certificate_text(certificate_of_ca())),
+                                       VOW_TLS(.server_name = "localhost"), VOW_TLS(.trusts_anybody = true),
+                                       VOW_TLS(.certificate_file = "a.pem"), VOW_TLS() };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof given / sizeof given[0]; i++) {
+        world      *world = world_new_with(i % 2 ? WORLD_GRPC : WORLD_TCP, NULL, VOW_CHANNEL(.tls = given[i]));
+        const char *text = world_error(world, world_echo(world, "", NULL));
+        char        expected[400];
+
+        snprintf(expected, sizeof expected,
+                 "INVALID_ARGUMENT: %s: options of TLS are set (VOW_CHANNEL(.tls = ...)), and this target is without: "
+                 "write tls:// or grpcs://, or leave them out",
+                 world->target);
+        assert_string_equal(text, i == sizeof given / sizeof given[0] - 1 ? "OK" : expected);
+        world_free(world);
+    }
+}
+
 static void write_file(const char *path, const char *first, const char *second)
 {
     FILE *file = fopen(path, "w");
@@ -759,6 +780,7 @@ int main(void)
         cmocka_unit_test(a_caller_sees_who_its_server_is),
         cmocka_unit_test(a_file_that_is_no_good_is_told_when_the_server_listens),
         cmocka_unit_test(a_channels_calls_tell_of_a_file_that_is_no_good),
+        cmocka_unit_test(options_of_tls_fail_the_calls_of_a_target_without_it),
         cmocka_unit_test(new_connections_have_the_certificates_that_were_reloaded),
         cmocka_unit_test(a_channel_resumes_until_the_server_is_somebody_else),
         cmocka_unit_test(servers_resume_each_others_sessions_when_secret_and_trust_are_the_same),

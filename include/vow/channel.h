@@ -45,7 +45,7 @@ typedef struct vow_channel_options {
     const char *const *inherited; /* names of metadata that a call has of its parent; see VOW_NAMES; copied */
     int64_t idle_timeout_ms;      /* a connection without calls is closed after that; 0: never */
     size_t  max_inflate_ratio;    /* how many times its size a compressed reply may become, beyond 64 KiB; 100 */
-    const vow_tls_options *tls;   /* of tls:// and grpcs:// targets; see VOW_TLS; copied. NULL: the system's CAs */
+    const vow_tls_options *tls;   /* of tls:// and grpcs:// targets alone; VOW_TLS; copied. NULL: the system's CAs */
 } vow_channel_options;
 
 #define VOW_CHANNEL(...) VOW_OPTIONS(vow_channel_options, __VA_ARGS__)

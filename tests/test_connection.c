@@ -1,5 +1,8 @@
 /* What a call can say of its connection, on both sides and on each kind of transport. */
+#include "tests/support/kinds.h"
 #include "tests/support/raw_peer.h"
+
+#include <vow/testing.h>
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -79,6 +82,73 @@ static void both_sides_know_both_ends_of_their_connection_in_memory(void **state
     both_sides_know_both_ends_of_their_connection(WORLD_MEMORY);
 }
 
+/* A connection that is lost is told by the name that the program knows */
+
+static void a_lost_connection_is_told_by_the_target(void **state)
+{
+    static const struct {
+        world_kind kind;
+        bool       has_grpc;
+        bool       has_tls;
+    } kinds[] = {
+        { WORLD_SIMULATED, false, false },
+        { WORLD_GRPC_SIMULATED, true, false },
+        { WORLD_TLS_SIMULATED, false, true },
+        { WORLD_GRPCS_SIMULATED, true, true },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        world      *world;
+        vow_future *reply;
+        char        wanted[300];
+
+        if ((kinds[i].has_grpc && !build_has_grpc()) || (kinds[i].has_tls && !build_has_tls()))
+            continue;
+        world = world_new(kinds[i].kind);
+        reply = world_hold(world, "", NULL);
+        world_wait_for_held(world, 1);
+        vow_network_reset(vow_network_of(world->loop));
+        snprintf(wanted, sizeof wanted, "UNAVAILABLE: %s: the connection was lost: connection reset by peer",
+                 world->target);
+        assert_string_equal(world_error(world, reply), wanted);
+        world_free(world);
+    }
+}
+
+static void a_lost_connection_is_told_by_the_target_also_where_that_is_a_name(void **state)
+{
+    world       *world = world_new(WORLD_TCP);
+    char         address[160];
+    char         target[200];
+    char         wanted[300];
+    int          listener = raw_listen(WORLD_TCP, address);
+    vow_channel *channel;
+    vow_future  *reply;
+    raw_peer    *server;
+    writer       bytes = { 0 };
+    vow_header   header;
+    vow_bytes    payload;
+    Calls__Text  request = CALLS__TEXT__INIT;
+
+    (void)state;
+    snprintf(target, sizeof target, "tcp://localhost%s", strrchr(address, ':'));
+    channel = vow_channel_open(world->loop, target, NULL);
+    reply = calls_calls_echo(channel, &request, NULL);
+    server = raw_accept(world, listener);
+    write_greeting(&bytes);
+    raw_send_writer(server, &bytes);
+    writer_done(&bytes);
+    assert_true(raw_next(server, VOW_FRAME_CALL, &header, &payload));
+    raw_reset(server);
+    snprintf(wanted, sizeof wanted, "UNAVAILABLE: %s: the connection was lost: connection reset by peer", target);
+    assert_string_equal(world_error(world, reply), wanted);
+    raw_free(server);
+    vow_channel_close(channel);
+    close(listener);
+    world_free(world);
+}
+
 /* The agent of a peer goes into logs */
 
 static void assert_agent(const char *says, size_t size, const char *wanted)
@@ -137,6 +207,8 @@ int main(void)
         cmocka_unit_test(both_sides_know_both_ends_of_their_connection_over_tcp),
         cmocka_unit_test(both_sides_know_both_ends_of_their_connection_over_a_unix_socket),
         cmocka_unit_test(both_sides_know_both_ends_of_their_connection_in_memory),
+        cmocka_unit_test(a_lost_connection_is_told_by_the_target),
+        cmocka_unit_test(a_lost_connection_is_told_by_the_target_also_where_that_is_a_name),
         cmocka_unit_test(an_agent_is_cut_between_characters_and_has_no_control_characters),
         cmocka_unit_test(a_struct_of_an_older_program_is_filled_as_far_as_it_goes),
     };

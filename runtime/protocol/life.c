@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 /* How long a session that was closed may take to send what it had queued. */
 #define LAST_WORDS_MS 2000
@@ -291,6 +292,18 @@ void vow_life_lose_session(vow_session *session, const vow_status *why)
     vow_life_lose(life, vow_status_share(why));
 }
 
+/* What a transport says begins with the address that it was given. Gives a status. */
+static vow_status life_name_target(const vow_life *life, const vow_status *why)
+{
+    const char *address = life->base.options.address;
+    const char *message = vow_status_message(why);
+    size_t      size = address ? strlen(address) : 0;
+
+    if (!address || strncmp(message, address, size) != 0 || message[size] != ':')
+        return vow_status_share(why);
+    return vow_status_make(why->code, "%s%s", life->base.options.target, message + size);
+}
+
 void vow_life_stream_closed(void *owner, const vow_status *why)
 {
     vow_life *life = owner;
@@ -304,7 +317,7 @@ void vow_life_stream_closed(void *owner, const vow_status *why)
         vow_life_lose(life, vow_status_make(VOW_UNAVAILABLE, "%s: the peer closed the connection",
                                             life->base.options.target));
     else
-        vow_life_lose(life, vow_status_share(why));
+        vow_life_lose(life, life_name_target(life, why));
 }
 
 /* Closing */

@@ -148,6 +148,7 @@ typedef struct vow_session_events {
 typedef struct vow_session_options {
     bool         is_server;
     const char  *target;               /* for messages: what the user calls this peer; lent until the end */
+    const char  *address;              /* what the transport calls it, where that is another; likewise; NULL: is not */
     const char  *authority;            /* a client's: the host that it means, with its port; lent while it is opened */
     size_t       max_message_size;     /* of what comes in */
     size_t       max_inflate_ratio;    /* of a compressed message */

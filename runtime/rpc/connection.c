@@ -267,6 +267,7 @@ static void dial_opened(void *owner, vow_stream *stream)
 
     options.authority = connection_authority(connection, authority);
     connection->peer = vow_text_copy(vow_stream_peer(stream));
+    options.address = connection->peer;
     if (channel->tls)
         stream = vow_tls_connected(channel->tls, stream, vow_dial_host(connection->dial), channel->target);
     if (stream)

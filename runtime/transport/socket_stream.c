@@ -104,11 +104,11 @@ void vow_socket_fail(vow_socket *socket, vow_status why)
 
 static vow_status socket_lost(const vow_socket *socket, int error)
 {
-    const char *target = socket->target ? socket->target : socket->peer;
+    const char *peer = socket->peer;
 
     if (error == UV_ENOBUFS || error == UV_ENOMEM)
-        return vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s: no memory to read into", target);
-    return vow_status_make(VOW_UNAVAILABLE, "%s: the connection was lost: %s", target, uv_strerror(error));
+        return vow_status_make(VOW_RESOURCE_EXHAUSTED, "%s: no memory to read into", peer);
+    return vow_status_make(VOW_UNAVAILABLE, "%s: the connection was lost: %s", peer, uv_strerror(error));
 }
 
 /* Taking a descriptor over */

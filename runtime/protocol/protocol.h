@@ -206,8 +206,9 @@ struct vow_protocol {
     vow_code (*send)(vow_wire *wire, const ProtobufCMessage *message, const vow_metadata *metadata,
                      vow_status *status);
 
-    /* Sends the metadata of this side, the handler's, before there is a message. Once, and not behind `send`. */
-    void (*send_metadata)(vow_wire *wire, const vow_metadata *metadata);
+    /* Sends the metadata of this side, the handler's, before there is a message. Once, and not behind `send`. Fails:
+     * the peer takes less; `status` is given then. */
+    vow_code (*send_metadata)(vow_wire *wire, const vow_metadata *metadata, vow_status *status);
 
     /* No more messages come from this side, the caller's. */
     void (*finish)(vow_wire *wire);

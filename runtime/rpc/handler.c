@@ -337,14 +337,17 @@ void vow_call_send_metadata(vow_call *call, const vow_metadata *metadata)
 
 void vow_call_flush_metadata(vow_call *call)
 {
-    vow_handling *handling = &call->side.handling;
+    vow_handling       *handling = &call->side.handling;
+    const vow_metadata *metadata = handling->metadata;
+    vow_status          status;
 
     if (!may_send_metadata(call) || !call->wire.session || handling->metadata_has_left ||
         (call->streaming && call->streaming->has_sent))
         return;
-    call->wire.session->protocol->send_metadata(&call->wire, handling->metadata);
     handling->metadata = NULL;
     handling->metadata_has_left = true;
+    if (call->wire.session->protocol->send_metadata(&call->wire, metadata, &status) != VOW_OK)
+        vow_call_end_with(call, status);
 }
 
 void vow_call_send_trailing_metadata(vow_call *call, const vow_metadata *metadata)

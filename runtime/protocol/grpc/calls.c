@@ -449,15 +449,17 @@ bool vow_grpc_submit_headers(vow_grpc_call *call, const vow_metadata *metadata)
     return call->has_headers_out;
 }
 
-void vow_grpc_send_metadata(vow_wire *wire, const vow_metadata *metadata)
+vow_code vow_grpc_send_metadata(vow_wire *wire, const vow_metadata *metadata, vow_status *status)
 {
     vow_grpc_call *call = wire->flow;
 
+    (void)status;
     if (call->is_reset || !vow_grpc_is_alive(call->grpc))
-        return;
+        return VOW_OK;
     if (!vow_grpc_submit_headers(call, metadata))
         vow_grpc_lose(call->grpc, vow_status_no_memory());
     vow_grpc_flush_later(call->grpc);
+    return VOW_OK;
 }
 
 /* Trailers that wait for nothing: neither for credit nor for the rest of a message. */

@@ -235,7 +235,7 @@ void vow_grpc_end(vow_grpc_call *call, const vow_ending *ending);
 vow_code vow_grpc_begin(vow_session *session, vow_wire *wire, const vow_begin *begin, vow_status *status);
 void     vow_grpc_answer(vow_wire *wire, const ProtobufCMessage *message, const vow_ending *ending);
 void     vow_grpc_cancel(vow_wire *wire);
-void     vow_grpc_send_metadata(vow_wire *wire, const vow_metadata *metadata);
+vow_code vow_grpc_send_metadata(vow_wire *wire, const vow_metadata *metadata, vow_status *status);
 
 /* messages.c */
 

@@ -76,11 +76,14 @@ typedef struct vow_header {
 #define VOW_HEADER_PLAIN_MAX 116
 
 /* A header is no longer than this, in either direction: there is room for metadata, trailing metadata and details of
- * their largest sizes, and a text. */
+ * their largest sizes, and a text. It fits a frame of VOW_FRAME_MAX. */
 #define VOW_HEADER_MAX ((size_t)48 << 10)
 
 /* What vow_header_write needs room for, at most. */
 size_t vow_header_room(const vow_header *header);
+
+/* What a frame of this header alone has behind its length, exactly. */
+size_t vow_header_frame_size(const vow_header *header);
 
 /* Writes length, header length and header of a frame with `payload_size` bytes behind. Gives where the payload goes. */
 uint8_t *vow_header_write(uint8_t *at, const vow_header *header, size_t payload_size);

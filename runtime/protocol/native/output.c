@@ -387,7 +387,7 @@ vow_code vow_output_message(vow_output *output, vow_header *header, const Protob
     uint8_t *at;
 
     output->has_sent_of_calls = true;
-    if (size > VOW_LARGE_MESSAGE || size + vow_header_room(header) > output->max_frame_size)
+    if (size > VOW_LARGE_MESSAGE || (size > 0 && size + vow_header_room(header) > output->max_frame_size))
         return output_large(output, header, message, size, wire);
     if (!vow_output_make_room(output, vow_header_room(header) + size))
         return VOW_RESOURCE_EXHAUSTED;
@@ -546,7 +546,8 @@ static vow_code stream_large(vow_output *output, vow_pace *pace, vow_header *hea
 vow_code vow_output_stream(vow_output *output, vow_pace *pace, vow_header *header,
                            const ProtobufCMessage *message, size_t size)
 {
-    if (size > VOW_LARGE_MESSAGE || size + stream_header_room(header) > stream_max_frame_size(output, pace))
+    if (size > VOW_LARGE_MESSAGE ||
+        (size > 0 && size + stream_header_room(header) > stream_max_frame_size(output, pace)))
         return stream_large(output, pace, header, message, size);
     return stream_small(output, pace, header, message, size);
 }

@@ -153,6 +153,17 @@ void vow_native_check_output(vow_native *native);
 /* Queues a frame without payload; loses the session when there is no memory. */
 void vow_native_send(vow_native *native, const vow_header *header);
 
+/* The frame that this header makes, alone or before a message of `message_size` bytes in frames of their own: 0 where
+ * the peer takes it, else its size. Messages are cut to the peer's frames; headers can't be. */
+size_t vow_native_too_large(const vow_native *native, const vow_header *header, size_t message_size);
+
+/* Of an answer, with what that gave. Gives a status. */
+vow_status vow_native_metadata_too_large(const vow_native *native, size_t size);
+
+/* Makes a header fit the peer's frames that has to arrive: without its metadata, then without its details, then with
+ * less of its text. */
+void vow_native_trim(const vow_native *native, vow_header *header);
+
 /* The peer's hello and goaway. */
 void vow_native_greet(vow_native *native, vow_bytes payload);
 void vow_native_hear_goaway(vow_native *native, const vow_header *header);
@@ -246,7 +257,7 @@ void vow_flow_hear_credit(vow_native *native, const vow_header *header, vow_wire
 void     vow_flow_emptied(vow_output *output, vow_pace *pace);
 vow_code vow_flow_send(vow_wire *wire, const ProtobufCMessage *message, const vow_metadata *metadata,
                        vow_status *status);
-void     vow_flow_send_metadata(vow_wire *wire, const vow_metadata *metadata);
+vow_code vow_flow_send_metadata(vow_wire *wire, const vow_metadata *metadata, vow_status *status);
 void     vow_flow_finish(vow_wire *wire);
 void     vow_flow_taken(vow_wire *wire, size_t size);
 

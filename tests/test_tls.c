@@ -583,6 +583,36 @@ static void a_connection_beyond_max_memory_is_refused_and_the_others_go_on(void 
     }
 }
 
+/* Three quarters of max_memory and more belong to connections that do nothing. */
+static void connections_that_are_idle_slow_down_no_other(void **state)
+{
+    enum { IDLE = 46 };
+    const vow_tls_options *tls = VOW_TLS(.ca_pem = certificate_text(certificate_of_ca()));
+    world                 *world = world_new_with(WORLD_TLS_SIMULATED, VOW_SERVER(.max_memory = 1 << 20), NULL);
+    char                   text[20001];
+    vow_channel           *idle[IDLE];
+    vow_future            *replies[3];
+
+    (void)state;
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    for (size_t i = 0; i < IDLE; i++) {
+        idle[i] = vow_channel_open(world->loop, world->target, VOW_CHANNEL(.tls = tls));
+        assert_string_equal(world_error(world, vow_channel_ready(idle[i])), "OK");
+    }
+    for (size_t i = 0; i < 3; i++) {
+        replies[i] = world_hold(world, text, VOW_CALL(.timeout_ms = VOW_NO_TIMEOUT));
+        world_wait_for_held(world, i + 1);
+    }
+    for (size_t i = 0; i < 3; i++) {
+        world_answer_held(world, "");
+        assert_int_equal(world_settle(world, replies[i]), VOW_OK);
+    }
+    for (size_t i = 0; i < IDLE; i++)
+        vow_channel_close(idle[i]);
+    world_free(world);
+}
+
 /* One port */
 
 static const char *channel_error(world *world, const char *scheme, const vow_tls_options *tls)
@@ -787,6 +817,7 @@ int main(void)
         cmocka_unit_test(a_client_that_resumes_is_still_who_it_was),
         cmocka_unit_test(a_server_without_tls_has_nothing_to_reload),
         cmocka_unit_test(a_connection_beyond_max_memory_is_refused_and_the_others_go_on),
+        cmocka_unit_test(connections_that_are_idle_slow_down_no_other),
         cmocka_unit_test(one_port_serves_all_protocols_with_and_without_tls),
         cmocka_unit_test(a_port_that_requires_tls_says_so_to_who_comes_without),
         cmocka_unit_test(a_client_with_tls_is_told_that_the_server_has_none),

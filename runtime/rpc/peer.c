@@ -31,6 +31,7 @@ static void peer_forget(vow_peer *peer)
     vow_peer_life_end(peer);
     server->paused -= peer->is_paused;
     server->account.used -= peer->hidden;
+    server->hidden -= peer->hidden;
     if (peer->listener)
         peer->listener->peers--;
     vow_link_remove(&peer->link);
@@ -197,6 +198,7 @@ static void peer_charge_hidden(vow_peer *peer, size_t hidden)
     vow_status   why;
 
     peer->hidden = hidden;
+    peer->server->hidden += hidden;
     account->used += hidden;
     if (hidden == 0 || account->used <= account->limit)
         return;
@@ -300,10 +302,11 @@ void vow_peer_memory_freed(vow_peer *peer)
         vow_server_balance_memory(server);
 }
 
+/* What connections hold just by being there does not come back when nothing is read: the calls share the rest. */
 void vow_server_balance_memory(vow_server *server)
 {
-    size_t used = server->account.used;
-    size_t limit = server->account.limit;
+    size_t used = server->account.used - server->hidden;
+    size_t limit = server->account.limit > server->hidden ? server->account.limit - server->hidden : 0;
 
     if (used > limit / 4 * 3)
         server_pause_largest(server);

@@ -44,6 +44,7 @@ struct vow_server {
     vow_list           calls;   /* that run */
     size_t             running; /* of these, counted against max_calls */
     vow_account        account;
+    size_t             hidden; /* of what is counted there: that of the peers' connections */
     size_t             paused; /* peers that are not read, since memory is short */
     int                port;
     size_t             references; /* the program's, peers', calls' */

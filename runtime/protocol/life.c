@@ -9,6 +9,9 @@
 /* How long a session that was closed may take to send what it had queued. */
 #define LAST_WORDS_MS 2000
 
+/* For the bucket of cancels to have one more. */
+#define LATE_CANCEL_MS (1000 / VOW_CANCELS_PER_S + 1)
+
 static vow_life *life_of(vow_session *session)
 {
     return (vow_life *)session;
@@ -75,6 +78,27 @@ static void first_word_is_late(vow_timer *timer)
                                         vow_life_timeout_name(life)));
 }
 
+static bool cancels_take(vow_life *life)
+{
+    return vow_bucket_take(&life->cancels, 1, vow_scheduler_now_ns(vow_life_scheduler(life)));
+}
+
+/* The first come are the first to go: who has waited longest costs most. */
+static void cancels_are_late(vow_timer *timer)
+{
+    vow_life *life = VOW_OWNER(timer, vow_life, late_timer);
+    vow_link *first = NULL;
+
+    vow_life_enter(life);
+    while (vow_life_is_alive(life) && (first = vow_list_first(&life->late)) && cancels_take(life)) {
+        vow_link_remove(first);
+        life->kind->cancel(life, first);
+    }
+    if (vow_life_is_alive(life) && first)
+        life_arm_ms(life, timer, LATE_CANCEL_MS);
+    vow_life_leave(life);
+}
+
 static void cancels_back(vow_timer *timer)
 {
     vow_life_pause(VOW_OWNER(timer, vow_life, cancels_back), VOW_PAUSED_FOR_CANCELS, false);
@@ -122,6 +146,8 @@ void vow_life_init(vow_life *life, const vow_life_kind *kind)
     vow_bucket_init(&life->cancels, VOW_CANCELS_MAX, VOW_CANCELS_PER_S,
                     vow_scheduler_now_ns(vow_life_scheduler(life)));
     vow_timer_init(&life->cancels_back, cancels_back);
+    vow_list_init(&life->late);
+    vow_timer_init(&life->late_timer, cancels_are_late);
     vow_timer_init(&life->timer, first_word_is_late);
     vow_task_init(&life->lost, life_lost);
     vow_task_init(&life->end, life_finish);
@@ -221,14 +247,16 @@ void vow_life_ghost_ended(vow_life *life)
 
 /* Cancels */
 
-static bool cancels_take(vow_life *life)
-{
-    return vow_bucket_take(&life->cancels, 1, vow_scheduler_now_ns(vow_life_scheduler(life)));
-}
-
 bool vow_life_may_cancel(vow_life *life)
 {
     return cancels_take(life);
+}
+
+void vow_life_cancel_later(vow_life *life, vow_link *late)
+{
+    vow_list_append(&life->late, late);
+    if (!vow_timer_armed(&life->late_timer))
+        life_arm_ms(life, &life->late_timer, LATE_CANCEL_MS);
 }
 
 void vow_life_answered(vow_life *life)
@@ -254,6 +282,7 @@ static void life_stop_timers(vow_life *life)
 {
     life_disarm(life, &life->timer);
     life_disarm(life, &life->cancels_back);
+    life_disarm(life, &life->late_timer);
 }
 
 void vow_life_lose(vow_life *life, vow_status why)

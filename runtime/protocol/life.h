@@ -44,6 +44,9 @@ typedef struct vow_life_kind {
     /* It is closed. Forgets all calls, without a word; no timer may fire from now on. */
     void (*forget_calls)(vow_life *life);
 
+    /* Cancels a call that vow_life_cancel_later was told of, by its link. */
+    void (*cancel)(vow_life *life, vow_link *late);
+
     /* Frees it. */
     void (*free)(vow_life *life);
 } vow_life_kind;
@@ -60,6 +63,8 @@ struct vow_life {
     vow_status           why;   /* it was lost */
     vow_task             end;   /* ends the stream of a session that was closed */
     vow_timer            cancels_back;
+    vow_list             late; /* calls of ours that are cancelled as the bucket fills */
+    vow_timer            late_timer;
     bool                 sent_last; /* the second goaway */
     bool has_last_words; /* closed by rpc, and keeps the loop alive until what was queued has left */
 };
@@ -125,8 +130,10 @@ void vow_life_call_ended(vow_life *life, vow_wire *wire, const vow_ending *endin
 /* A call of ours that was forgotten without a word holds its place at the peer no longer. */
 void vow_life_ghost_ended(vow_life *life);
 
-/* May a call of ours be cancelled? Towards others' servers, too, vow cancels no more than they allow. */
+/* May a call of ours be cancelled? Towards others' servers, too, vow cancels no more than they allow. If not, it is
+ * lent by `late`, until that is cancelled or removed. */
 bool vow_life_may_cancel(vow_life *life);
+void vow_life_cancel_later(vow_life *life, vow_link *late);
 
 /* A call of the peer's was answered, or ended abnormally, whichever side asked. False: that was too much for
  * the third time, and the peer is to be told to calm down. */

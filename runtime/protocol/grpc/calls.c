@@ -113,6 +113,7 @@ vow_grpc_call *vow_grpc_call_new(vow_grpc *grpc)
         .grpc = grpc, .block_size = block_size, .begins_at = UINT64_MAX, .window = vow_grpc_first_window(grpc)
     };
     vow_list_append(&grpc->calls, &call->link);
+    vow_link_init(&call->late);
     vow_grpc_messages_init(call);
     vow_grpc_watch_calls(grpc);
     return call;
@@ -133,6 +134,7 @@ static void call_free(vow_grpc_call *call)
     vow_grpc_messages_done(call);
     trailers_free(call);
     vow_link_remove(&call->link);
+    vow_link_remove(&call->late);
     vow_held_give(session, call, call->block_size);
 }
 
@@ -359,16 +361,23 @@ vow_code vow_grpc_begin(vow_session *session, vow_wire *wire, const vow_begin *b
     return VOW_OK;
 }
 
-/* A call that must not be cancelled runs on, keeps its place, and is not listened to. */
+/* A call that must not be cancelled yet runs on, keeps its place, and is not listened to. */
 static bool cancel_leaves_ghost(vow_grpc_call *call)
 {
     vow_grpc *grpc = call->grpc;
 
-    if (vow_life_may_cancel(&grpc->life) || !call->ends_out || call->queued)
+    if (vow_life_may_cancel(&grpc->life) || call->queued)
         return false;
     call->is_ghost = true;
     grpc->base.our_calls++;
+    vow_life_cancel_later(&grpc->life, &call->late);
     return true;
+}
+
+void vow_grpc_cancel_late(vow_life *life, vow_link *late)
+{
+    (void)life;
+    vow_grpc_reset(VOW_OWNER(late, vow_grpc_call, late), NGHTTP2_CANCEL);
 }
 
 /* Answering */

@@ -411,6 +411,7 @@ static const vow_life_kind life_kind = {
     .stop = grpc_stop,
     .lose_calls = grpc_lose_calls,
     .forget_calls = grpc_forget_calls,
+    .cancel = vow_grpc_cancel_late,
     .free = grpc_free,
 };
 

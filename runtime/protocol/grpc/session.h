@@ -59,6 +59,7 @@ typedef struct vow_grpc_trailers {
  */
 typedef struct vow_grpc_call {
     vow_link  link; /* among the session's */
+    vow_link  late; /* among those that are cancelled later */
     vow_grpc *grpc;
     vow_wire *wire; /* NULL: rpc does not know it yet, or has forgotten it */
     int32_t   id;
@@ -73,7 +74,7 @@ typedef struct vow_grpc_call {
     bool is_reset;        /* this side has ended it before its end */
     bool is_answered;     /* the wire waits for its last messages to leave */
     bool has_told_end;    /* the answer's last frame has left */
-    bool is_ghost;        /* was cancelled, and runs on: it keeps its place */
+    bool is_ghost;        /* will be cancelled, and runs on until then: it keeps its place */
     bool has_gzip_in;     /* the other side said that its messages may be compressed */
     bool has_gzip_out;    /* this side has said so */
     bool takes_gzip;      /* the other side says that it does; of a caller */
@@ -235,6 +236,7 @@ void vow_grpc_end(vow_grpc_call *call, const vow_ending *ending);
 vow_code vow_grpc_begin(vow_session *session, vow_wire *wire, const vow_begin *begin, vow_status *status);
 void     vow_grpc_answer(vow_wire *wire, const ProtobufCMessage *message, const vow_ending *ending);
 void     vow_grpc_cancel(vow_wire *wire);
+void     vow_grpc_cancel_late(vow_life *life, vow_link *late); /* for the table of a life */
 vow_code vow_grpc_send_metadata(vow_wire *wire, const vow_metadata *metadata, vow_status *status);
 
 /* messages.c */

@@ -13,9 +13,11 @@
 
 #define NS_PER_US 1000u
 
-/* A call of ours that was forgotten without a word, and still has its place at the peer. */
+/* A call of ours that was forgotten without a word, and still has its place at the peer: it is cancelled later, if it
+ * has not ended by then. */
 typedef struct ghost {
     vow_map_node node;
+    vow_link     late;
 } ghost;
 
 /* The table of calls */
@@ -36,15 +38,30 @@ static void calls_remove(vow_native *native, vow_wire *wire)
     vow_life_remove_call(&native->life, wire);
 }
 
+static void ghost_free(vow_native *native, ghost *ghost)
+{
+    vow_map_remove(&native->ghosts, &ghost->node);
+    vow_link_remove(&ghost->late);
+    vow_free(ghost);
+}
+
 void vow_calls_ghost_ends(vow_native *native, uint64_t id)
 {
     vow_map_node *node = vow_map_find(&native->ghosts, id);
 
     if (!node)
         return;
-    vow_map_remove(&native->ghosts, node);
-    vow_free(VOW_OWNER(node, ghost, node));
+    ghost_free(native, VOW_OWNER(node, ghost, node));
     vow_life_ghost_ended(&native->life);
+}
+
+void vow_calls_cancel_late(vow_life *life, vow_link *late)
+{
+    vow_native      *native = (vow_native *)life;
+    const vow_header cancel = { .kind = VOW_FRAME_CANCEL, .call = VOW_OWNER(late, ghost, late)->node.key };
+
+    vow_native_send(native, &cancel);
+    vow_calls_ghost_ends(native, cancel.call);
 }
 
 /* Ending calls */
@@ -139,10 +156,8 @@ void vow_calls_forget(vow_native *native)
 
     while ((node = vow_map_any(&native->base.calls)))
         calls_remove(native, VOW_OWNER(node, vow_wire, node));
-    while ((node = vow_map_any(&native->ghosts))) {
-        vow_map_remove(&native->ghosts, node);
-        vow_free(VOW_OWNER(node, ghost, node));
-    }
+    while ((node = vow_map_any(&native->ghosts)))
+        ghost_free(native, VOW_OWNER(node, ghost, node));
 }
 
 /* What rpc hands down */
@@ -300,7 +315,15 @@ void vow_calls_answer(vow_wire *wire, const ProtobufCMessage *message, const vow
     vow_native_check_output(native);
 }
 
-/* A call that must not be cancelled runs on, and is not listened to. */
+/* Is the peer left with a part of a message? It waits for the rest. */
+static bool cancel_cuts(const vow_wire *wire)
+{
+    const vow_flow *flow = wire->flow;
+
+    return wire->outgoing || (flow && flow->pace.first);
+}
+
+/* A call that must not be cancelled yet runs on, and is not listened to. */
 static bool cancel_leaves_ghost(vow_native *native, uint64_t id, bool was_sent_whole)
 {
     ghost *ghost;
@@ -312,6 +335,8 @@ static bool cancel_leaves_ghost(vow_native *native, uint64_t id, bool was_sent_w
         return false;
     ghost->node.key = id;
     vow_map_insert(&native->ghosts, &ghost->node);
+    vow_link_init(&ghost->late);
+    vow_life_cancel_later(&native->life, &ghost->late);
     native->base.our_calls++;
     return true;
 }
@@ -321,7 +346,7 @@ void vow_calls_cancel(vow_wire *wire)
     vow_native      *native = vow_native_of(wire->session);
     const vow_header cancel = { .kind = VOW_FRAME_CANCEL, .call = wire->node.key };
     bool             is_ours = wire->is_ours;
-    bool             was_sent_whole = !wire->outgoing && !wire->flow;
+    bool             was_sent_whole = !cancel_cuts(wire);
 
     calls_remove(native, wire);
     if (is_ours && vow_native_is_alive(native) && !cancel_leaves_ghost(native, cancel.call, was_sent_whole))

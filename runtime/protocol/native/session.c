@@ -340,6 +340,7 @@ static const vow_life_kind life_kind = {
     .stop = native_stop,
     .lose_calls = native_lose_calls,
     .forget_calls = native_forget_calls,
+    .cancel = vow_calls_cancel_late,
     .free = native_free,
 };
 

@@ -209,6 +209,9 @@ vow_wire *vow_calls_find(vow_native *native, uint64_t id);
 /* The peer has ended a call that was forgotten: where that held a place still, the place is free. */
 void vow_calls_ghost_ends(vow_native *native, uint64_t id);
 
+/* For the table of a life: cancels a call that was forgotten. */
+void vow_calls_cancel_late(vow_life *life, vow_link *late);
+
 /* Fails one call, at both ends. `status` is given. */
 void vow_calls_fail(vow_native *native, vow_wire *wire, vow_status status);
 

@@ -113,16 +113,49 @@ static bool file_declares(const Vow__Grpc__File *file, const char *wanted)
            any_extension(scope, file->n_extension, file->extension, wanted);
 }
 
+static bool extension_is_of(const Vow__Grpc__Extension *extension, const char *type)
+{
+    return extension->extendee && strcmp(extension->extendee + (extension->extendee[0] == '.'), type) == 0;
+}
+
+typedef void see_extension_fn(const Vow__Grpc__Extension *extension, void *arg);
+
+/* Those that types declare, and types in these, count as well as the file's own. */
+static void types_each_extension(size_t count, Vow__Grpc__Type *const *types, see_extension_fn *see, void *arg)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < types[i]->n_extension; j++)
+            see(types[i]->extension[j], arg);
+        types_each_extension(types[i]->n_nested_type, types[i]->nested_type, see, arg);
+    }
+}
+
+static void file_each_extension(const Vow__Grpc__File *file, see_extension_fn *see, void *arg)
+{
+    for (size_t i = 0; i < file->n_extension; i++)
+        see(file->extension[i], arg);
+    types_each_extension(file->n_message_type, file->message_type, see, arg);
+}
+
+typedef struct extension_search {
+    const Vow__Grpc__ExtensionRequest *wanted;
+    bool                               is_there;
+} extension_search;
+
+static void extension_compare(const Vow__Grpc__Extension *extension, void *arg)
+{
+    extension_search *search = arg;
+
+    search->is_there |= extension->number == search->wanted->extension_number &&
+                        extension_is_of(extension, search->wanted->containing_type);
+}
+
 static bool file_extends(const Vow__Grpc__File *file, const Vow__Grpc__ExtensionRequest *wanted)
 {
-    for (size_t i = 0; i < file->n_extension; i++) {
-        const Vow__Grpc__Extension *extension = file->extension[i];
+    extension_search search = { wanted, false };
 
-        if (extension->extendee && extension->number == wanted->extension_number &&
-            strcmp(extension->extendee + (extension->extendee[0] == '.'), wanted->containing_type) == 0)
-            return true;
-    }
-    return false;
+    file_each_extension(file, extension_compare, &search);
+    return search.is_there;
 }
 
 /* Searching */
@@ -269,26 +302,18 @@ typedef struct extension_list {
     const vow_file_set *last;
 } extension_list;
 
-static void extensions_add(extension_list *list, int32_t number)
+static void extension_add(const Vow__Grpc__Extension *extension, void *arg)
 {
+    extension_list *list = arg;
+
+    if (!extension_is_of(extension, list->type))
+        return;
     for (size_t i = 0; i < list->count; i++) {
-        if (list->numbers[i] == number)
+        if (list->numbers[i] == extension->number)
             return; /* from a file that several services share */
     }
     if (list->count < SERVICES_MAX)
-        list->numbers[list->count++] = number;
-}
-
-static void extensions_of_file(extension_list *list, const Vow__Grpc__File *file)
-{
-    list->is_known |= file_declares(file, list->type);
-    for (size_t i = 0; i < file->n_extension; i++) {
-        const Vow__Grpc__Extension *extension = file->extension[i];
-
-        if (extension->extendee &&
-            strcmp(extension->extendee + (extension->extendee[0] == '.'), list->type) == 0)
-            extensions_add(list, extension->number);
-    }
+        list->numbers[list->count++] = extension->number;
 }
 
 static void extension_handler(const vow_handler *handler, void *arg)
@@ -304,8 +329,10 @@ static void extension_handler(const vow_handler *handler, void *arg)
     for (size_t i = 0; set && i < set->n_file; i++) {
         Vow__Grpc__File *file = vow__grpc__file__unpack(NULL, set->file[i].len, set->file[i].data);
 
-        if (file)
-            extensions_of_file(list, file);
+        if (file) {
+            list->is_known |= file_declares(file, list->type);
+            file_each_extension(file, extension_add, list);
+        }
         vow__grpc__file__free_unpacked(file, NULL);
     }
     vow__grpc__file_set__free_unpacked(set, NULL);

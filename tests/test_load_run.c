@@ -32,6 +32,7 @@ static struct {
     uint64_t         stalls_at_ms, stalls_for_ms; /* since the first call */
     _Atomic uint64_t first_ns;
     atomic_size_t    calls;
+    atomic_size_t    signed_calls; /* with the metadata "who: me" */
 } place;
 
 static vow_future *answer(vow_future *slept, void *arg)
@@ -46,12 +47,14 @@ static vow_future *answer(vow_future *slept, void *arg)
 
 static void serve(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
 {
-    uint64_t now_ns = uv_hrtime(), none = 0, since_ms;
-    int64_t  delay_ms = place.delay_ms;
+    uint64_t    now_ns = uv_hrtime(), none = 0, since_ms;
+    int64_t     delay_ms = place.delay_ms;
+    const char *who = vow_call_metadata_get(call, "who");
 
     (void)request;
     (void)handler;
     atomic_fetch_add(&place.calls, 1);
+    atomic_fetch_add(&place.signed_calls, who && strcmp(who, "me") == 0);
     atomic_compare_exchange_strong(&place.first_ns, &none, now_ns);
     since_ms = (now_ns - place.first_ns) / MS;
     if (since_ms >= place.stalls_at_ms && since_ms < place.stalls_at_ms + place.stalls_for_ms)
@@ -182,6 +185,37 @@ static void a_closed_loop_reports_the_delay_that_there_is(void **state)
 {
     (void)state;
     assert_reports_delay(plan_of(NULL, S / 2));
+}
+
+static void metadata_goes_with_every_call(void **state)
+{
+    load_plan    plan = plan_of(NULL, S);
+    load_result *result;
+
+    (void)state;
+    plan.metadata = VOW_METADATA({ .name = "who", .value = "me" });
+    load_schedule_limit(&plan.schedule, 20);
+    result = load_run(&plan, NULL, NULL);
+    assert_int_equal(result->total->answered, 20);
+    assert_int_equal(place.signed_calls, 20);
+    load_result_free(result, &plan);
+}
+
+static void a_call_has_the_time_that_the_plan_gives_it(void **state)
+{
+    load_plan    plan = plan_of(NULL, S);
+    load_result *result;
+
+    (void)state;
+    place.delay_ms = 2000;
+    plan.timeout_ms = 50;
+    load_schedule_limit(&plan.schedule, 2);
+    result = load_run(&plan, NULL, NULL);
+    assert_int_equal(result->total->answered, 0);
+    assert_int_equal(load_tally_failed(result->total), 2);
+    assert_int_equal(result->total->failed[VOW_DEADLINE_EXCEEDED], 2);
+    assert_adds_up(result);
+    load_result_free(result, &plan);
 }
 
 /* 200 of 600 calls wait for 500, 497.5 … 2.5 ms; six are the hundredth part: p99 is the seventh longest. */
@@ -348,6 +382,8 @@ int main(void)
         at_place(an_open_loop_reports_the_delay_that_there_is),
         at_place(so_does_one_that_spins),
         at_place(a_closed_loop_reports_the_delay_that_there_is),
+        at_place(metadata_goes_with_every_call),
+        at_place(a_call_has_the_time_that_the_plan_gives_it),
         at_place(a_stall_shows_in_an_open_loop),
         at_place(and_not_in_a_closed_one),
         at_place(threads_and_connections_share_the_calls),

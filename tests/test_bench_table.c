@@ -140,6 +140,19 @@ static void a_single_round_is_not_sure_of_anything(void **state)
     bench_record_done(&record);
 }
 
+static void a_workload_on_which_all_failed_has_no_columns(void **state)
+{
+    bench_record record = { .seconds = 1 };
+    char        *text;
+
+    (void)state;
+    bench_record_add(&record, "unary-1", "vow")->has_failed = true;
+    text = print(&record, LEAST_WIDTH);
+    assert_non_null(strstr(text, "unary-1: calls of 32 bytes, 1 at once\nvow               failed\n"));
+    free(text);
+    bench_record_done(&record);
+}
+
 static void memory_is_told_with_how_sure_it_is(void **state)
 {
     bench_record record = { .seconds = 1 };
@@ -163,6 +176,7 @@ int main(void)
         cmocka_unit_test(what_there_is_no_room_for_is_left_out_and_the_rest_is_in_line),
         cmocka_unit_test(a_median_of_several_rounds_says_how_sure_it_is),
         cmocka_unit_test(a_single_round_is_not_sure_of_anything),
+        cmocka_unit_test(a_workload_on_which_all_failed_has_no_columns),
         cmocka_unit_test(memory_is_told_with_how_sure_it_is),
     };
 

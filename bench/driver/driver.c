@@ -203,6 +203,7 @@ static void duration_say(const struct driver *driver)
 
     if (most > 0 && seconds > most)
         seconds = most;
+    seconds = fmax(seconds, 1);
     bench_say("%zu run%s in each of %zu round%s, about %.*f %s", bench_choice_count(&driver->choice),
               bench_choice_count(&driver->choice) == 1 ? "" : "s", rounds, rounds == 1 ? "" : "s",
               seconds < 600 && seconds >= 120, seconds < 120 ? seconds : seconds / 60,

@@ -123,7 +123,7 @@ static void title_print(FILE *file, const bench_cell *cell, const struct layout 
     if (workload)
         bench_workload_describe(workload, description, sizeof description);
     fprintf(file, "\n%s: %s\n", cell->workload, description);
-    if (workload && bench_workload_is_weighed(workload))
+    if ((workload && bench_workload_is_weighed(workload)) || layout_width(layout) == NAME_WIDTH)
         return;
     fprintf(file, "%-*s", NAME_WIDTH, "");
     for (size_t c = 0; c < COLUMN_COUNT; c++) {

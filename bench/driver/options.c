@@ -6,7 +6,6 @@
 #include "tables.h"
 
 #include <fnmatch.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -85,9 +84,14 @@ static void names_check(const bench_names *names, const char *what, const char *
     }
 }
 
-static void option_take(bench_options *options, int option)
+static void option_take(int option, const char *value, void *into)
 {
+    bench_options *options = into;
+
     switch (option) {
+    case 'h':
+        print_help_and_exit();
+        break;
     case 'q':
         options->is_quick = true;
         break;
@@ -95,25 +99,25 @@ static void option_take(bench_options *options, int option)
         options->is_check = true;
         break;
     case 'r':
-        options->rounds = bench_argument_count("rounds", optarg, 1, BENCH_ROUNDS_MOST);
+        options->rounds = bench_argument_count("rounds", value, 1, BENCH_ROUNDS_MOST);
         break;
     case 's':
-        options->seconds = bench_argument_seconds("seconds", optarg);
+        options->seconds = bench_argument_seconds("seconds", value);
         break;
     case 'w':
-        names_add(&options->workloads, "workload", optarg);
+        names_add(&options->workloads, "workload", value);
         break;
     case 'p':
-        names_add(&options->peers, "peer", optarg);
+        names_add(&options->peers, "peer", value);
         break;
     case 'j':
-        options->json = optarg;
+        options->json = value;
         break;
     case 'm':
-        options->html = optarg;
+        options->html = value;
         break;
     default:
-        options->against = optarg;
+        options->against = value;
     }
 }
 
@@ -133,18 +137,8 @@ bench_options bench_options_read(int argc, char **argv)
         { 0 },
     };
     bench_options options = { 0 };
-    int           option;
 
-    opterr = 0; /* getopt's own messages would come without the name */
-    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        if (option == 'h')
-            print_help_and_exit();
-        if (option == '?')
-            bench_argument_refuse(argv);
-        option_take(&options, option);
-    }
-    if (optind < argc)
-        bench_argument_refuse(argv + 1);
+    bench_arguments_take(argc, argv, known, option_take, &options);
     names_check(&options.workloads, "workload", workload_name, bench_workload_count);
     names_check(&options.peers, "peer", peer_name, bench_peer_count);
     return options;

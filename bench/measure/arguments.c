@@ -4,7 +4,6 @@
 
 #include <ctype.h>
 #include <errno.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -49,9 +48,24 @@ double bench_argument_seconds(const char *option, const char *text)
     return bench_argument_number(option, text, "seconds", SECONDS_LEAST, SECONDS_MOST);
 }
 
-void bench_argument_refuse(char **argv)
+/* Names the argument that getopt_long has just looked at. */
+static void argument_refuse(char *const *argument)
 {
-    bench_fail_usage("\"%s\" is no option, or lacks its value", argv[optind - 1]);
+    bench_fail_usage("\"%s\" is no option, or lacks its value", *argument);
+}
+
+void bench_arguments_take(int argc, char **argv, const struct option *known, bench_take_fn *take, void *into)
+{
+    int option;
+
+    opterr = 0; /* getopt's own messages would come without the name */
+    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        if (option == '?')
+            argument_refuse(&argv[optind - 1]);
+        take(option, optarg, into);
+    }
+    if (optind < argc)
+        argument_refuse(&argv[optind]);
 }
 
 static void print_help_and_exit(const char *arguments)
@@ -59,6 +73,25 @@ static void print_help_and_exit(const char *arguments)
     printf("%s %s\nOne program of the benchmark; bench/run runs them all.\n", program_invocation_short_name,
            arguments);
     exit(0);
+}
+
+static void server_option_take(int option, const char *value, void *into)
+{
+    bench_server_options *options = into;
+
+    switch (option) {
+    case 'l':
+        options->listen = value;
+        break;
+    case 's':
+        options->silent = true;
+        break;
+    case 't':
+        options->threads = bench_argument_count("threads", value, 1, THREADS_MOST);
+        break;
+    default:
+        print_help_and_exit("--listen tcp://127.0.0.1:0 [--silent] [--threads N]");
+    }
 }
 
 bench_server_options bench_server_options_read(int argc, char **argv)
@@ -71,32 +104,43 @@ bench_server_options bench_server_options_read(int argc, char **argv)
         { 0 },
     };
     bench_server_options options = { .threads = 1 };
-    int                  option;
 
-    opterr = 0; /* getopt's own messages would come without the name */
-    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (option) {
-        case 'l':
-            options.listen = optarg;
-            break;
-        case 's':
-            options.silent = true;
-            break;
-        case 't':
-            options.threads = bench_argument_count("threads", optarg, 1, THREADS_MOST);
-            break;
-        case 'h':
-            print_help_and_exit("--listen tcp://127.0.0.1:0 [--silent] [--threads N]");
-            break;
-        default:
-            bench_argument_refuse(argv);
-        }
-    }
-    if (optind < argc)
-        bench_argument_refuse(argv + 1);
+    bench_arguments_take(argc, argv, known, server_option_take, &options);
     if (!options.listen)
         bench_fail_usage("--listen is missing");
     return options;
+}
+
+static void client_option_take(int option, const char *value, void *into)
+{
+    bench_client_options *options = into;
+
+    switch (option) {
+    case 't':
+        options->target = value;
+        break;
+    case 'p':
+        options->server_pid = (pid_t)bench_argument_count("server-pid", value, 1, INT_MAX);
+        break;
+    case 'o':
+        options->outstanding = bench_argument_count("outstanding", value, 0, OUTSTANDING_MOST);
+        break;
+    case 'b':
+        options->size = bench_argument_count("size", value, 0, SIZE_MOST);
+        break;
+    case 's':
+        options->seconds = bench_argument_seconds("seconds", value);
+        break;
+    case 'c':
+        options->connections = bench_argument_count("connections", value, 1, CONNECTIONS_MOST);
+        break;
+    case 'r':
+        options->rate = bench_argument_number("rate", value, "calls a second", RATE_LEAST, RATE_MOST);
+        break;
+    default:
+        print_help_and_exit("--target URL --server-pid PID --outstanding N --size BYTES [--seconds S] "
+                            "[--connections C] [--rate R]");
+    }
 }
 
 static void client_options_check(const bench_client_options *options)
@@ -123,42 +167,8 @@ bench_client_options bench_client_options_read(int argc, char **argv)
         { 0 },
     };
     bench_client_options options = { .outstanding = NOT_GIVEN, .size = NOT_GIVEN, .connections = 1 };
-    int                  option;
 
-    opterr = 0; /* getopt's own messages would come without the name */
-    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (option) {
-        case 't':
-            options.target = optarg;
-            break;
-        case 'p':
-            options.server_pid = (pid_t)bench_argument_count("server-pid", optarg, 1, INT_MAX);
-            break;
-        case 'o':
-            options.outstanding = bench_argument_count("outstanding", optarg, 0, OUTSTANDING_MOST);
-            break;
-        case 'b':
-            options.size = bench_argument_count("size", optarg, 0, SIZE_MOST);
-            break;
-        case 's':
-            options.seconds = bench_argument_seconds("seconds", optarg);
-            break;
-        case 'c':
-            options.connections = bench_argument_count("connections", optarg, 1, CONNECTIONS_MOST);
-            break;
-        case 'r':
-            options.rate = bench_argument_number("rate", optarg, "calls a second", RATE_LEAST, RATE_MOST);
-            break;
-        case 'h':
-            print_help_and_exit("--target URL --server-pid PID --outstanding N --size BYTES [--seconds S] "
-                                "[--connections C] [--rate R]");
-            break;
-        default:
-            bench_argument_refuse(argv);
-        }
-    }
-    if (optind < argc)
-        bench_argument_refuse(argv + 1);
+    bench_arguments_take(argc, argv, known, client_option_take, &options);
     client_options_check(&options);
     return options;
 }

@@ -17,6 +17,7 @@
 #ifndef BENCH_MEASURE_ARGUMENTS_H
 #define BENCH_MEASURE_ARGUMENTS_H
 
+#include <getopt.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
@@ -60,8 +61,10 @@ double bench_argument_number(const char *option, const char *text, const char *w
 /* Seconds, from a thousandth of one up to an hour. */
 double bench_argument_seconds(const char *option, const char *text);
 
-/* For what getopt_long does not know: names the argument it has just looked at, and exits with status 2. */
-void bench_argument_refuse(char **argv) __attribute__((noreturn));
+/* Calls `take` with each of the options that getopt_long knows by `known`, and its value; exits with status 2
+ * at whatever else is on the command line. */
+typedef void bench_take_fn(int option, const char *value, void *into);
+void bench_arguments_take(int argc, char **argv, const struct option *known, bench_take_fn *take, void *into);
 
 #ifdef __cplusplus
 }

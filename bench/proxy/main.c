@@ -8,7 +8,6 @@
 #include "measure/fail.h"
 #include "proxy.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +22,27 @@ struct options {
     double      delay_ms;
 };
 
+static void option_take(int option, const char *value, void *into)
+{
+    struct options *options = into;
+
+    switch (option) {
+    case 't':
+        options->target = value;
+        break;
+    case 'l':
+        options->listen = value;
+        break;
+    case 'd':
+        options->delay_ms = bench_argument_number("delay-ms", value, "milliseconds", 0, DELAY_MS_MOST);
+        break;
+    default:
+        puts("bench_proxy --target URL --listen tcp://127.0.0.1:0 [--delay-ms 2.5]\n"
+             "Passes on what it gets, in both directions, so many milliseconds later.");
+        exit(0);
+    }
+}
+
 static struct options options_read(int argc, char **argv)
 {
     static const struct option known[] = {
@@ -33,30 +53,8 @@ static struct options options_read(int argc, char **argv)
         { 0 },
     };
     struct options options = { .delay_ms = DELAY_MS_DEFAULT };
-    int            option;
 
-    opterr = 0; /* getopt's own messages would come without the name */
-    while ((option = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (option) {
-        case 't':
-            options.target = optarg;
-            break;
-        case 'l':
-            options.listen = optarg;
-            break;
-        case 'd':
-            options.delay_ms = bench_argument_number("delay-ms", optarg, "milliseconds", 0, DELAY_MS_MOST);
-            break;
-        case 'h':
-            puts("bench_proxy --target URL --listen tcp://127.0.0.1:0 [--delay-ms 2.5]\n"
-                 "Passes on what it gets, in both directions, so many milliseconds later.");
-            exit(0);
-        default:
-            bench_argument_refuse(argv);
-        }
-    }
-    if (optind < argc)
-        bench_argument_refuse(argv + 1);
+    bench_arguments_take(argc, argv, known, option_take, &options);
     if (!options.target || !options.listen)
         bench_fail_usage("--target and --listen are needed");
     return options;

@@ -100,15 +100,13 @@ bool bench_child_fail(bench_child *child, const char *format, ...)
     return false;
 }
 
-/* Passes on what it has written to standard error, unless that is in its problem. */
+/* Passes on what it has written to standard error. */
 static void child_show_errors(const bench_child *child)
 {
     char    text[WORDS_SIZE];
     off_t   at = 0;
     ssize_t size;
 
-    if (*child->problem && child_words(child, text))
-        return;
     while ((size = pread(child->errors, text, sizeof text, at)) > 0) {
         if (at == 0)
             bench_say_no_progress();
@@ -166,6 +164,7 @@ fail_pipe:
     close(child->output);
 fail_errors:
     close(child->errors);
+    child->errors = -1;
 fail:
     snprintf(child->problem, sizeof child->problem, "cannot be started: %m");
     child->pid = 0;
@@ -194,10 +193,8 @@ static bool wait_readable(int fd, int64_t due_ms)
 
 static void child_forget(bench_child *child)
 {
-    child_show_errors(child);
     close(child->output);
     close(child->pidfd);
-    close(child->errors);
     child->pid = 0;
 }
 
@@ -260,6 +257,8 @@ bool bench_child_runs(bench_child *child, int patience_ms)
 
 bool bench_child_blame(bench_child *const children[], size_t count, int patience_ms)
 {
+    char words[WORDS_SIZE];
+
     for (size_t i = 0; i < count; i++) {
         bench_child *child = children[i];
 
@@ -267,21 +266,36 @@ bool bench_child_blame(bench_child *const children[], size_t count, int patience
             bench_child_runs(child, i == 0 ? patience_ms : 0);
         if (!*child->problem)
             continue;
+        if (child->errors >= 0 && !child_words(child, words))
+            child_show_errors(child);
         bench_say("%s %s", child->title, child->problem);
         return true;
     }
     return false;
 }
 
-void bench_child_stop(bench_child *child)
+static void child_end(bench_child *child)
 {
     struct pollfd ended = { .fd = child->pidfd, .events = POLLIN };
 
-    if (child->pid == 0)
-        return;
     kill(child->pid, SIGTERM);
     if (poll(&ended, 1, PATIENCE_MS) != 1)
         kill(child->pid, SIGKILL);
     waitpid(child->pid, NULL, 0);
     child_forget(child);
+}
+
+/* What one has written that failed is in the words about it, or follows from another's failure. */
+void bench_child_stop(bench_child *child)
+{
+    bool was_started = child->title != NULL && child->errors >= 0;
+
+    if (child->pid)
+        child_end(child);
+    if (!was_started)
+        return;
+    if (!*child->problem)
+        child_show_errors(child);
+    close(child->errors);
+    child->errors = -1;
 }

@@ -57,7 +57,8 @@ bool bench_child_fail(bench_child *child, const char *format, ...) __attribute__
  * none has a problem. */
 bool bench_child_blame(bench_child *const children[], size_t count, int patience_ms);
 
-/* Ends it, by force if need be. On one that is not running: does nothing. */
+/* Ends it, by force if need be, and passes on what it has written to standard error if it has no problem. One
+ * that was started must be stopped, also if it has ended; on another one it does nothing. */
 void bench_child_stop(bench_child *child);
 
 #endif

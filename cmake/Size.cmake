@@ -11,8 +11,8 @@ set(vow_seldom
     /future/combine /future/each /future/timed /future/trace
     /loop/mailbox /loop/sim_ /loop/thread /loop/work
     /protocol/greeting /protocol/grpc/compress /protocol/grpc/text /protocol/life
-    /protocol/native/hello /protocol/native/methods /protocol/native/pings
-    /rpc/connectivity /rpc/drain /rpc/facts /rpc/farewell /rpc/intercept /rpc/keepalive
+    /protocol/native/fit /protocol/native/hello /protocol/native/methods /protocol/native/pings
+    /rpc/connectivity /rpc/drain /rpc/facts /rpc/farewell /rpc/inherit /rpc/intercept /rpc/keepalive
     /rpc/server /rpc/target /rpc/threads /rpc/trace_context
     /service/
     /transport/acceptor /transport/address /transport/bind /transport/connect /transport/dial /transport/listener

@@ -81,23 +81,6 @@ static vow_code channel_open_tls(vow_channel *channel, vow_error *error)
     return vow_error_set(error, code, "%.100s: %s", channel->target, inner.message);
 }
 
-/* Who says whom to trust, or who he is, does not want to be heard by all on the way. */
-static vow_code channel_check_no_tls(const vow_channel *channel, vow_error *error)
-{
-    const vow_tls_options *given = channel->options.tls;
-    vow_tls_options        tls = { .size = sizeof tls };
-
-    if (given)
-        memcpy(&tls, given, given->size < sizeof tls ? given->size : sizeof tls);
-    if (!tls.certificate_file && !tls.key_file && !tls.certificate_pem && !tls.key_pem && !tls.ca_file &&
-        !tls.ca_pem && !tls.server_name && !tls.trusts_anybody)
-        return VOW_OK;
-    return vow_error_set(error, VOW_INVALID_ARGUMENT,
-                         "%.100s: options of TLS are set (VOW_CHANNEL(.tls = ...)), and this target is without: write "
-                         "tls:// or grpcs://, or leave them out",
-                         channel->target);
-}
-
 static void channel_read_target(vow_channel *channel)
 {
     vow_target target = { &vow_protocol_native, "", "", false };
@@ -110,7 +93,7 @@ static void channel_read_target(vow_channel *channel)
     if (code == VOW_OK && target.is_secure)
         code = channel_open_tls(channel, &error);
     else if (code == VOW_OK)
-        code = channel_check_no_tls(channel, &error);
+        code = vow_target_check_no_tls(channel->target, channel->options.tls, &error);
     channel->options.tls = NULL; /* was lent */
     strcpy(channel->address, target.transport);
     strcat(channel->address, target.rest);

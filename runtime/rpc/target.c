@@ -53,3 +53,15 @@ vow_code vow_target_check_address(const char *url, vow_error *error)
                          "cannot listen on %.100s: listen on %s%.100s, which serves every protocol", url,
                          target.transport, target.rest);
 }
+
+/* Who says whom to trust, or who he is, does not want to be heard by all on the way. */
+vow_code vow_target_check_no_tls(const char *url, const vow_tls_options *tls, vow_error *error)
+{
+    if (!tls || (!tls->certificate_file && !tls->key_file && !tls->certificate_pem && !tls->key_pem && !tls->ca_file &&
+                 !tls->ca_pem && !tls->server_name && !tls->trusts_anybody))
+        return VOW_OK;
+    return vow_error_set(error, VOW_INVALID_ARGUMENT,
+                         "%.100s: options of TLS are set (VOW_CHANNEL(.tls = ...)), and this target is without: write "
+                         "tls:// or grpcs://, or leave them out",
+                         url);
+}

@@ -22,4 +22,7 @@ vow_code vow_target_read(const char *url, vow_target *target, vow_error *error);
  */
 vow_code vow_target_check_address(const char *url, vow_error *error);
 
+/* Fails a target without TLS for which options of TLS are set. */
+vow_code vow_target_check_no_tls(const char *url, const vow_tls_options *tls, vow_error *error);
+
 #endif

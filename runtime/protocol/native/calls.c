@@ -66,55 +66,35 @@ void vow_calls_cancel_late(vow_life *life, vow_link *late)
 
 /* Ending calls */
 
-static vow_header status_header(uint64_t id, const vow_ending *ending)
+/* `wire` is NULL where the call has none, or has nothing before its status. */
+void vow_calls_send_status(vow_native *native, vow_wire *wire, uint64_t id, const vow_ending *ending)
 {
     const char    *text = vow_status_message(&ending->status);
     int64_t        push_back_ms = vow_status_push_back_ms(&ending->status);
     size_t         details_size;
     const uint8_t *details = vow_status_details(&ending->status, &details_size);
-
-    return (vow_header){
-        .kind = VOW_FRAME_STATUS,
-        .call = id,
-        .code = (uint32_t)ending->status.code,
-        .text = { (const uint8_t *)text, strlen(text) },
-        .details = { details, details_size },
-        .has_push_back = push_back_ms >= 0,
-        .push_back_ms = push_back_ms >= 0 ? (uint64_t)push_back_ms : 0,
-        .to_send = ending->metadata,
-        .trailing_to_send = ending->trailing,
-        .never_ran = ending->never_ran,
+    vow_header     header = {
+            .kind = VOW_FRAME_STATUS,
+            .call = id,
+            .code = (uint32_t)ending->status.code,
+            .text = { (const uint8_t *)text, strlen(text) },
+            .details = { details, details_size },
+            .has_push_back = push_back_ms >= 0,
+            .push_back_ms = push_back_ms >= 0 ? (uint64_t)push_back_ms : 0,
+            .to_send = ending->metadata,
+            .trailing_to_send = ending->trailing,
+            .never_ran = ending->never_ran,
     };
-}
-
-/* `wire` is NULL where the call has none, or has nothing before its status. */
-static void send_status(vow_native *native, vow_wire *wire, uint64_t id, const vow_ending *ending)
-{
     vow_flow  *flow = wire ? wire->flow : NULL;
-    vow_header header = status_header(id, ending);
+    vow_status why = VOW_STATUS_OK;
 
-    vow_native_trim(native, &header);
+    vow_fit_status(native, &header, &why);
     native->output.has_sent_of_calls = true;
     if (!flow)
         vow_native_send(native, &header);
     else if (vow_native_is_alive(native) &&
              vow_output_behind(&native->output, &flow->pace, &header) != VOW_OK)
         vow_native_lose(native, vow_status_no_memory());
-}
-
-/* Success without the metadata that belongs to it would be taken for all of the answer. */
-void vow_calls_send_status(vow_native *native, vow_wire *wire, uint64_t id, const vow_ending *ending)
-{
-    const vow_header header = status_header(id, ending);
-    size_t           size = ending->status.code == VOW_OK ? vow_native_too_large(native, &header, 0) : 0;
-    vow_status       why;
-
-    if (!size) {
-        send_status(native, wire, id, ending);
-        return;
-    }
-    why = vow_native_metadata_too_large(native, size);
-    send_status(native, wire, id, VOW_ENDING(.status = why));
     vow_status_done(&why);
 }
 
@@ -200,7 +180,8 @@ static bool begin_shortly(vow_native *native, const vow_begin *begin, uint32_t m
            vow_output_short(&native->output, &header, begin->message, native->base.peer_max_message_size);
 }
 
-static vow_header begin_header(vow_native *native, const vow_begin *begin, uint32_t method)
+static vow_code begin_any(vow_native *native, vow_wire *wire, const vow_begin *begin, uint32_t method, size_t size,
+                          vow_status *status)
 {
     vow_header header = { .kind = VOW_FRAME_CALL,
                           .call = native->next_call,
@@ -211,36 +192,14 @@ static vow_header begin_header(vow_native *native, const vow_begin *begin, uint3
 
     if (method == 0)
         header.method_name = (vow_bytes){ (const uint8_t *)begin->method->name, strlen(begin->method->name) };
-    return header;
-}
-
-static vow_code begin_any(vow_native *native, vow_wire *wire, const vow_begin *begin, vow_header *header, size_t size)
-{
+    if (!vow_fit_call(native, &header, begin, size, status))
+        return VOW_RESOURCE_EXHAUSTED;
+    *status = vow_status_no_memory();
     if (begin->message)
-        return vow_output_message(&native->output, header, begin->message, size, wire);
+        return vow_output_message(&native->output, &header, begin->message, size, wire);
     if (!vow_flow_of(native, wire))
         return VOW_RESOURCE_EXHAUSTED;
-    return vow_output_frame(&native->output, header, (vow_bytes){ NULL, 0 });
-}
-
-static vow_code begin_at_length(vow_native *native, vow_wire *wire, const vow_begin *begin, uint32_t method,
-                                size_t size, vow_status *status)
-{
-    vow_header header = begin_header(native, begin, method);
-    size_t     too_large = vow_native_too_large(native, &header, size);
-
-    if (too_large)
-        *status = vow_status_make(VOW_RESOURCE_EXHAUSTED,
-                                  "%s: %s: the call's metadata makes a frame of %zu bytes; the server takes %zu (its "
-                                  "max_frame_size)",
-                                  native->base.options.target, begin->method->name, too_large,
-                                  native->output.max_frame_size);
-    else if (begin_any(native, wire, begin, &header, size) == VOW_OK)
-        return VOW_OK;
-    else
-        *status = vow_status_no_memory();
-    vow_flow_free(native, wire);
-    return VOW_RESOURCE_EXHAUSTED;
+    return vow_output_frame(&native->output, &header, (vow_bytes){ NULL, 0 });
 }
 
 vow_code vow_calls_begin(vow_session *session, vow_wire *wire, const vow_begin *begin, vow_status *status)
@@ -254,8 +213,10 @@ vow_code vow_calls_begin(vow_session *session, vow_wire *wire, const vow_begin *
         return VOW_RESOURCE_EXHAUSTED;
     method = vow_methods_tell(native, begin->method);
     if (!begin_shortly(native, begin, method) &&
-        begin_at_length(native, wire, begin, method, size, status) != VOW_OK)
+        begin_any(native, wire, begin, method, size, status) != VOW_OK) {
+        vow_flow_free(native, wire);
         return VOW_RESOURCE_EXHAUSTED;
+    }
     vow_life_add_call(&native->life, wire, native->next_call, true);
     native->next_call += 2;
     return VOW_OK;
@@ -278,19 +239,17 @@ static void answer_with_message(vow_native *native, vow_wire *wire, const Protob
                           .call = wire->node.key,
                           .to_send = ending->metadata,
                           .trailing_to_send = ending->trailing };
-    size_t     too_large = vow_native_too_large(native, &header, size);
     vow_status status;
 
-    if (size > native->base.peer_max_message_size)
+    if (size > native->base.peer_max_message_size) {
         status = vow_status_make(VOW_RESOURCE_EXHAUSTED,
                                  "the reply has %zu bytes; the caller takes %llu (its max_message_size)",
                                  size, (unsigned long long)native->base.peer_max_message_size);
-    else if (too_large)
-        status = vow_native_metadata_too_large(native, too_large);
-    else if (vow_output_message(&native->output, &header, message, size, NULL) == VOW_OK)
-        return;
-    else
+    } else if (vow_fit_answer(native, &header, size, &status)) {
+        if (vow_output_message(&native->output, &header, message, size, NULL) == VOW_OK)
+            return;
         status = vow_status_no_memory();
+    }
     vow_calls_send_status(native, NULL, header.call, VOW_ENDING(.status = status));
     vow_status_done(&status);
 }

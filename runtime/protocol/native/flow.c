@@ -224,14 +224,13 @@ static vow_code flow_send_any(vow_native *native, vow_flow *flow, const Protobuf
 {
     size_t     size = vow_message_size(message);
     vow_header header = { .kind = VOW_FRAME_STREAM, .call = flow->pace.wire->node.key, .to_send = metadata };
-    size_t     too_large = vow_native_too_large(native, &header, size);
 
     if (size > native->base.peer_max_message_size)
         *status = vow_status_make(
             VOW_RESOURCE_EXHAUSTED, "%s: a message has %zu bytes; the peer takes %llu (its max_message_size)",
             native->base.options.target, size, (unsigned long long)native->base.peer_max_message_size);
-    else if (too_large)
-        *status = vow_native_metadata_too_large(native, too_large);
+    else if (!vow_fit_answer(native, &header, size, status))
+        return VOW_RESOURCE_EXHAUSTED;
     else if (vow_output_stream(&native->output, &flow->pace, &header, message, size) == VOW_OK)
         return VOW_OK;
     else
@@ -258,12 +257,9 @@ vow_code vow_flow_send_metadata(vow_wire *wire, const vow_metadata *metadata, vo
 {
     vow_native      *native = vow_native_of(wire->session);
     const vow_header header = { .kind = VOW_FRAME_METADATA, .call = wire->node.key, .to_send = metadata };
-    size_t           too_large = vow_native_too_large(native, &header, 0);
 
-    if (too_large) {
-        *status = vow_native_metadata_too_large(native, too_large);
+    if (!vow_fit_answer(native, &header, 0, status))
         return VOW_RESOURCE_EXHAUSTED;
-    }
     native->output.has_sent_of_calls = true;
     vow_native_send(native, &header);
     return VOW_OK;

@@ -145,37 +145,6 @@ size_t vow_header_room(const vow_header *header)
     return room + metadata_room(header->to_send) + metadata_room(header->trailing_to_send);
 }
 
-static size_t bytes_size(vow_bytes bytes)
-{
-    return bytes.data ? 1 + varint_size(bytes.size) + bytes.size : 0;
-}
-
-static size_t metadata_size(const vow_metadata *metadata)
-{
-    size_t sum = 0;
-
-    for (const vow_metadata *entry = metadata; entry && entry->name; entry++) {
-        size_t size = metadata_entry_size(entry);
-
-        sum += 2 + varint_size(size) + size;
-    }
-    return sum;
-}
-
-size_t vow_header_frame_size(const vow_header *header)
-{
-    uint8_t    numbers[VOW_HEADER_PLAIN_MAX];
-    vow_header plain = *header;
-    size_t     size;
-
-    plain.method_name = plain.text = plain.details = (vow_bytes){ NULL, 0 };
-    plain.to_send = plain.trailing_to_send = NULL;
-    size = (size_t)(write_fields(numbers, &plain) - numbers) + bytes_size(header->method_name) +
-           bytes_size(header->text) + bytes_size(header->details) + metadata_size(header->to_send) +
-           metadata_size(header->trailing_to_send);
-    return varint_size(size) + size;
-}
-
 static void write_length(uint8_t *at, uint32_t length)
 {
     at[0] = (uint8_t)length;

@@ -82,9 +82,6 @@ typedef struct vow_header {
 /* What vow_header_write needs room for, at most. */
 size_t vow_header_room(const vow_header *header);
 
-/* What a frame of this header alone has behind its length, exactly. */
-size_t vow_header_frame_size(const vow_header *header);
-
 /* Writes length, header length and header of a frame with `payload_size` bytes behind. Gives where the payload goes. */
 uint8_t *vow_header_write(uint8_t *at, const vow_header *header, size_t payload_size);
 

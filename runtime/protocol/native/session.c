@@ -1,7 +1,6 @@
 #include "runtime/protocol/native/session.h"
 
 #include "runtime/base/memory.h"
-#include "runtime/base/utf8.h"
 
 #include <string.h>
 
@@ -35,45 +34,6 @@ void vow_native_send(vow_native *native, const vow_header *header)
     if (vow_native_is_alive(native) &&
         vow_output_frame(&native->output, header, (vow_bytes){ NULL, 0 }) != VOW_OK)
         vow_native_lose(native, vow_status_no_memory());
-}
-
-size_t vow_native_too_large(const vow_native *native, const vow_header *header, size_t message_size)
-{
-    size_t     most = native->output.max_frame_size;
-    vow_header alone = *header;
-    size_t     size;
-
-    if (most >= VOW_FRAME_MAX) /* as nearly all peers take: more than the longest header */
-        return 0;
-    alone.more = message_size > 0;
-    alone.message_size = message_size;
-    size = vow_header_frame_size(&alone);
-    return size > most ? size : 0;
-}
-
-vow_status vow_native_metadata_too_large(const vow_native *native, size_t size)
-{
-    return vow_status_make(VOW_RESOURCE_EXHAUSTED,
-                           "the answer's metadata makes a frame of %zu bytes; the caller takes %zu (its "
-                           "max_frame_size)",
-                           size, native->output.max_frame_size);
-}
-
-void vow_native_trim(const vow_native *native, vow_header *header)
-{
-    size_t size = vow_native_too_large(native, header, 0);
-
-    if (size) {
-        header->to_send = header->trailing_to_send = NULL;
-        size = vow_native_too_large(native, header, 0);
-    }
-    if (size) {
-        header->details = (vow_bytes){ NULL, 0 };
-        size = vow_native_too_large(native, header, 0);
-    }
-    if (size) /* between two characters */
-        header->text.size =
-            vow_utf8_span(header->text.data, header->text.size - (size - native->output.max_frame_size));
 }
 
 static void session_say_preface(vow_native *native)
@@ -120,7 +80,7 @@ static void native_say_why(vow_life *life, vow_code code, const char *text)
 
     if (code == VOW_OK)
         return;
-    vow_native_trim(native, &header);
+    vow_fit_trim(native, &header);
     session_say_preface(native);
     vow_output_frame(&native->output, &header, (vow_bytes){ NULL, 0 });
 }

@@ -9,6 +9,7 @@
  *     flow.c      streams: their messages, and the credit that paces them
  *     methods.c   the numbers of methods' names, in both directions
  *     pings.c     pings, and how many are too many
+ *     fit.c       headers that are larger than the peer's frames
  *     output.c    what has still to be sent
  *     header.c, hello.c   the codecs
  *
@@ -153,17 +154,6 @@ void vow_native_check_output(vow_native *native);
 /* Queues a frame without payload; loses the session when there is no memory. */
 void vow_native_send(vow_native *native, const vow_header *header);
 
-/* The frame that this header makes, alone or before a message of `message_size` bytes in frames of their own: 0 where
- * the peer takes it, else its size. Messages are cut to the peer's frames; headers can't be. */
-size_t vow_native_too_large(const vow_native *native, const vow_header *header, size_t message_size);
-
-/* Of an answer, with what that gave. Gives a status. */
-vow_status vow_native_metadata_too_large(const vow_native *native, size_t size);
-
-/* Makes a header fit the peer's frames that has to arrive: without its metadata, then without its details, then with
- * less of its text. */
-void vow_native_trim(const vow_native *native, vow_header *header);
-
 /* The peer's hello and goaway. */
 void vow_native_greet(vow_native *native, vow_bytes payload);
 void vow_native_hear_goaway(vow_native *native, const vow_header *header);
@@ -263,6 +253,19 @@ vow_code vow_flow_send(vow_wire *wire, const ProtobufCMessage *message, const vo
 vow_code vow_flow_send_metadata(vow_wire *wire, const vow_metadata *metadata, vow_status *status);
 void     vow_flow_finish(vow_wire *wire);
 void     vow_flow_taken(vow_wire *wire, size_t size);
+
+/* fit.c */
+
+/* Does the frame that this header makes, before a message of `message_size` bytes in frames of their own, fit those
+ * that the peer takes? Messages are cut to these; headers can't be. False: `status` is given. */
+bool vow_fit_call(vow_native *native, const vow_header *header, const vow_begin *begin, size_t message_size,
+                  vow_status *status);
+bool vow_fit_answer(vow_native *native, const vow_header *header, size_t message_size, vow_status *status);
+
+/* Makes a header fit that has to arrive: without its metadata, then without its details, then with less of its text. A
+ * success does not do without its metadata: it becomes a failure, whose text is that of `why`, which is given. */
+void vow_fit_trim(vow_native *native, vow_header *header);
+void vow_fit_status(vow_native *native, vow_header *header, vow_status *why);
 
 /* pings.c */
 

@@ -3,7 +3,7 @@
  *
  * The idea: vow brings no thread and no loop. It adds handles to yours, and uv_run drives both.
  * Callbacks never run inside the function that caused them: they come from the run queue, which
- * is drained before the loop sleeps again.
+ * is drained whenever a connection has been read, and before the loop sleeps again.
  *
  * A loop and all that belongs to it is touched on one thread, the one that attached it. Two
  * functions say otherwise: vow_loop_post here, vow_work in <vow/future.h>.

@@ -211,6 +211,46 @@ static void one_reads_at_a_time(void **state)
     vow_call_drop(call);
 }
 
+struct leaving {
+    vow_future *read;
+    bool        has_left;
+};
+
+static vow_future *read_and_leave(vow_call *call, const ProtobufCMessage *message, void *arg)
+{
+    struct leaving *leaving = arg;
+
+    (void)message;
+    vow_drop(leaving->read);
+    vow_call_drop(call);
+    leaving->has_left = true;
+    return NULL;
+}
+
+static bool has_left(const struct world *world, void *arg)
+{
+    const struct leaving *leaving = arg;
+
+    (void)world;
+    return leaving->has_left;
+}
+
+static void a_call_may_be_dropped_where_its_messages_are_read(void **state)
+{
+    const vow_method *methods[] = { &streams_join, &streams_chat };
+
+    for (size_t i = 0; i < sizeof methods / sizeof methods[0]; i++) {
+        world         *world = *state;
+        vow_call      *call = vow_call_start(world->channel, methods[i], NULL);
+        struct leaving leaving = { .read = vow_call_read(call, read_and_leave, &leaving) };
+
+        for (int j = 0; j < 3; j++)
+            streams_send(call, "one");
+        vow_call_end(call);
+        world_run_until(world, has_left, &leaving);
+    }
+}
+
 /* Refusals */
 
 static vow_future *never_asked(vow_call *call, void *arg)
@@ -338,6 +378,7 @@ int main(void)
         ON_EACH_STREAMS(a_dropped_call_ends_at_the_handler),
         ON_EACH_STREAMS(dropping_a_wait_leaves_the_call_alone),
         ON_EACH_STREAMS(one_reads_at_a_time),
+        ON_EACH_STREAMS(a_call_may_be_dropped_where_its_messages_are_read),
         ON_EACH_STREAMS(a_call_that_cannot_begin_says_so_where_it_is_read),
         ON_EACH_STREAMS(a_writer_with_nothing_to_send_and_nothing_to_wait_for_fails),
         ON_EACH_STREAMS(a_message_of_another_type_ends_the_call),

@@ -372,13 +372,15 @@ static void hear_status(vow_native *native, const vow_header *header, const vow_
 
 void vow_hearing_message(vow_native *native, vow_wire *wire, vow_packed *packed, const vow_metadata *trailing)
 {
-    bool is_ours = wire->is_ours;
-    bool is_last = wire->has_ended;
+    uint64_t id = wire->node.key;
+    bool     is_ours = wire->is_ours;
+    bool     is_last = wire->has_ended;
 
     if (!is_last)
         vow_flow_message(native, wire, packed->size);
     native->base.events->message(wire, packed, is_last);
-    if (is_ours && is_last && wire->session)
+    /* Who reads a stream may have dropped the call, whose memory is gone then. */
+    if (is_ours && is_last && vow_calls_find(native, id) == wire)
         vow_calls_end(native, wire, VOW_ENDING(.status = VOW_STATUS_OK, .trailing = trailing));
 }
 

@@ -1,5 +1,6 @@
 #include "runtime/base/unpack.h"
 
+#include "runtime/base/apart.h"
 #include "runtime/base/flat.h"
 #include "runtime/base/guard.h"
 
@@ -78,15 +79,13 @@ static ProtobufCMessage *unpack_rest(vow_arena *arena, const ProtobufCMessageDes
     return message;
 }
 
-ProtobufCMessage *vow_unpack(vow_arena *arena, const ProtobufCMessageDescriptor *descriptor,
-                             vow_packed *packed, vow_error *error)
+static VOW_APART ProtobufCMessage *unpack_guarded(vow_arena *arena, const ProtobufCMessageDescriptor *descriptor,
+                                                  vow_packed *packed, vow_error *error)
 {
     const vow_guard_limits limits = { .max_memory = arena->cap };
     vow_guard_need         need;
-    ProtobufCMessage      *message = vow_flat_unpack(arena, descriptor, packed->data, packed->size);
+    ProtobufCMessage      *message;
 
-    if (message)
-        return message;
     if (vow_guard_scan(descriptor, packed->data, packed->size, &limits, &need, error) != VOW_OK)
         return NULL;
     if (rest_size(packed, &need.large) <= VOW_UNPACK_REST_MAX &&
@@ -98,4 +97,12 @@ ProtobufCMessage *vow_unpack(vow_arena *arena, const ProtobufCMessageDescriptor 
         vow_error_set(error, VOW_INVALID_ARGUMENT, "it does not parse as %s, or there was no memory for it",
                       descriptor->name);
     return message;
+}
+
+ProtobufCMessage *vow_unpack(vow_arena *arena, const ProtobufCMessageDescriptor *descriptor,
+                             vow_packed *packed, vow_error *error)
+{
+    ProtobufCMessage *message = vow_flat_unpack(arena, descriptor, packed->data, packed->size);
+
+    return message ? message : unpack_guarded(arena, descriptor, packed, error);
 }

@@ -1,6 +1,7 @@
 #include "runtime/rpc/intercept.h"
 #include "runtime/rpc/stream.h"
 
+#include "runtime/base/apart.h"
 #include "runtime/protocol/metadata.h"
 
 #include <assert.h>
@@ -119,7 +120,7 @@ void vow_call_cancel_children(vow_call *call)
 
 /* Messages */
 
-static ProtobufCMessage *arena_keep_raw(vow_arena *arena, vow_packed *packed)
+static VOW_APART ProtobufCMessage *arena_keep_raw(vow_arena *arena, vow_packed *packed)
 {
     vow_raw *raw = vow_arena_alloc(arena, sizeof *raw);
     uint8_t *copy;
@@ -138,21 +139,28 @@ static ProtobufCMessage *arena_keep_raw(vow_arena *arena, vow_packed *packed)
     return &raw->base;
 }
 
+static VOW_SELDOM vow_status unpack_failed(const vow_call *call, const char *what, const vow_error *error)
+{
+    vow_code code = error->code;
+
+    if (vow_call_is_callers(call) && code == VOW_INVALID_ARGUMENT)
+        code = VOW_INTERNAL; /* the caller has done nothing wrong: its peer has */
+    return vow_status_make(code, "%s: the %s: %s", call->method->name, what, error->message);
+}
+
 ProtobufCMessage *vow_call_unpack(vow_call *call, vow_arena *arena, const ProtobufCMessageDescriptor *descriptor,
                                   vow_packed *packed, const char *what, vow_status *status)
 {
-    vow_error         error = { VOW_RESOURCE_EXHAUSTED, "no memory" };
+    vow_error         error; /* is filled on failure alone: clearing its text would cost what a short message does */
     ProtobufCMessage *message;
 
-    if (descriptor == &vow_raw_descriptor)
-        message = arena_keep_raw(arena, packed);
-    else
+    if (descriptor != &vow_raw_descriptor)
         message = vow_unpack(arena, descriptor, packed, &error);
+    else if (!(message = arena_keep_raw(arena, packed)))
+        vow_error_set(&error, VOW_RESOURCE_EXHAUSTED, "no memory");
     if (message)
         return call->interception ? vow_intercept_receive(call, arena, message, packed->size, status) : message;
-    if (vow_call_is_callers(call) && error.code == VOW_INVALID_ARGUMENT)
-        error.code = VOW_INTERNAL; /* the caller has done nothing wrong: its peer has */
-    *status = vow_status_make(error.code, "%s: the %s: %s", call->method->name, what, error.message);
+    *status = unpack_failed(call, what, &error);
     return NULL;
 }
 

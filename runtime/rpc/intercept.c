@@ -1,5 +1,6 @@
 #include "runtime/rpc/intercept.h"
 
+#include "runtime/base/apart.h"
 #include "runtime/base/details.h"
 #include "runtime/base/memory.h"
 #include "runtime/protocol/message.h"
@@ -389,8 +390,8 @@ static ProtobufCMessage *pass_in(vow_interception *interception, ProtobufCMessag
     return message;
 }
 
-ProtobufCMessage *vow_intercept_receive(vow_call *call, vow_arena *arena, ProtobufCMessage *message,
-                                        size_t size, vow_status *status)
+VOW_APART ProtobufCMessage *vow_intercept_receive(vow_call *call, vow_arena *arena, ProtobufCMessage *message,
+                                                  size_t size, vow_status *status)
 {
     vow_interception *interception = call->interception;
 

@@ -5,8 +5,6 @@
 #include <assert.h>
 #include <string.h>
 
-#define LARGE 1024 /* pieces beyond this are blocks of their own */
-
 /* How many of the newest pieces are searched for one that is freed: protobuf-c frees its temporaries
  * soon, and a message that fails to unpack piece by piece must not cost the square of its pieces. */
 #define FREE_SEARCH 32
@@ -97,7 +95,7 @@ void *vow_arena_alloc(vow_arena *arena, size_t size)
     size_t rounded = (size + VOW_ARENA_ALIGNMENT - 1) & ~(size_t)(VOW_ARENA_ALIGNMENT - 1);
     void  *memory;
 
-    if (rounded > LARGE || rounded < size)
+    if (rounded > VOW_ARENA_SMALL || rounded < size)
         return rounded < size ? NULL : arena_alloc_large(arena, rounded);
     if ((size_t)(arena->end - arena->next) < rounded && !arena_add_chunk(arena))
         return NULL;
@@ -111,7 +109,7 @@ uint8_t *vow_arena_rest(const vow_arena *arena, size_t *size)
     size_t left = (size_t)(arena->end - arena->next);
 
     left -= left % VOW_ARENA_ALIGNMENT; /* pieces are rounded up: the last bytes of an odd memory hold none */
-    *size = left < LARGE ? left : LARGE;
+    *size = left < VOW_ARENA_SMALL ? left : VOW_ARENA_SMALL;
     return arena->next;
 }
 

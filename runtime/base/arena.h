@@ -17,6 +17,7 @@
 
 #define VOW_ARENA_ALIGNMENT 16
 #define VOW_ARENA_CHUNK 4096 /* small pieces are cut from chunks of this size */
+#define VOW_ARENA_SMALL 1024 /* larger ones are blocks of their own */
 
 typedef struct vow_arena_adopted vow_arena_adopted;
 
@@ -36,6 +37,18 @@ void vow_arena_done(vow_arena *arena);
 
 /* Gives `size` bytes, aligned, that live as long as the arena, or NULL. */
 void *vow_arena_alloc(vow_arena *arena, size_t size);
+
+/* The same, inline where the chunk has room: for hot places, whose sizes are bounded. */
+static inline void *vow_arena_cut(vow_arena *arena, size_t size)
+{
+    size_t rounded = (size + VOW_ARENA_ALIGNMENT - 1) & ~(size_t)(VOW_ARENA_ALIGNMENT - 1);
+    void  *memory = arena->next;
+
+    if (rounded > VOW_ARENA_SMALL || (size_t)(arena->end - arena->next) < rounded)
+        return vow_arena_alloc(arena, size);
+    arena->next += rounded;
+    return memory;
+}
 
 /* Gives the memory of a large piece back before the arena ends; small ones stay. */
 void vow_arena_free(vow_arena *arena, void *memory);

@@ -7,17 +7,17 @@
 #include <protobuf-c/protobuf-c.h>
 
 #include <stddef.h>
+#include <stdint.h>
 
-/* NULL when the type has no field of that number. */
-static inline const ProtobufCFieldDescriptor *vow_field_find(const ProtobufCMessageDescriptor *descriptor,
-                                                             uint32_t                          number)
+/* The place of the field of that number among the type's; SIZE_MAX: it has none. */
+static inline size_t vow_field_place(const ProtobufCMessageDescriptor *descriptor, uint32_t number)
 {
     const ProtobufCIntRange *range = descriptor->field_ranges;
     size_t                   count = descriptor->n_field_ranges;
     uint32_t                 index;
 
     if (count == 0)
-        return NULL;
+        return SIZE_MAX;
     while (count > 1) { /* most types have one range only: 1 and what follows */
         size_t half = count / 2;
 
@@ -30,8 +30,17 @@ static inline const ProtobufCFieldDescriptor *vow_field_find(const ProtobufCMess
     }
     index = number - (uint32_t)range->start_value; /* wraps beyond all ranges if it lies before this one */
     if (index >= range[1].orig_index - range[0].orig_index)
-        return NULL;
-    return &descriptor->fields[range->orig_index + index];
+        return SIZE_MAX;
+    return range->orig_index + index;
+}
+
+/* NULL when the type has no field of that number. */
+static inline const ProtobufCFieldDescriptor *vow_field_find(const ProtobufCMessageDescriptor *descriptor,
+                                                             uint32_t                          number)
+{
+    size_t place = vow_field_place(descriptor, number);
+
+    return place == SIZE_MAX ? NULL : &descriptor->fields[place];
 }
 
 #endif

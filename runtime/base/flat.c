@@ -113,7 +113,7 @@ static inline bool read_string(flat_reader *reader, void *member)
 
     if (!read_content(reader, &content, &size) || vow_utf8_span(content, size) < size)
         return false;
-    copy = vow_arena_alloc(reader->arena, (size_t)size + 1);
+    copy = vow_arena_cut(reader->arena, (size_t)size + 1);
     if (!copy)
         return false;
     memcpy(copy, content, size);
@@ -131,7 +131,7 @@ static inline bool read_bytes(flat_reader *reader, void *member)
     if (!read_content(reader, &content, &size))
         return false;
     if (size > 0) {
-        copy = (ProtobufCBinaryData){ size, vow_arena_alloc(reader->arena, size) };
+        copy = (ProtobufCBinaryData){ size, vow_arena_cut(reader->arena, size) };
         if (!copy.data)
             return false;
         memcpy(copy.data, content, size);
@@ -174,20 +174,13 @@ static inline bool read_number(flat_reader *reader, uint32_t wire_type, uint64_t
     }
 }
 
-static inline bool read_value(flat_reader *reader, const ProtobufCFieldDescriptor *field, uint32_t wire_type,
-                              void *member)
+static inline bool read_scalar(flat_reader *reader, ProtobufCType type, uint32_t wire_type, void *member)
 {
     uint64_t value = 0;
 
-    if (wire_type != wire_type_of(field->type))
+    if (wire_type != wire_type_of(type) || !read_number(reader, wire_type, &value))
         return false;
-    if (wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED && !read_number(reader, wire_type, &value))
-        return false;
-    switch (field->type) {
-    case PROTOBUF_C_TYPE_STRING:
-        return read_string(reader, member);
-    case PROTOBUF_C_TYPE_BYTES:
-        return read_bytes(reader, member);
+    switch (type) {
     case PROTOBUF_C_TYPE_BOOL:
         set_bool(member, value);
         return true;
@@ -211,27 +204,37 @@ static inline bool read_value(flat_reader *reader, const ProtobufCFieldDescripto
     }
 }
 
+static inline bool read_value(flat_reader *reader, ProtobufCType type, uint32_t wire_type, void *member)
+{
+    switch (type) {
+    case PROTOBUF_C_TYPE_BYTES:
+        return wire_type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED && read_bytes(reader, member);
+    case PROTOBUF_C_TYPE_STRING:
+        return wire_type == PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED && read_string(reader, member);
+    default:
+        return read_scalar(reader, type, wire_type, member);
+    }
+}
+
 static inline bool read_field(flat_reader *reader, const ProtobufCMessageDescriptor *descriptor,
                               void *message, uint64_t *seen)
 {
     const ProtobufCFieldDescriptor *field;
     uint32_t                        tag;
-    size_t                          index;
+    size_t                          place;
 
     if (!read_short(reader, &tag))
         return false;
-    field = vow_field_find(descriptor, tag >> 3);
-    if (!field)
+    place = vow_field_place(descriptor, tag >> 3);
+    if (place == SIZE_MAX || *seen >> place & 1)
         return false;
-    index = (size_t)(field - descriptor->fields);
-    if (*seen >> index & 1)
-        return false;
-    *seen |= (uint64_t)1 << index;
+    *seen |= (uint64_t)1 << place;
+    field = &descriptor->fields[place];
     if (!is_plain(field))
         return false;
     if (field->quantifier_offset)
         set_bool((uint8_t *)message + field->quantifier_offset, true);
-    return read_value(reader, field, tag & 7, (uint8_t *)message + field->offset);
+    return read_value(reader, field->type, tag & 7, (uint8_t *)message + field->offset);
 }
 
 static bool lacks_required(const ProtobufCMessageDescriptor *descriptor, uint64_t seen)
@@ -261,7 +264,7 @@ ProtobufCMessage *vow_flat_unpack(vow_arena *arena, const ProtobufCMessageDescri
 
     if (!may_be_flat(arena, descriptor, size))
         return NULL;
-    message = vow_arena_alloc(arena, descriptor->sizeof_message);
+    message = vow_arena_cut(arena, descriptor->sizeof_message);
     if (!message)
         return NULL;
     descriptor->message_init(message);
@@ -304,6 +307,11 @@ static inline uint64_t number_of(ProtobufCType type, const void *member)
     }
 }
 
+static inline bool has_content(ProtobufCType type)
+{
+    return type == PROTOBUF_C_TYPE_BYTES || type == PROTOBUF_C_TYPE_STRING;
+}
+
 /* The content of a field that has a length. */
 static inline ProtobufCBinaryData content_of(ProtobufCType type, const void *member)
 {
@@ -318,38 +326,40 @@ static inline ProtobufCBinaryData content_of(ProtobufCType type, const void *mem
     return content;
 }
 
-/* proto3 leaves out what is zero; to protobuf-c, so is -0. */
-static inline bool is_zero(ProtobufCType type, const void *member)
+static inline bool has_optional(const ProtobufCFieldDescriptor *field, const uint8_t *message)
 {
-    switch (type) {
-    case PROTOBUF_C_TYPE_STRING:
-    case PROTOBUF_C_TYPE_BYTES:
-        return content_of(type, member).len == 0;
-    case PROTOBUF_C_TYPE_FLOAT:
-        return (uint32_t)(number_of(type, member) << 1) == 0;
-    case PROTOBUF_C_TYPE_DOUBLE:
-        return number_of(type, member) << 1 == 0;
-    default:
-        return number_of(type, member) == 0;
-    }
-}
-
-static inline bool is_sent(const ProtobufCFieldDescriptor *field, const uint8_t *message)
-{
-    const void        *member = message + field->offset;
     protobuf_c_boolean has;
-    const void        *text;
 
-    if (field->label == PROTOBUF_C_LABEL_NONE)
-        return !is_zero(field->type, member);
-    if (field->label == PROTOBUF_C_LABEL_REQUIRED)
-        return true;
-    if (field->type == PROTOBUF_C_TYPE_STRING) {
-        memcpy(&text, member, sizeof text);
-        return text && text != field->default_value;
-    }
     memcpy(&has, message + field->quantifier_offset, sizeof has);
     return has;
+}
+
+/* proto3 leaves out what is empty. */
+static inline bool content_is_sent(const ProtobufCFieldDescriptor *field, const uint8_t *message,
+                                   const ProtobufCBinaryData *content)
+{
+    if (field->label == PROTOBUF_C_LABEL_NONE)
+        return content->len > 0;
+    if (field->label == PROTOBUF_C_LABEL_REQUIRED)
+        return true;
+    if (field->type == PROTOBUF_C_TYPE_STRING)
+        return content->data && content->data != field->default_value;
+    return has_optional(field, message);
+}
+
+/* And what is zero; to protobuf-c, so is -0. */
+static inline bool number_is_zero(ProtobufCType type, uint64_t number)
+{
+    if (type == PROTOBUF_C_TYPE_FLOAT)
+        return (uint32_t)(number << 1) == 0;
+    return (type == PROTOBUF_C_TYPE_DOUBLE ? number << 1 : number) == 0;
+}
+
+static inline bool number_is_sent(const ProtobufCFieldDescriptor *field, const uint8_t *message, uint64_t number)
+{
+    if (field->label == PROTOBUF_C_LABEL_NONE)
+        return !number_is_zero(field->type, number);
+    return field->label == PROTOBUF_C_LABEL_REQUIRED || has_optional(field, message);
 }
 
 /* Of a field that is not plain: there is nothing of it to be sent. */
@@ -386,8 +396,17 @@ static inline uint8_t *write_fixed(uint8_t *at, size_t size, uint64_t value)
     return at + size;
 }
 
-static inline uint8_t *write_content(uint8_t *at, const uint8_t *end, ProtobufCBinaryData content)
+/* These give where it ends; NULL: there may be no room for it. */
+static inline uint8_t *write_content(uint8_t *at, const uint8_t *end, const ProtobufCFieldDescriptor *field,
+                                     const uint8_t *message)
 {
+    ProtobufCBinaryData content = content_of(field->type, message + field->offset);
+
+    if (!content_is_sent(field, message, &content))
+        return at;
+    if (end - at < ELEMENT_MAX)
+        return NULL;
+    at = write_varint(at, (uint64_t)field->id << 3 | PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED);
     at = write_varint(at, content.len);
     if (content.len > (size_t)(end - at))
         return NULL;
@@ -396,26 +415,20 @@ static inline uint8_t *write_content(uint8_t *at, const uint8_t *end, ProtobufCB
     return at + content.len;
 }
 
-/* NULL: there may be no room for it. */
-static inline uint8_t *write_field(uint8_t *at, const uint8_t *end, const ProtobufCFieldDescriptor *field,
-                                   const uint8_t *message)
+static inline uint8_t *write_number(uint8_t *at, const uint8_t *end, const ProtobufCFieldDescriptor *field,
+                                    const uint8_t *message)
 {
-    const void *member = message + field->offset;
-    uint32_t    wire_type = wire_type_of(field->type);
+    uint64_t number = number_of(field->type, message + field->offset);
+    uint32_t wire_type = wire_type_of(field->type);
 
+    if (!number_is_sent(field, message, number))
+        return at;
     if (end - at < ELEMENT_MAX)
         return NULL;
     at = write_varint(at, (uint64_t)field->id << 3 | wire_type);
-    switch (wire_type) {
-    case PROTOBUF_C_WIRE_TYPE_VARINT:
-        return write_varint(at, number_of(field->type, member));
-    case PROTOBUF_C_WIRE_TYPE_32BIT:
-        return write_fixed(at, 4, number_of(field->type, member));
-    case PROTOBUF_C_WIRE_TYPE_64BIT:
-        return write_fixed(at, 8, number_of(field->type, member));
-    default:
-        return write_content(at, end, content_of(field->type, member));
-    }
+    if (wire_type == PROTOBUF_C_WIRE_TYPE_VARINT)
+        return write_varint(at, number);
+    return write_fixed(at, wire_type == PROTOBUF_C_WIRE_TYPE_32BIT ? 4 : 8, number);
 }
 
 uint8_t *vow_flat_pack(const ProtobufCMessage *message, uint8_t *at, const uint8_t *end)
@@ -430,8 +443,10 @@ uint8_t *vow_flat_pack(const ProtobufCMessage *message, uint8_t *at, const uint8
         if (!is_plain(field)) {
             if (!is_absent(field, (const uint8_t *)message))
                 return NULL;
-        } else if (is_sent(field, (const uint8_t *)message)) {
-            at = write_field(at, end, field, (const uint8_t *)message);
+        } else if (has_content(field->type)) {
+            at = write_content(at, end, field, (const uint8_t *)message);
+        } else {
+            at = write_number(at, end, field, (const uint8_t *)message);
         }
     }
     return at;

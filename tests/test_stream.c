@@ -251,6 +251,48 @@ static void a_call_may_be_dropped_where_its_messages_are_read(void **state)
     }
 }
 
+struct held_message {
+    vow_promise            *until;
+    const ProtobufCMessage *message;
+};
+
+static vow_future *hold_message(vow_call *call, const ProtobufCMessage *message, void *arg)
+{
+    struct held_message *held = arg;
+
+    held->message = message;
+    return vow_promise_new(vow_call_loop(call), &held->until);
+}
+
+static bool has_message(const struct world *world, void *arg)
+{
+    const struct held_message *held = arg;
+
+    (void)world;
+    return held->message != NULL;
+}
+
+static void a_message_that_is_held_is_left_alone_by_those_of_other_streams(void **state)
+{
+    world              *world = *state;
+    struct held_message held = { 0 };
+    struct reading      reading = { 0, true };
+    vow_call           *holding = vow_call_start(world->channel, &streams_chat, NULL);
+    vow_future         *read = vow_call_read(holding, hold_message, &held);
+    vow_call           *counting;
+
+    streams_send(holding, "held");
+    world_run_until(world, has_message, &held);
+    counting = start_count(world, "100");
+    assert_int_equal(world_settle(world, vow_call_read(counting, read_number, &reading)), VOW_OK);
+    assert_string_equal(streams_text(held.message), "held");
+    vow_resolve(held.until, NULL, NULL);
+    vow_call_end(holding);
+    assert_int_equal(world_settle(world, read), VOW_OK);
+    vow_call_drop(counting);
+    vow_call_drop(holding);
+}
+
 /* Refusals */
 
 static vow_future *never_asked(vow_call *call, void *arg)
@@ -379,6 +421,7 @@ int main(void)
         ON_EACH_STREAMS(dropping_a_wait_leaves_the_call_alone),
         ON_EACH_STREAMS(one_reads_at_a_time),
         ON_EACH_STREAMS(a_call_may_be_dropped_where_its_messages_are_read),
+        ON_EACH_STREAMS(a_message_that_is_held_is_left_alone_by_those_of_other_streams),
         ON_EACH_STREAMS(a_call_that_cannot_begin_says_so_where_it_is_read),
         ON_EACH_STREAMS(a_writer_with_nothing_to_send_and_nothing_to_wait_for_fails),
         ON_EACH_STREAMS(a_message_of_another_type_ends_the_call),

@@ -35,6 +35,15 @@ typedef struct vow_arena {
 void vow_arena_init(vow_arena *arena, void *first, size_t size, vow_blocks *blocks, size_t cap);
 void vow_arena_done(vow_arena *arena);
 
+/* Begins anew where it began. False: it has taken more memory than its first, and must be ended. */
+static inline bool vow_arena_rewind(vow_arena *arena, void *first)
+{
+    if (arena->adopted || !vow_list_empty(&arena->pieces))
+        return false;
+    arena->next = first;
+    return true;
+}
+
 /* Gives `size` bytes, aligned, that live as long as the arena, or NULL. */
 void *vow_arena_alloc(vow_arena *arena, size_t size);
 

@@ -1,5 +1,6 @@
 #include "runtime/future/scheduler.h"
 
+#include "runtime/base/sanitizer.h"
 #include "runtime/future/future.h"
 
 /* Tasks that run before the loop looks at its sockets again. */
@@ -31,6 +32,8 @@ void vow_scheduler_done(vow_scheduler *scheduler)
     vow_pool_done(&scheduler->futures);
     vow_pool_done(&scheduler->waiters);
     vow_pool_done(&scheduler->calls);
+    VOW_UNPOISON(scheduler->delivery, scheduler->delivery ? VOW_DELIVERY_SIZE : 0);
+    vow_blocks_give(&scheduler->blocks, scheduler->delivery, VOW_DELIVERY_SIZE);
     vow_blocks_done(&scheduler->blocks);
 }
 

@@ -58,6 +58,7 @@ struct vow_scheduler {
     vow_pool   waiters;
     vow_pool   calls;
     vow_blocks blocks;
+    void      *delivery; /* the memory of a stream's message, ready to be used again: a block; NULL: none */
 #ifdef VOW_DEBUG
     vow_list all_futures;
 #endif
@@ -73,6 +74,9 @@ static inline vow_scheduler *vow_scheduler_of(const vow_loop *loop)
  * that a thousand of them stay in the cache of a core. With the 8 bytes of malloc's own it is a multiple
  * of 16. */
 #define VOW_CALL_SIZE 968
+
+/* What a message of a stream is unpacked into at first; a size that blocks have. */
+#define VOW_DELIVERY_SIZE ((size_t)1 << 10)
 
 /* Fails: no memory. */
 vow_code vow_scheduler_init(vow_scheduler *scheduler, const vow_scheduler_kind *kind, uint64_t seed);

@@ -50,9 +50,10 @@ uint8_t *vow_loop_cipher_block(vow_loop *loop)
 bool vow_loop_is_quiet(const vow_loop *loop)
 {
     const vow_scheduler *scheduler = &loop->scheduler;
+    size_t               kept = scheduler->delivery ? 1 : 0; /* a block that is nobody's */
 
     return loop->objects == 0 && scheduler->depth == 0 && scheduler->holds == 0 && scheduler->futures.live == 0 &&
-           scheduler->calls.live == 0 && scheduler->blocks.live == 0 && !vow_scheduler_has_tasks(scheduler);
+           scheduler->calls.live == 0 && scheduler->blocks.live == kept && !vow_scheduler_has_tasks(scheduler);
 }
 
 void vow_loop_on_close(vow_loop *loop, vow_closer *closer, void (*close)(vow_closer *closer))

@@ -519,7 +519,7 @@ static vow_status caller_outcome(vow_call *call, const vow_ending *ending)
 {
     vow_caller *caller = &call->side.caller;
     vow_status  fault = caller->fault;
-    bool        has_reply = caller->reply || (call->streaming && call->streaming->arrived_count > 0);
+    bool        has_reply = caller->reply || (call->streaming && call->streaming->has_arrived);
 
     if (ending->status.code != VOW_OK)
         return vow_status_share(&ending->status);

@@ -5,6 +5,7 @@
  * handler (who must answer), and functions and futures that still use its memory (`lent`). It is
  * answered once; it is freed when it is answered and nothing uses it.
  */
+#include "runtime/base/apart.h"
 #include "runtime/base/details.h"
 #include "runtime/protocol/message.h"
 #include "runtime/protocol/metadata.h"
@@ -705,19 +706,23 @@ vow_wire *vow_handling_began(vow_peer *peer, vow_arrival *arrival)
     return NULL;
 }
 
-void vow_handling_message(vow_wire *wire, vow_packed *packed, bool ends)
+/* The one message of a call that does not stream. */
+static VOW_APART void handling_request(vow_call *call, vow_packed *packed)
 {
-    vow_call     *call = vow_call_of_wire(wire);
     const vow_raw request = VOW_RAW_INIT(packed->data, packed->size);
 
-    if (!ends) {
-        vow_streaming_arrived(call, packed);
-        return;
-    }
-    call->was_compressed = wire->was_compressed;
+    call->was_compressed = call->wire.was_compressed;
     call->state = VOW_CALL_OPEN;
     if (call->interception)
         handling_intercept(call, &request.base);
     else
         handling_take_request(call, packed);
+}
+
+void vow_handling_message(vow_wire *wire, vow_packed *packed, bool ends)
+{
+    if (ends)
+        handling_request(vow_call_of_wire(wire), packed);
+    else
+        vow_streaming_arrived(vow_call_of_wire(wire), packed);
 }

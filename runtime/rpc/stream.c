@@ -1,5 +1,6 @@
 #include "runtime/rpc/stream.h"
 
+#include "runtime/base/apart.h"
 #include "runtime/base/memory.h"
 #include "runtime/protocol/message.h"
 #include "runtime/rpc/channel.h"
@@ -278,23 +279,13 @@ void vow_streaming_pass_unsent(vow_call *call)
 
 /* Events */
 
-void vow_streaming_arrived(vow_call *call, vow_packed *packed)
+/* Keeps a message as it came, until it is wanted. */
+static VOW_APART void arrived_park(vow_call *call, const vow_packed *packed)
 {
     vow_streaming *streaming = call->streaming;
-    vow_parcel           *parcel;
+    vow_parcel    *parcel =
+        parcel_new(&streaming->arrived, &streaming->arrived_bytes, packed->size, call->wire.was_compressed);
 
-    streaming->arrived_count++;
-    vow_streaming_heard_metadata(streaming);
-    if (vow_list_empty(&streaming->arrived)) {
-        bool is_taken;
-
-        vow_call_hold(call);
-        is_taken = vow_stream_waits_deliver(streaming, packed);
-        vow_call_let_go(call);
-        if (is_taken)
-            return;
-    }
-    parcel = parcel_new(&streaming->arrived, &streaming->arrived_bytes, packed->size, call->wire.was_compressed);
     if (!parcel) {
         vow_call_end_with(call, vow_status_no_memory());
         return;
@@ -302,6 +293,16 @@ void vow_streaming_arrived(vow_call *call, vow_packed *packed)
     if (packed->size)
         memcpy(parcel->bytes, packed->data, packed->size);
     arrived_charge(call);
+}
+
+void vow_streaming_arrived(vow_call *call, vow_packed *packed)
+{
+    vow_streaming *streaming = call->streaming;
+
+    streaming->has_arrived = true;
+    vow_streaming_heard_metadata(streaming);
+    if (!vow_list_empty(&streaming->arrived) || !vow_stream_waits_deliver(streaming, packed))
+        arrived_park(call, packed);
 }
 
 void vow_streaming_finished(vow_wire *wire)

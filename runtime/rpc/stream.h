@@ -31,9 +31,9 @@ struct vow_streaming {
     vow_stream_wait  *writer;
     size_t     arrived_bytes;
     size_t     unsent_bytes;
-    size_t     arrived_count; /* of all */
     vow_status why;          /* the call is over, and so reading ends, and sending */
     bool       is_over;
+    bool       has_arrived;  /* a message of the other side */
     bool       has_heard;    /* the other side's metadata, or that it has none */
     bool       has_finished; /* the other side's last message has come */
     bool       has_ended;    /* ours was sent: vow_call_end */
@@ -101,7 +101,8 @@ bool vow_streaming_has_room(const vow_streaming *streaming);
 /* A message that waited has been read: frees it. */
 void vow_streaming_unpark(vow_streaming *streaming, vow_parcel *parcel);
 
-/* waits.c: goes on with what waits; hands a message over at once where somebody waits for it (false: nobody does). */
+/* waits.c: goes on with what waits; hands a message over at once where somebody waits for it (false: nobody does; true:
+ * the call may have gone). */
 void vow_stream_waits_step(vow_streaming *streaming);
 bool vow_stream_waits_deliver(vow_streaming *streaming, vow_packed *packed);
 

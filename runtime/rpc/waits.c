@@ -5,19 +5,16 @@
  * The idea: each is a small future of its own that holds the call and is known to it. It ends with its event,
  * with the call, or when its last handle is dropped, which the call does not mind.
  */
+#include "runtime/base/apart.h"
+#include "runtime/base/sanitizer.h"
 #include "runtime/rpc/channel.h"
 #include "runtime/rpc/stream.h"
-
-#include <string.h>
 
 /* The memory of one message that was unpacked. */
 typedef struct delivery {
     vow_arena arena;
-    size_t    block_size;
     _Alignas(VOW_ARENA_ALIGNMENT) uint8_t room[];
 } delivery;
-
-#define DELIVERY_SIZE ((size_t)1 << 10)
 
 struct vow_stream_wait {
     vow_future      future;  /* first */
@@ -30,8 +27,8 @@ struct vow_stream_wait {
     } function;
     void       *arg;
     vow_waiter *waiter; /* for what the function gave */
-    delivery   *delivery;
-    size_t      size; /* of the message in hand */
+    delivery   *delivery; /* of a message that somebody keeps */
+    size_t      size;     /* of the message in hand */
     bool        has_message;
 };
 
@@ -39,29 +36,45 @@ _Static_assert(sizeof(vow_stream_wait) <= VOW_FUTURE_ROOM, "a wait fits the pool
 
 /* Deliveries */
 
-static delivery *delivery_new(vow_call *call)
+static VOW_SELDOM delivery *delivery_new(vow_scheduler *scheduler, size_t cap)
 {
-    vow_blocks *blocks = &vow_call_scheduler(call)->blocks;
-    size_t      block_size = DELIVERY_SIZE;
-    delivery   *delivery = vow_blocks_take(blocks, &block_size);
+    size_t    block_size = VOW_DELIVERY_SIZE;
+    delivery *delivery = vow_blocks_take(&scheduler->blocks, &block_size);
 
     if (!delivery)
         return NULL;
-    delivery->block_size = block_size;
-    vow_arena_init(&delivery->arena, delivery->room, block_size - offsetof(struct delivery, room), blocks,
-                   call->arena.cap);
+    vow_arena_init(&delivery->arena, delivery->room, VOW_DELIVERY_SIZE - offsetof(struct delivery, room),
+                   &scheduler->blocks, cap);
     return delivery;
 }
 
-static void delivery_free(vow_stream_wait *wait)
+/* The loop keeps one that is ready: of a burst of messages most are read, and done with, before the next one comes. */
+static delivery *delivery_take(vow_scheduler *scheduler, size_t cap)
 {
-    delivery *delivery = wait->delivery;
+    delivery *delivery = scheduler->delivery;
 
-    wait->delivery = NULL;
     if (!delivery)
-        return;
+        return delivery_new(scheduler, cap);
+    VOW_UNPOISON(delivery, VOW_DELIVERY_SIZE);
+    scheduler->delivery = NULL;
+    delivery->arena.cap = cap;
+    return delivery;
+}
+
+static VOW_SELDOM void delivery_free(vow_scheduler *scheduler, delivery *delivery)
+{
     vow_arena_done(&delivery->arena);
-    vow_blocks_give(&vow_call_scheduler(wait->call)->blocks, delivery, delivery->block_size);
+    vow_blocks_give(&scheduler->blocks, delivery, VOW_DELIVERY_SIZE);
+}
+
+static void delivery_give(vow_scheduler *scheduler, delivery *delivery)
+{
+    if (scheduler->delivery || !vow_arena_rewind(&delivery->arena, delivery->room)) {
+        delivery_free(scheduler, delivery);
+        return;
+    }
+    scheduler->delivery = delivery;
+    VOW_POISON(delivery, VOW_DELIVERY_SIZE);
 }
 
 /* Waits */
@@ -76,6 +89,17 @@ static void wait_taken(vow_stream_wait *wait)
     wait->has_message = false;
     if (wire->session && wire->flow)
         wire->session->protocol->taken(wire, wait->size);
+}
+
+/* Nobody keeps a message any more. */
+static void wait_give_delivery(vow_stream_wait *wait)
+{
+    delivery *delivery = wait->delivery;
+
+    if (!delivery)
+        return;
+    wait->delivery = NULL;
+    delivery_give(vow_call_scheduler(wait->call), delivery);
 }
 
 /* The wait has ended, in one way or another, and the call does not know it any more. */
@@ -107,7 +131,7 @@ static void wait_destroy(vow_future *future)
     vow_stream_wait *wait = (vow_stream_wait *)future;
     vow_call        *call = wait->call;
 
-    delivery_free(wait);
+    wait_give_delivery(wait);
     vow_future_give(future);
     vow_call_let_go(call);
 }
@@ -171,15 +195,11 @@ static void wait_go_on(vow_task *task)
     vow_future_unbusy(&wait->future);
 }
 
-/* The function gave `future` (or NULL) to wait for before it is called again. */
-static void wait_for(vow_stream_wait *wait, vow_future *future)
+/* Waits for what the function gave before it is called again. */
+static VOW_APART void wait_for(vow_stream_wait *wait, vow_future *future)
 {
     vow_waiter *waiter;
 
-    if (!future) {
-        wait_taken(wait);
-        return;
-    }
     if (!vow_future_pending(&wait->future)) {
         vow_drop(future);
         return;
@@ -201,41 +221,60 @@ static const ProtobufCMessageDescriptor *read_descriptor(const vow_call *call)
     return vow_call_is_callers(call) ? call->method->reply : call->method->request;
 }
 
-static void read_failed(vow_stream_wait *wait, vow_status status)
+static VOW_SELDOM void read_failed(vow_stream_wait *wait, vow_status status)
 {
     vow_call *call = wait->call;
 
+    wait_taken(wait);
     if (vow_future_pending(&wait->future)) /* an interceptor may have cancelled it */
         wait_fail(wait, vow_status_share(&status));
     vow_call_end_with(call, status);
 }
 
-/* Hands a message to who waits for one. */
+/* Hands a message over that was unpacked. False: nobody keeps it. */
+static inline bool read_hand_over(vow_stream_wait *wait, ProtobufCMessage *message)
+{
+    vow_future *future;
+
+    if (!vow_future_pending(&wait->future)) { /* an interceptor has cancelled it */
+        wait_taken(wait);
+        return false;
+    }
+    if (!wait->deliver) {
+        wait_taken(wait);
+        wait_succeed(wait, message);
+        return true;
+    }
+    future = wait->deliver(wait->call, message, wait->function.on_message, wait->arg);
+    if (future)
+        wait_for(wait, future);
+    else
+        wait_taken(wait);
+    return future != NULL;
+}
+
+/* Unpacks a message for who waits for one. The wait is busy meanwhile, and so keeps the call. */
 static void read_deliver(vow_stream_wait *wait, vow_packed *packed)
 {
     vow_call         *call = wait->call;
-    vow_status        status = VOW_STATUS_OK;
-    ProtobufCMessage *message;
+    vow_scheduler    *scheduler = vow_call_scheduler(call);
+    vow_status        status = vow_status_no_memory();
+    ProtobufCMessage *message = NULL;
+    delivery         *delivery;
 
     vow_future_busy(&wait->future);
-    delivery_free(wait);
-    wait->delivery = delivery_new(call);
+    wait_give_delivery(wait);
     wait->has_message = true;
     wait->size = packed->size;
-    message = wait->delivery ? vow_call_unpack(call, &wait->delivery->arena, read_descriptor(call), packed,
-                                               "message", &status)
-                             : NULL;
-    if (message && !vow_future_pending(&wait->future)) {
-        wait_taken(wait);
-    } else if (!message) {
-        wait_taken(wait);
-        read_failed(wait, status.code == VOW_OK ? vow_status_no_memory() : status);
-    } else if (wait->deliver) {
-        wait_for(wait, wait->deliver(call, message, wait->function.on_message, wait->arg));
-    } else {
-        wait_taken(wait);
-        wait_succeed(wait, message);
-    }
+    delivery = delivery_take(scheduler, call->arena.cap);
+    if (delivery)
+        message = vow_call_unpack(call, &delivery->arena, read_descriptor(call), packed, "message", &status);
+    if (!message)
+        read_failed(wait, status);
+    if (message && read_hand_over(wait, message))
+        wait->delivery = delivery;
+    else if (delivery)
+        delivery_give(scheduler, delivery);
     vow_future_unbusy(&wait->future);
 }
 
@@ -261,7 +300,7 @@ static void read_step(vow_streaming *streaming)
         } else if (streaming->has_finished) {
             wait_succeed(streaming->reader, NULL);
         } else {
-            delivery_free(streaming->reader); /* a stream that is idle holds nothing */
+            wait_give_delivery(streaming->reader); /* a stream that is idle holds nothing */
             break;
         }
     }
@@ -340,10 +379,13 @@ static bool writer_idles(const vow_streaming *streaming)
 static void write_ask(vow_stream_wait *wait)
 {
     vow_streaming *streaming = wait->call->streaming;
+    vow_future    *future;
 
     vow_future_busy(&wait->future);
     streaming->was_fed = false;
-    wait_for(wait, wait->function.on_room(streaming->call, wait->arg));
+    future = wait->function.on_room(streaming->call, wait->arg);
+    if (future)
+        wait_for(wait, future);
     if (streaming->writer == wait && !wait->waiter) {
         if (writer_idles(streaming))
             wait_fail(wait, vow_status_make(VOW_FAILED_PRECONDITION,
@@ -466,7 +508,5 @@ bool vow_stream_waits_deliver(vow_streaming *streaming, vow_packed *packed)
         return false;
     streaming->call->was_compressed = streaming->call->wire.was_compressed;
     read_deliver(streaming->reader, packed);
-    if (reader_is_idle(streaming))
-        delivery_free(streaming->reader); /* a stream that is idle holds nothing */
     return true;
 }

@@ -16,6 +16,7 @@
  */
 #include "runtime/protocol/native/session.h"
 
+#include "runtime/base/apart.h"
 #include "runtime/base/memory.h"
 
 /* Nobody is given more credit than this: the sum would overflow, or nearly. */
@@ -82,6 +83,8 @@ void vow_flow_free(vow_native *native, vow_wire *wire)
 
     if (!flow)
         return;
+    if (native->input.seen.flow == flow)
+        native->input.seen.flow = NULL;
     vow_output_forget_stream(&native->output, &flow->pace);
     vow_task_cancel(&flow->emptied);
     wire->flow = NULL;
@@ -90,24 +93,38 @@ void vow_flow_free(vow_native *native, vow_wire *wire)
 
 /* Receiving */
 
-static void send_credit(vow_native *native, uint64_t call, uint64_t credit)
+static VOW_SELDOM void send_credit(vow_native *native, uint64_t call, uint64_t credit)
 {
     const vow_header header = { .kind = VOW_FRAME_CREDIT, .call = call, .credit = credit };
 
     vow_native_send(native, &header);
 }
 
-/* Gives back what has become free, once that is a quarter of a window: not a frame for each message. */
-static void flow_grant(vow_native *native, vow_wire *wire)
+static inline uint64_t flow_window(const vow_native *native, const vow_flow *flow)
 {
-    vow_flow *flow = flow_of_wire(wire);
-    uint64_t  window = flow->is_read ? native->gauge.stream_window : first_window(native);
-    uint64_t  counted = flow->held + (flow->held ? flow->assembling : 0);
-    uint64_t  wanted = counted < window ? window - counted : 0;
+    return flow->is_read ? native->gauge.stream_window : first_window(native);
+}
 
-    if (wire->has_ended || wanted < flow->granted + window / 4)
-        return;
-    send_credit(native, wire->node.key, wanted - flow->granted);
+/* What the peer may have left to send. */
+static inline uint64_t flow_wanted(const vow_native *native, const vow_flow *flow)
+{
+    uint64_t window = flow_window(native, flow);
+    uint64_t counted = flow->held + (flow->held ? flow->assembling : 0);
+
+    return counted < window ? window - counted : 0;
+}
+
+/* Credit is given back once a quarter of a window has become free: not in a frame for each message. */
+static inline bool flow_is_due(const vow_native *native, const vow_flow *flow)
+{
+    return flow_wanted(native, flow) >= flow->granted + flow_window(native, flow) / 4 && !flow->pace.wire->has_ended;
+}
+
+static void flow_grant(vow_native *native, vow_flow *flow)
+{
+    uint64_t wanted = flow_wanted(native, flow);
+
+    send_credit(native, flow->pace.wire->node.key, wanted - flow->granted);
     flow->granted = wanted;
 }
 
@@ -153,10 +170,24 @@ bool vow_flow_receive(vow_native *native, vow_wire *wire, const vow_header *head
     if (flow) {
         flow->granted -= cost;
         flow->assembling += cost;
-        if (header->more) /* else it is complete, and counts until it is taken */
-            flow_grant(native, wire);
+        if (header->more && flow_is_due(native, flow)) /* else it is complete, and counts until it is taken */
+            flow_grant(native, flow);
     }
     return vow_native_is_alive(native);
+}
+
+bool vow_flow_receive_next(vow_native *native, vow_flow *flow, size_t size)
+{
+    uint64_t cost = size + VOW_STREAM_FRAME_CHARGE;
+
+    if (flow->pace.wire->has_ended || cost > native->granted || cost > flow->granted)
+        return false;
+    native->granted -= cost;
+    flow->granted -= cost;
+    flow->held += cost;
+    vow_gauge_count(&native->gauge, &native->base, cost);
+    connection_grant(native);
+    return true;
 }
 
 void vow_flow_message(vow_native *native, vow_wire *wire, size_t size)
@@ -168,6 +199,14 @@ void vow_flow_message(vow_native *native, vow_wire *wire, size_t size)
     flow->held += size + VOW_STREAM_FRAME_CHARGE;
 }
 
+static VOW_SELDOM void flow_go_on(vow_native *native, vow_flow *flow)
+{
+    if (flow->held == 0)
+        vow_input_go_on(flow->pace.wire);
+    if (vow_native_is_alive(native) && flow_is_due(native, flow))
+        flow_grant(native, flow);
+}
+
 void vow_flow_taken(vow_wire *wire, size_t size)
 {
     vow_native *native = vow_native_of(wire->session);
@@ -175,10 +214,8 @@ void vow_flow_taken(vow_wire *wire, size_t size)
 
     flow->held -= size + VOW_STREAM_FRAME_CHARGE;
     flow->is_read = true;
-    if (flow->held == 0)
-        vow_input_go_on(wire);
-    if (vow_native_is_alive(native))
-        flow_grant(native, wire);
+    if (wire->incoming || flow_is_due(native, flow))
+        flow_go_on(native, flow);
 }
 
 bool vow_flow_holds_back(const vow_wire *wire)

@@ -418,11 +418,26 @@ static void hear_stream(vow_native *native, const vow_header *header, const vow_
     }
     if (!vow_flow_receive(native, wire, header, payload->whole))
         return;
-    if (wire && !was_answered(wire) &&
-        (wire->incoming || stream_begin_message(native, wire, header, payload)))
-        vow_input_assemble(native, wire, header, payload);
-    else
+    if (!wire || was_answered(wire) ||
+        (!wire->incoming && !stream_begin_message(native, wire, header, payload))) {
         vow_input_skip(native, payload);
+        return;
+    }
+    if (native->input.seen.size > 0)
+        native->input.seen.flow = wire->flow;
+    vow_input_assemble(native, wire, header, payload);
+}
+
+bool vow_hearing_next(vow_native *native, vow_flow *flow, const uint8_t *payload, size_t size)
+{
+    vow_wire *wire = flow->pace.wire;
+
+    if (wire->incoming || flow->is_answered || size > native->base.options.max_message_size ||
+        !vow_flow_receive_next(native, flow, size))
+        return false;
+    if (vow_native_is_alive(native))
+        native->base.events->message(wire, &(vow_packed){ .data = payload, .size = size }, false);
+    return true;
 }
 
 static void hear_end(vow_native *native, const vow_header *header, const vow_payload *payload)

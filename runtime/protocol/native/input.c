@@ -25,6 +25,10 @@
 /* What is read straight into a message may run over into the next frame: its header is then here already. */
 #define OVERRUN 64
 
+/* Bytes of a frame behind its length that are compared with those of the one before: the size of the header, which has
+ * two for its kind, and the others for the call's id, up to 2^28. */
+#define SEEN_MOST 8
+
 /* A message may take its timeout, and a second for each of these many bytes. */
 #define SLOWEST_BYTES_PER_S ((size_t)64 << 10)
 
@@ -239,33 +243,39 @@ static bool is_payload_carrier(vow_frame_kind kind)
            kind == VOW_FRAME_STREAM;
 }
 
-/* Gives the header at `at`: the one that was seen last, or `read`, which is filled. NULL: it is wrong, and the session
- * was broken. */
-static const vow_header *input_read_header(vow_native *native, vow_header *read, const uint8_t *at, size_t size)
+/* False: it is wrong, and the session was broken. */
+static bool input_read_header(vow_native *native, vow_header *header, const uint8_t *at, size_t size)
 {
-    vow_seen   *seen = &native->input.seen;
-    const char *wrong;
+    const char *wrong = vow_header_read(header, at, size);
 
-    if (size == seen->size && memcmp(at, seen->bytes, size) == 0)
-        return &seen->header;
-    wrong = vow_header_read(read, at, size);
-    if (wrong) {
+    if (wrong)
         vow_native_break(native, "the header of a frame %s", wrong);
-        return NULL;
-    }
-    if (read->kind == VOW_FRAME_STREAM && size <= sizeof seen->bytes && !read->more && read->metadata.count == 0) {
-        *seen = (vow_seen){ .header = { .kind = VOW_FRAME_STREAM, .call = read->call }, .size = size };
-        memcpy(seen->bytes, at, size);
-    }
-    return read;
+    return !wrong;
+}
+
+static uint64_t read_start(const uint8_t *at)
+{
+    return read_length(at) | (uint64_t)read_length(at + 4) << 32;
+}
+
+/* Notes how a frame of a stream began that is about to be heard: others may be like it. `at` is behind its length. */
+static void input_note(vow_native *native, const vow_header *header, const uint8_t *at, size_t size)
+{
+    uint8_t start[SEEN_MOST] = { 0 };
+
+    native->input.seen = (vow_seen){ .flow = NULL };
+    if (header->more || header->metadata.count > 0 || size > SEEN_MOST)
+        return;
+    memcpy(start, at, size);
+    native->input.seen = (vow_seen){ .start = read_start(start), .mask = UINT64_MAX >> 8 * (SEEN_MOST - size),
+                                     .size = size };
 }
 
 /* Takes one frame, or its beginning. Gives how many bytes were used; 0: more are needed first, or the session broke. */
 static size_t input_take_frame(vow_native *native, const uint8_t *at, size_t size)
 {
-    size_t            length, prefix, header_size, whole, used;
-    vow_header        read;
-    const vow_header *header;
+    size_t     length, prefix, header_size, whole, used;
+    vow_header header;
 
     if (size < 5)
         return 0;
@@ -283,16 +293,43 @@ static size_t input_take_frame(vow_native *native, const uint8_t *at, size_t siz
     }
     if (!prefix || size < 4 + prefix + header_size)
         return 0;
-    header = input_read_header(native, &read, at + 4 + prefix, header_size);
-    if (!header)
+    if (!input_read_header(native, &header, at + 4 + prefix, header_size))
         return 0;
     used = 4 + prefix + header_size;
     whole = length - prefix - header_size;
-    if (size - used < whole && (whole < LARGE_PAYLOAD || !is_payload_carrier(header->kind)))
+    if (size - used < whole && (whole < LARGE_PAYLOAD || !is_payload_carrier(header.kind)))
         return 0;
     size = size - used < whole ? size - used : whole;
-    vow_hearing_frame(native, header, &(vow_payload){ at + used, size, whole });
+    if (header.kind == VOW_FRAME_STREAM)
+        input_note(native, &header, at + 4, prefix + header_size);
+    vow_hearing_frame(native, &header, &(vow_payload){ at + used, size, whole });
     return used + size;
+}
+
+/* Takes a frame that is like the last one, and whole. Gives how many bytes were used; 0: there is none. */
+static inline size_t input_take_next(vow_native *native, const uint8_t *at, size_t size)
+{
+    const vow_seen *seen = &native->input.seen;
+    size_t          length;
+
+    if (!seen->flow || size < 4 + SEEN_MOST || ((read_start(at + 4) ^ seen->start) & seen->mask))
+        return 0;
+    length = read_length(at);
+    if (length < seen->size || length > native->max_frame_size || size - 4 < length ||
+        !vow_hearing_next(native, seen->flow, at + 4 + seen->size, length - seen->size))
+        return 0;
+    return 4 + length;
+}
+
+/* Takes the frames that are like the last one. */
+static size_t input_take_burst(vow_native *native, const uint8_t *at, size_t size)
+{
+    size_t taken = 0;
+    size_t used;
+
+    while ((used = input_take_next(native, at + taken, size - taken)) > 0)
+        taken += used;
+    return taken;
 }
 
 /* The preface is checked byte by byte: who sends anything else is told soon, and by what it began with. */
@@ -332,7 +369,9 @@ static size_t input_take(vow_native *native, const uint8_t *at, size_t size)
         } else if (native->life.state == VOW_LIFE_PREFACE) {
             used = input_take_preface(native, at + taken, size - taken);
         } else {
-            used = input_take_frame(native, at + taken, size - taken);
+            used = input_take_burst(native, at + taken, size - taken);
+            if (used == 0)
+                used = input_take_frame(native, at + taken, size - taken);
         }
         if (used == 0)
             break;

@@ -36,12 +36,13 @@ typedef struct vow_assembly {
     _Alignas(16) uint8_t bytes[];
 } vow_assembly;
 
-/* The header of a stream's message that came last. The next one of the same size has the same bytes, and is not read
- * again. */
+/* How the frame of the last message of a stream began, behind its length. In a burst the next ones begin in the same
+ * way, and are the same but for their payload. */
 typedef struct vow_seen {
-    size_t     size; /* 0: none */
-    uint8_t    bytes[16];
-    vow_header header;
+    struct vow_flow *flow;  /* of the stream; NULL: no frame is like the last one */
+    uint64_t         start; /* the header and its size, in little-endian order */
+    uint64_t         mask;  /* the bytes of `start` that count */
+    size_t           size;  /* how many they are; 0: none */
 } vow_seen;
 
 typedef struct vow_input {
@@ -188,6 +189,9 @@ void vow_input_free(vow_native *native, vow_wire *wire);
 /* A whole frame, or one whose payload has begun. */
 void vow_hearing_frame(vow_native *native, const vow_header *header, const vow_payload *payload);
 
+/* A whole frame like the last one, of `flow`. False: it may not come, or not so; nothing has happened. */
+bool vow_hearing_next(vow_native *native, vow_flow *flow, const uint8_t *payload, size_t size);
+
 /* The message of a wire is complete. */
 void vow_hearing_message(vow_native *native, vow_wire *wire, vow_packed *packed, const vow_metadata *trailing);
 
@@ -238,6 +242,9 @@ void      vow_flow_free(vow_native *native, vow_wire *wire);
 
 /* Counts a frame of a stream that came, whether its call is still known or not. False: the session was broken. */
 bool vow_flow_receive(vow_native *native, vow_wire *wire, const vow_header *header, size_t payload_size);
+
+/* The same for a frame that is a whole message, and is being handed up. False: it may not come; nothing was counted. */
+bool vow_flow_receive_next(vow_native *native, vow_flow *flow, size_t size);
 
 /* A message of a stream is complete, and is being handed up. */
 void vow_flow_message(vow_native *native, vow_wire *wire, size_t size);

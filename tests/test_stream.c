@@ -211,6 +211,27 @@ static void one_reads_at_a_time(void **state)
     vow_call_drop(call);
 }
 
+static void two_streams_that_send_in_turn_are_told_apart(void **state)
+{
+    world      *world = *state;
+    vow_call   *calls[2];
+    vow_future *replies[2];
+
+    for (int i = 0; i < 2; i++) {
+        calls[i] = vow_call_start(world->channel, &streams_join, NULL);
+        replies[i] = vow_call_next(calls[i]);
+        assert_int_equal(world_settle(world, vow_call_when_room(calls[i])), VOW_OK);
+    }
+    for (int i = 0; i < MESSAGES; i++)
+        streams_send(calls[i % 3 == 0], i % 3 == 0 ? "1" : "22");
+    for (int i = 0; i < 2; i++)
+        vow_call_end(calls[i]);
+    assert_string_equal(world_text(world, replies[0]), "666 messages, 1332 bytes");
+    assert_string_equal(world_text(world, replies[1]), "334 messages, 334 bytes");
+    for (int i = 0; i < 2; i++)
+        vow_call_drop(calls[i]);
+}
+
 struct leaving {
     vow_future *read;
     bool        has_left;
@@ -421,6 +442,7 @@ int main(void)
         ON_EACH_STREAMS(dropping_a_wait_leaves_the_call_alone),
         ON_EACH_STREAMS(one_reads_at_a_time),
         ON_EACH_STREAMS(a_call_may_be_dropped_where_its_messages_are_read),
+        ON_EACH_STREAMS(two_streams_that_send_in_turn_are_told_apart),
         ON_EACH_STREAMS(a_message_that_is_held_is_left_alone_by_those_of_other_streams),
         ON_EACH_STREAMS(a_call_that_cannot_begin_says_so_where_it_is_read),
         ON_EACH_STREAMS(a_writer_with_nothing_to_send_and_nothing_to_wait_for_fails),

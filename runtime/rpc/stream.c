@@ -92,18 +92,18 @@ void vow_streaming_unpark(vow_streaming *streaming, vow_parcel *parcel)
 
 /* Sending */
 
-bool vow_streaming_has_room(const vow_streaming *streaming)
+/* Of a stream that has not ended. */
+static bool streaming_is_clear(const vow_streaming *streaming)
 {
-    const vow_call *call = streaming->call;
-
-    if (streaming->is_over || streaming->has_ended)
-        return false;
-    if (call->wire.session)
-        return call->wire.queued == 0;
-    return streaming->unsent_bytes < UNSENT_ROOM;
+    return streaming->call->wire.session ? streaming->call->wire.queued == 0 : streaming->unsent_bytes < UNSENT_ROOM;
 }
 
-static bool unsent_keep(vow_streaming *streaming, const ProtobufCMessage *message)
+bool vow_streaming_has_room(const vow_streaming *streaming)
+{
+    return !streaming->is_over && !streaming->has_ended && streaming_is_clear(streaming);
+}
+
+static VOW_SELDOM bool unsent_keep(vow_streaming *streaming, const ProtobufCMessage *message)
 {
     bool        compresses = streaming->call->wire.compresses;
     vow_parcel *parcel =
@@ -127,29 +127,39 @@ static const vow_metadata *first_metadata(vow_call *call)
     return metadata;
 }
 
+static size_t queued_bytes(const vow_call *call)
+{
+    return call->wire.queued + call->streaming->unsent_bytes;
+}
+
+static VOW_SELDOM void queue_overflows(vow_call *call)
+{
+    vow_call_end_with(call, vow_status_make(VOW_RESOURCE_EXHAUSTED,
+                                            "%s: %zu bytes of messages wait to be sent; %zu are allowed: send when "
+                                            "there is room (vow_call_when_room, vow_call_write)",
+                                            call->method->name, queued_bytes(call), QUEUED_MAX));
+}
+
 /* Sends, or keeps, one message. False: the call has been ended. */
 static bool send_message(vow_call *call, const ProtobufCMessage *message)
 {
-    vow_streaming *streaming = call->streaming;
-    vow_status            status;
-    bool                  is_sent;
+    vow_session *session = call->wire.session;
+    vow_status   status;
+    bool         is_sent;
 
-    if (call->wire.session) {
-        is_sent = call->wire.session->protocol->send(&call->wire, message, first_metadata(call), &status) == VOW_OK;
+    if (session) {
+        is_sent = session->protocol->send(&call->wire, message, first_metadata(call), &status) == VOW_OK;
     } else {
-        is_sent = unsent_keep(streaming, message);
-        status = is_sent ? VOW_STATUS_OK : vow_status_no_memory();
+        is_sent = unsent_keep(call->streaming, message);
+        status = vow_status_no_memory();
     }
-    if (is_sent && call->wire.queued + streaming->unsent_bytes > QUEUED_MAX) {
-        is_sent = false;
-        status = vow_status_make(VOW_RESOURCE_EXHAUSTED,
-                                 "%s: %zu bytes of messages wait to be sent; %zu are allowed: send when there is room "
-                                 "(vow_call_when_room, vow_call_write)",
-                                 call->method->name, call->wire.queued + streaming->unsent_bytes, QUEUED_MAX);
-    }
-    if (!is_sent)
+    if (is_sent && queued_bytes(call) <= QUEUED_MAX)
+        return true;
+    if (is_sent)
+        queue_overflows(call);
+    else
         vow_call_end_with(call, status);
-    return is_sent;
+    return false;
 }
 
 /* An interceptor's `end` may still have the call, whose streams are ended only after it. */
@@ -187,10 +197,11 @@ bool vow_call_send(vow_call *call, const ProtobufCMessage *message)
     VOW_RULE_LIVES(call);
     if (!send_is_allowed(call, message))
         return false;
-    if (call->interception && !(message = vow_intercept_send(call, message)))
-        return false;
-    if (call->streaming->is_over || call->streaming->has_ended)
-        return false; /* an interceptor has sent the last one, or ended the call */
+    if (call->interception) {
+        message = vow_intercept_send(call, message);
+        if (!message || call->streaming->is_over || call->streaming->has_ended)
+            return false; /* an interceptor has sent the last one, or ended the call */
+    }
     call->streaming->was_fed = true;
     if (vow_call_is_callers(call) && !call->method->client_streams) {
         call->streaming->has_ended = true;
@@ -198,7 +209,7 @@ bool vow_call_send(vow_call *call, const ProtobufCMessage *message)
         vow_caller_start(call, message);
         return false;
     }
-    return send_message(call, message) && vow_streaming_has_room(call->streaming);
+    return send_message(call, message) && streaming_is_clear(call->streaming);
 }
 
 void vow_call_end(vow_call *call)

@@ -176,8 +176,7 @@ static bool begin_shortly(vow_native *native, const vow_begin *begin, uint32_t m
                                       .method = method,
                                       .time_left_us = time_left_us(native, begin->deadline_ns) };
 
-    return method && begin->message && !begin->metadata &&
-           vow_output_short(&native->output, &header, begin->message, native->base.peer_max_message_size);
+    return method && begin->message && !begin->metadata && vow_output_short(&native->output, &header, begin->message);
 }
 
 static vow_code begin_any(vow_native *native, vow_wire *wire, const vow_begin *begin, uint32_t method, size_t size,
@@ -227,8 +226,7 @@ static bool answer_shortly(vow_native *native, const vow_wire *wire, const Proto
 {
     const vow_short_header header = { .kind = VOW_FRAME_REPLY, .call = wire->node.key };
 
-    return !ending->metadata && !ending->trailing &&
-           vow_output_short(&native->output, &header, message, native->base.peer_max_message_size);
+    return !ending->metadata && !ending->trailing && vow_output_short(&native->output, &header, message);
 }
 
 static void answer_with_message(vow_native *native, vow_wire *wire, const ProtobufCMessage *message,

@@ -249,18 +249,14 @@ void vow_flow_emptied(vow_output *output, vow_pace *pace)
     vow_scheduler_soon(vow_scheduler_of(output->session->loop), &flow->emptied);
 }
 
-static bool flow_send_shortly(vow_native *native, vow_flow *flow, const ProtobufCMessage *message)
+/* What is not short, or has to wait, or is the first. */
+static VOW_APART vow_code flow_send_any(vow_wire *wire, const ProtobufCMessage *message, const vow_metadata *metadata,
+                                        vow_status *status)
 {
-    const vow_short_header header = { .kind = VOW_FRAME_STREAM, .call = flow->pace.wire->node.key };
-
-    return vow_output_stream_short(&native->output, &flow->pace, &header, message, native->base.peer_max_message_size);
-}
-
-static vow_code flow_send_any(vow_native *native, vow_flow *flow, const ProtobufCMessage *message,
-                              const vow_metadata *metadata, vow_status *status)
-{
-    size_t     size = vow_message_size(message);
-    vow_header header = { .kind = VOW_FRAME_STREAM, .call = flow->pace.wire->node.key, .to_send = metadata };
+    vow_native *native = vow_native_of(wire->session);
+    vow_flow   *flow = vow_flow_of(native, wire);
+    size_t      size = vow_message_size(message);
+    vow_header  header = { .kind = VOW_FRAME_STREAM, .call = wire->node.key, .to_send = metadata };
 
     if (size > native->base.peer_max_message_size)
         *status = vow_status_make(
@@ -268,7 +264,7 @@ static vow_code flow_send_any(vow_native *native, vow_flow *flow, const Protobuf
             native->base.options.target, size, (unsigned long long)native->base.peer_max_message_size);
     else if (!vow_fit_answer(native, &header, size, status))
         return VOW_RESOURCE_EXHAUSTED;
-    else if (vow_output_stream(&native->output, &flow->pace, &header, message, size) == VOW_OK)
+    else if (flow && vow_output_stream(&native->output, &flow->pace, &header, message, size) == VOW_OK)
         return VOW_OK;
     else
         *status = vow_status_no_memory();
@@ -278,16 +274,11 @@ static vow_code flow_send_any(vow_native *native, vow_flow *flow, const Protobuf
 vow_code vow_flow_send(vow_wire *wire, const ProtobufCMessage *message, const vow_metadata *metadata,
                        vow_status *status)
 {
-    vow_native *native = vow_native_of(wire->session);
-    vow_flow   *flow = vow_flow_of(native, wire);
+    vow_flow *flow = flow_of_wire(wire);
 
-    if (!flow) {
-        *status = vow_status_no_memory();
-        return VOW_RESOURCE_EXHAUSTED;
-    }
-    if (!metadata && flow_send_shortly(native, flow, message))
+    if (!metadata && flow && vow_output_stream_short(&vow_native_of(wire->session)->output, &flow->pace, message))
         return VOW_OK;
-    return flow_send_any(native, flow, message, metadata, status);
+    return flow_send_any(wire, message, metadata, status);
 }
 
 vow_code vow_flow_send_metadata(vow_wire *wire, const vow_metadata *metadata, vow_status *status)

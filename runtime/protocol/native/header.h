@@ -85,6 +85,9 @@ size_t vow_header_room(const vow_header *header);
 /* Writes length, header length and header of a frame with `payload_size` bytes behind. Gives where the payload goes. */
 uint8_t *vow_header_write(uint8_t *at, const vow_header *header, size_t payload_size);
 
+/* The same where the header has a kind and a call alone, which is 18, rounded up to what is copied in whole words. */
+#define VOW_HEADER_SHORT_MAX 24
+
 /* What most headers have, and no more. */
 typedef struct vow_short_header {
     vow_frame_kind kind;

@@ -1,5 +1,6 @@
 #include "runtime/protocol/native/output.h"
 
+#include "runtime/base/apart.h"
 #include "runtime/protocol/native/outgoing.h"
 
 #include <assert.h>
@@ -9,9 +10,10 @@
 #define FLUSH_MAX ((size_t)1 << 20)
 
 /* What is taken for small frames at first, which holds what makes the first flush; and once an iteration has more than
- * that. So of a thousand connections that have a call each, none takes much. */
+ * that, which holds what makes its largest, and a short message. So of a thousand connections that have a call each,
+ * none takes much. */
 #define FIRST_BLOCK ((size_t)4 << 10)
-#define BUSY_BLOCK ((size_t)16 << 10)
+#define BUSY_BLOCK ((size_t)20 << 10)
 
 /* A message that is alone leaves so many frames at a time. */
 #define FRAMES_ALONE 4
@@ -52,7 +54,7 @@ static void output_flush_task(vow_task *task)
 
 static void output_flush_later(vow_output *output)
 {
-    if (!output->is_writing)
+    if (!output->is_writing && !vow_task_queued(&output->flush))
         vow_scheduler_late(output_scheduler(output), &output->flush);
 }
 
@@ -259,17 +261,23 @@ bool vow_output_make_room(vow_output *output, size_t size)
     return vow_buffer_make_room(output->session, &output->filling, size, least) != NULL;
 }
 
+static VOW_APART void output_flush_early(vow_output *output)
+{
+    output->flush_at += output->flush_at < VOW_FLUSH_MOST ? output->flush_at / 2 : 0;
+    output_flush(output);
+    if (output->queued_bytes)
+        output_flush_later(output);
+}
+
 static inline void output_filled(vow_output *output, const uint8_t *end)
 {
     size_t size = (size_t)(end - output->filling.data);
 
     output->queued_bytes += size - output->filling.size;
     output->filling.size = size;
-    if (size >= output->flush_at) {
-        output->flush_at += output->flush_at < VOW_FLUSH_MOST ? output->flush_at / 2 : 0;
-        output_flush(output);
-    }
-    if (output->queued_bytes)
+    if (size >= output->flush_at)
+        output_flush_early(output);
+    else
         output_flush_later(output);
 }
 
@@ -337,43 +345,50 @@ static vow_code output_large(vow_output *output, vow_header *header, const Proto
 
 /* Short messages */
 
-/* What one may have, where a message may have `most` bytes. */
-static size_t short_room(size_t max_frame_size, size_t most)
+/* What one may have, in frames of a size, where a message may have `most` bytes. */
+static size_t short_room(size_t max_frame_size, uint64_t most)
 {
     size_t room = max_frame_size - VOW_HEADER_PLAIN_MAX; /* VOW_FRAME_LEAST and VOW_WINDOW_LEAST are more */
 
     room = room < VOW_SHORT_MESSAGE ? room : VOW_SHORT_MESSAGE;
-    return room < most ? room : most;
+    return room < most ? room : (size_t)most;
 }
 
-/* Packs one of up to `room` bytes behind what is there. Gives its end, or NULL: it has to go the long way. */
-static uint8_t *output_pack_short(vow_output *output, const vow_short_header *header,
-                                  const ProtobufCMessage *message, size_t room, size_t *size)
+void vow_output_agree(vow_output *output, size_t max_frame_size, uint64_t window, uint64_t max_message_size)
 {
-    uint8_t *frame, *at, *end;
+    output->max_frame_size = max_frame_size;
+    output->short_room = short_room(max_frame_size, max_message_size);
+    output->short_stream_room =
+        short_room(window / 4 < max_frame_size ? (size_t)window / 4 : max_frame_size, max_message_size);
+}
 
-    /* Also where there is no block yet, and so nothing to point into. */
-    if (output->filling.block_size - output->filling.size < VOW_HEADER_PLAIN_MAX + room)
+/* Where a frame of up to `size` bytes begins. NULL: there is no room for it. */
+static inline uint8_t *output_short_frame(vow_output *output, size_t size)
+{
+    if (output->filling.block_size - output->filling.size >= size)
+        return output->filling.data + output->filling.size;
+    /* The first of an iteration; what has gone the long way leaves, and gives the block back, as well. */
+    if (output->filling.data || !vow_output_make_room(output, size))
         return NULL;
-    frame = output->filling.data + output->filling.size;
-    at = vow_header_begin_frame(frame, header);
-    end = vow_message_pack_short(message, at, at + room);
-    if (!end)
-        return NULL;
-    vow_header_close_frame(frame, end);
-    *size = (size_t)(end - at);
+    return output->filling.data;
+}
+
+/* Packs one of up to `room` bytes at `at`, and closes the frame. Gives its end, or NULL: it has to go the long way. */
+static inline uint8_t *frame_pack_short(uint8_t *frame, const ProtobufCMessage *message, uint8_t *at, size_t room)
+{
+    uint8_t *end = vow_message_pack_short(message, at, at + room);
+
+    if (end)
+        vow_header_close_frame(frame, end);
     return end;
 }
 
-bool vow_output_short(vow_output *output, const vow_short_header *header, const ProtobufCMessage *message, size_t most)
+bool vow_output_short(vow_output *output, const vow_short_header *header, const ProtobufCMessage *message)
 {
-    size_t   room = short_room(output->max_frame_size, most);
-    size_t   size;
-    uint8_t *end = NULL;
+    size_t   room = output->short_room;
+    uint8_t *frame = output_short_frame(output, VOW_HEADER_PLAIN_MAX + room);
+    uint8_t *end = frame ? frame_pack_short(frame, message, vow_header_begin_frame(frame, header), room) : NULL;
 
-    /* The first of an iteration; what has gone the long way leaves, and gives the block back, as well. */
-    if (output->filling.data || vow_output_make_room(output, VOW_HEADER_PLAIN_MAX + room))
-        end = output_pack_short(output, header, message, room, &size);
     if (!end)
         return false;
     output->has_sent_of_calls = true;
@@ -478,16 +493,38 @@ static void pace_pay(vow_output *output, vow_pace *pace, uint64_t cost)
     output->has_sent_of_calls = true;
 }
 
-bool vow_output_stream_short(vow_output *output, vow_pace *pace, const vow_short_header *header,
-                             const ProtobufCMessage *message, size_t most)
+/* Begins a frame of a stream, as the last one began where that was of the same. Gives where the message goes. */
+static inline uint8_t *output_begin_stream(vow_output *output, uint8_t *frame, uint64_t call)
 {
-    size_t   room = short_room(stream_max_frame_size(output, pace), most);
-    size_t   size;
-    uint8_t *end = output_pack_short(output, header, message, room, &size);
+    vow_beginning *beginning = &output->beginning;
 
-    if (!end || pace_waits(output, pace, size + VOW_STREAM_FRAME_CHARGE))
+    if (beginning->call != call) {
+        const vow_short_header header = { .kind = VOW_FRAME_STREAM, .call = call };
+
+        beginning->size = (size_t)(vow_header_begin_frame(beginning->bytes, &header) - beginning->bytes);
+        beginning->call = call;
+    }
+    memcpy(frame, beginning->bytes, sizeof beginning->bytes);
+    return frame + beginning->size;
+}
+
+bool vow_output_stream_short(vow_output *output, vow_pace *pace, const ProtobufCMessage *message)
+{
+    size_t   room = output->short_stream_room;
+    uint8_t *frame = output_short_frame(output, VOW_HEADER_SHORT_MAX + room);
+    uint8_t *at, *end;
+    uint64_t cost;
+
+    if (!frame)
         return false;
-    pace_pay(output, pace, size + VOW_STREAM_FRAME_CHARGE);
+    at = output_begin_stream(output, frame, pace->wire->node.key);
+    end = frame_pack_short(frame, message, at, room);
+    if (!end)
+        return false;
+    cost = (uint64_t)(end - at) + VOW_STREAM_FRAME_CHARGE;
+    if (pace_waits(output, pace, cost))
+        return false;
+    pace_pay(output, pace, cost);
     output_filled(output, end);
     return true;
 }
@@ -616,11 +653,11 @@ void vow_output_init(vow_output *output, vow_session *session, void (*drained)(v
 {
     *output = (vow_output){
         .session = session,
-        .max_frame_size = VOW_FRAME_UNTIL_HELLO,
         .flush_at = VOW_FLUSH_FIRST,
         .drained = drained,
         .emptied = emptied,
     };
+    vow_output_agree(output, VOW_FRAME_UNTIL_HELLO, UINT64_MAX, UINT64_MAX);
     vow_list_init(&output->large);
     vow_list_init(&output->starved);
     vow_task_init(&output->flush, output_flush_task);

@@ -53,6 +53,13 @@ typedef struct vow_pace {
     bool          is_blocked; /* the first block waits for credit of the stream */
 } vow_pace;
 
+/* How the frames of one stream begin: those of a burst have this in common. */
+typedef struct vow_beginning {
+    uint64_t call;                         /* 0: of none */
+    size_t   size;
+    uint8_t  bytes[VOW_HEADER_SHORT_MAX]; /* the length is to be filled in */
+} vow_beginning;
+
 typedef struct vow_output {
     vow_session  *session; /* whose stream and account these are; what short messages need follows */
     vow_task      flush;
@@ -60,9 +67,12 @@ typedef struct vow_output {
     size_t        flush_at; /* the size of `filling` that flushes it */
     size_t        queued_bytes;
     size_t        paced_bytes;    /* of these, in streams that have not been given their turn */
-    size_t        max_frame_size; /* the peer's */
+    size_t        short_room;     /* what a message may have to be short */
     bool          is_writing;
     bool          has_sent_of_calls; /* a frame of a call, since the peer's last ping */
+    size_t        short_stream_room; /* and one of a stream */
+    vow_beginning beginning;         /* of the stream that was sent last */
+    size_t        max_frame_size;    /* the peer's */
     vow_buffer    leaving; /* lent to the stream while `is_writing` */
     vow_list      large;
     size_t        sending_count;
@@ -81,6 +91,9 @@ void vow_output_init(vow_output *output, vow_session *session, void (*drained)(v
                      void (*emptied)(vow_output *output, vow_pace *pace));
 void vow_output_done(vow_output *output); /* the stream has gone, or was closed */
 
+/* What the peer takes: frames of such a size, and messages; the window that its streams begin with. */
+void vow_output_agree(vow_output *output, size_t max_frame_size, uint64_t window, uint64_t max_message_size);
+
 /* Queues a frame; `payload` is copied. Fails: no memory; nothing is queued. */
 vow_code vow_output_frame(vow_output *output, const vow_header *header, vow_bytes payload);
 
@@ -88,12 +101,11 @@ vow_code vow_output_frame(vow_output *output, const vow_header *header, vow_byte
 vow_code vow_output_message(vow_output *output, vow_header *header, const ProtobufCMessage *message,
                             size_t size, vow_wire *wire);
 
-/* Queues a short message of no more than `most` bytes. False: it is not short, or not simple; nothing has happened. */
-bool vow_output_short(vow_output *output, const vow_short_header *header, const ProtobufCMessage *message, size_t most);
+/* Queues a short message. False: it is not short, or not simple, or too large for the peer; nothing has happened. */
+bool vow_output_short(vow_output *output, const vow_short_header *header, const ProtobufCMessage *message);
 
 /* The same for a message of a stream that need not wait. */
-bool vow_output_stream_short(vow_output *output, vow_pace *pace, const vow_short_header *header,
-                             const ProtobufCMessage *message, size_t most);
+bool vow_output_stream_short(vow_output *output, vow_pace *pace, const ProtobufCMessage *message);
 
 /* The same bytes as they are, without a frame around them. */
 vow_code vow_output_raw(vow_output *output, const void *data, size_t size);

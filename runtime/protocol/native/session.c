@@ -143,8 +143,9 @@ void vow_native_greet(vow_native *native, vow_bytes payload)
     session_say_hello(native);
     if (!vow_native_is_alive(native))
         return;
-    native->output.max_frame_size =
-        hello.max_frame_size < native->max_frame_size ? hello.max_frame_size : native->max_frame_size;
+    vow_output_agree(&native->output,
+                     hello.max_frame_size < native->max_frame_size ? hello.max_frame_size : native->max_frame_size,
+                     hello.stream_window, hello.max_message_size);
     native->base.peer_max_message_size = hello.max_message_size;
     native->base.peer_max_calls = hello.max_calls;
     native->peer_stream_window = hello.stream_window;

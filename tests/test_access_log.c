@@ -326,6 +326,26 @@ static void the_traces_id_is_logged_where_it_is_well_formed(void **state)
     }
 }
 
+static void json_has_the_traces_id_where_there_is_one(void **state)
+{
+    static const char *const parents[] = { "00-" TRACE "-00f067aa0ba902b7-01", "" };
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct logged *logged = logged_open(WORLD_SIMULATED, VOW_LOG_JSON, 0);
+
+        world_settle(logged->world,
+                     world_echo(logged->world, "",
+                                VOW_CALL(.metadata =
+                                             VOW_METADATA({ .name = "traceparent", .value = parents[i] }))));
+        if (*parents[i])
+            assert_matches(logged->served.line[0], "*,\"trace_id\":\"" TRACE "\"}\n");
+        else
+            assert_null(strstr(logged->served.line[0], "trace_id"));
+        logged_close(logged);
+    }
+}
+
 static void serve_by_asking(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
 {
     world *world = handler->arg;
@@ -750,6 +770,7 @@ int main(void)
         cmocka_unit_test(a_call_that_finds_no_server_has_no_peer),
         cmocka_unit_test(a_stream_counts_its_messages_and_their_bytes),
         cmocka_unit_test(the_traces_id_is_logged_where_it_is_well_formed),
+        cmocka_unit_test(json_has_the_traces_id_where_there_is_one),
         cmocka_unit_test(a_call_made_for_another_is_logged_under_its_trace),
         cmocka_unit_test(the_time_is_the_date_in_utc),
         cmocka_unit_test(without_a_clock_of_its_own_a_log_has_the_systems),

@@ -422,7 +422,8 @@ static vow_future *fetch_now(vow_loop *loop, void *arg)
     return vow_value(loop, &sourced->token, NULL);
 }
 
-static struct sourced *sourced_open(world_kind kind, vow_bearer_fetch_fn *fetch, int64_t lifetime_ms)
+static struct sourced *sourced_open_with(world_kind kind, const vow_bearer_source_options *options,
+                                         vow_bearer_fetch_fn *fetch, int64_t lifetime_ms)
 {
     struct sourced *sourced = calloc(1, sizeof *sourced);
     vow_handler     echo = {
@@ -432,10 +433,15 @@ static struct sourced *sourced_open(world_kind kind, vow_bearer_fetch_fn *fetch,
     assert_non_null(sourced);
     sourced->token.lifetime_ms = lifetime_ms;
     sourced->world = world_new(kind);
-    sourced->source = vow_bearer_source_new(sourced->world->loop, NULL, fetch, sourced);
+    sourced->source = vow_bearer_source_new(sourced->world->loop, options, fetch, sourced);
     vow_server_handle(sourced->world->server, &echo);
     vow_channel_intercept(sourced->world->channel, vow_bearer_source_interceptor(sourced->source));
     return sourced;
+}
+
+static struct sourced *sourced_open(world_kind kind, vow_bearer_fetch_fn *fetch, int64_t lifetime_ms)
+{
+    return sourced_open_with(kind, NULL, fetch, lifetime_ms);
 }
 
 static void sourced_close(struct sourced *sourced)
@@ -536,6 +542,20 @@ static void a_new_token_is_fetched_once_the_old_one_is_about_to_expire(void **st
     assert_sends(sourced, "Bearer token-2");
     assert_sends(sourced, "Bearer token-2");
     assert_int_equal(sourced->fetched, 2);
+    sourced_close(sourced);
+}
+
+static void early_ms_says_how_long_before_its_end_a_token_is_not_used_any_more(void **state)
+{
+    struct sourced *sourced =
+        sourced_open_with(WORLD_SIMULATED, VOW_BEARER_SOURCE(.early_ms = 25000), fetch_now, 60000);
+
+    (void)state;
+    assert_sends(sourced, "Bearer token-1");
+    vow_loop_advance(sourced->world->loop, 34000);
+    assert_sends(sourced, "Bearer token-1");
+    vow_loop_advance(sourced->world->loop, 1000);
+    assert_sends(sourced, "Bearer token-2");
     sourced_close(sourced);
 }
 
@@ -827,6 +847,7 @@ int main(void)
         cmocka_unit_test(the_calls_own_metadata_goes_with_the_token),
         cmocka_unit_test(a_call_with_an_authorization_of_its_own_keeps_it),
         cmocka_unit_test(a_new_token_is_fetched_once_the_old_one_is_about_to_expire),
+        cmocka_unit_test(early_ms_says_how_long_before_its_end_a_token_is_not_used_any_more),
         cmocka_unit_test(a_token_that_lives_shortly_is_used_for_half_of_its_life),
         cmocka_unit_test(a_token_without_a_lifetime_is_for_the_calls_that_wait),
         cmocka_unit_test(many_calls_wait_for_one_fetch),

@@ -16,9 +16,14 @@ typedef struct entry_sizes {
  * with it. */
 #define WHOLE_MOST(metadata_size) (4 * (metadata_size))
 
+/* The texts are long, and end where they begin. */
 void vow_grpc_fields_init(vow_grpc_fields *fields, vow_session *session)
 {
-    *fields = (vow_grpc_fields){ .session = session };
+    memset(fields, 0, offsetof(vow_grpc_fields, path));
+    fields->session = session;
+    fields->path[0] = fields->path[1] = '\0';
+    fields->content_type[0] = '\0';
+    fields->encoding[0] = '\0';
 }
 
 void vow_grpc_fields_clear(vow_grpc_fields *fields)
@@ -308,26 +313,37 @@ static void read_details(vow_grpc_fields *fields, const uint8_t *value, size_t s
         fields->details.size = read;
 }
 
+#define NAME_MOST 23
+
+/* In the order of the names' sizes. */
 static const struct {
     const char *name;
+    size_t      name_size;
     void (*read)(vow_grpc_fields *fields, const uint8_t *value,
                  size_t size); /* NULL: known, and not needed */
 } known[] = {
-    { ":method", read_method },
-    { ":path", read_path },
-    { ":scheme", NULL },
-    { ":authority", NULL },
-    { ":status", read_http_status },
-    { "content-type", read_content_type },
-    { "te", read_te },
-    { "user-agent", NULL },
-    { "grpc-timeout", read_timeout },
-    { "grpc-encoding", read_encoding },
-    { "grpc-accept-encoding", read_accept_encoding },
-    { "grpc-status", read_status },
-    { "grpc-message", read_message },
-    { "grpc-status-details-bin", read_details },
+#define KNOWN(name, read) { name, sizeof(name) - 1, read }
+    KNOWN("te", read_te),
+    KNOWN(":path", read_path),
+    KNOWN(":method", read_method),
+    KNOWN(":scheme", NULL),
+    KNOWN(":status", read_http_status),
+    KNOWN(":authority", NULL),
+    KNOWN("user-agent", NULL),
+    KNOWN("grpc-status", read_status),
+    KNOWN("content-type", read_content_type),
+    KNOWN("grpc-timeout", read_timeout),
+    KNOWN("grpc-message", read_message),
+    KNOWN("grpc-encoding", read_encoding),
+    KNOWN("grpc-accept-encoding", read_accept_encoding),
+    KNOWN("grpc-status-details-bin", read_details),
+    { NULL, 0, NULL }
+#undef KNOWN
 };
+
+/* Where those of a size begin; 0: there are none, or it is the first. */
+static const uint8_t known_from[NAME_MOST + 1] = { [2] = 0, [5] = 1,  [7] = 2,  [10] = 5,  [11] = 7,
+                                                   [12] = 8, [13] = 11, [20] = 12, [23] = 13 };
 
 bool vow_grpc_fields_add(vow_grpc_fields *fields, const uint8_t *name, size_t name_size, const uint8_t *value,
                          size_t value_size)
@@ -335,8 +351,8 @@ bool vow_grpc_fields_add(vow_grpc_fields *fields, const uint8_t *name, size_t na
     fields->whole += name_size + value_size + VOW_METADATA_ENTRY_CHARGE;
     if (fields->whole > WHOLE_MOST(fields->session->options.max_metadata_size))
         return false;
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
-        if (!is(name, name_size, known[i].name))
+    for (size_t i = name_size <= NAME_MOST ? known_from[name_size] : 0; known[i].name_size == name_size; i++) {
+        if (memcmp(name, known[i].name, name_size) != 0)
             continue;
         if (known[i].read)
             known[i].read(fields, value, value_size);

@@ -23,8 +23,6 @@ typedef struct vow_grpc_fields {
     vow_session *session; /* whose memory and limits these are */
     vow_status   fault;   /* the first thing that is wrong; OK: nothing */
 
-    char     path[VOW_METHOD_NAME_MAX + 2]; /* of a request: "/package.Service/Method" */
-    char     content_type[VOW_GRPC_CONTENT_TYPE_MAX + 1];
     uint64_t timeout_ns;  /* of a request; 0: none */
     unsigned http_status; /* of a response; 0: none came */
     unsigned status;      /* grpc-status */
@@ -35,7 +33,6 @@ typedef struct vow_grpc_fields {
     bool     is_gzip;    /* grpc-encoding is gzip */
     bool     is_unknown; /* grpc-encoding is none that is known here, and stands in `encoding` */
     bool     takes_gzip; /* grpc-accept-encoding has it */
-    char     encoding[VOW_GRPC_ENCODING_MAX + 1];
 
     uint8_t   *text; /* metadata, in a block; NULL: none yet */
     size_t     text_room;
@@ -45,6 +42,10 @@ typedef struct vow_grpc_fields {
     size_t     charged; /* of metadata: names, values, and a charge for each */
     size_t     whole;   /* the same of all fields */
     size_t     count;
+
+    char path[VOW_METHOD_NAME_MAX + 2]; /* of a request: "/package.Service/Method" */
+    char content_type[VOW_GRPC_CONTENT_TYPE_MAX + 1];
+    char encoding[VOW_GRPC_ENCODING_MAX + 1];
 } vow_grpc_fields;
 
 void vow_grpc_fields_init(vow_grpc_fields *fields, vow_session *session);

@@ -10,7 +10,8 @@ set(vow_seldom
     /base/details /base/rule /base/version
     /future/combine /future/each /future/timed /future/trace
     /loop/mailbox /loop/sim_ /loop/thread /loop/work
-    /protocol/greeting /protocol/grpc/compress /protocol/grpc/text /protocol/life
+    /protocol/greeting /protocol/life
+    /protocol/grpc/compress /protocol/grpc/hearing /protocol/grpc/session /protocol/grpc/text /protocol/grpc/watch
     /protocol/native/fit /protocol/native/hello /protocol/native/methods /protocol/native/pings
     /rpc/connectivity /rpc/drain /rpc/facts /rpc/farewell /rpc/inherit /rpc/intercept /rpc/keepalive
     /rpc/server /rpc/target /rpc/threads /rpc/trace_context

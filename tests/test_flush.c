@@ -188,6 +188,142 @@ static void an_answer_of_a_callback_leaves_with_those_before_it(void **state)
     world_free(world);
 }
 
+/* Many calls on one connection */
+
+#define MANY 100
+
+static vow_channel *channel_of(world *world, const char *scheme)
+{
+    char         target[200];
+    vow_channel *channel;
+    Calls__Text  request = CALLS__TEXT__INIT;
+    vow_future  *reply;
+
+    snprintf(target, sizeof target, "%s%s", scheme, strchr(world->address, ':'));
+    channel = vow_channel_open(world->loop, target, NULL);
+    reply = calls_calls_echo(channel, &request, NULL);
+    assert_int_equal(vow_wait(reply), VOW_OK);
+    vow_drop(reply);
+    return channel;
+}
+
+static void settle_all(vow_future **replies, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(vow_wait(replies[i]), VOW_OK);
+        vow_drop(replies[i]);
+    }
+}
+
+static int unread_at_last;
+
+static void look_at_the_last(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
+{
+    (void)handler;
+    seen.calls++;
+    unread_at_last = world_unread(seen.world);
+    vow_call_reply(call, request);
+}
+
+/* Else one side would wait while the other one works. */
+static void the_first_of_many_leave_while_the_last_are_made(void **state)
+{
+    world            *world = world_new(WORLD_UNIX);
+    const vow_handler handler = { .size = sizeof handler,
+                                  .method = &calls_calls_echo_method,
+                                  .serve = look_at_the_last };
+    Calls__Text       request = CALLS__TEXT__INIT;
+    vow_future       *replies[MANY];
+    vow_channel      *channel;
+
+    vow_server_handle(world->server, &handler);
+    seen.world = world;
+    channel = channel_of(world, *state);
+    seen.calls = 0;
+    for (size_t i = 0; i < MANY; i++)
+        replies[i] = calls_calls_echo(channel, &request, NULL);
+    assert_int_equal(world_unread(world), 1); /* requests are there, and no loop has run */
+    settle_all(replies, MANY);
+    assert_int_equal(seen.calls, MANY);
+    assert_int_equal(unread_at_last, 1); /* answers are */
+    vow_channel_close(channel);
+    world_free(world);
+}
+
+static void settle_on(uv_loop_t *uv, world *world, vow_future *reply)
+{
+    while (!vow_future_settled(reply)) {
+        uv_run(uv, UV_RUN_NOWAIT);
+        uv_run(world->uv, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(vow_future_code(reply), VOW_OK);
+    vow_drop(reply);
+}
+
+/* Where nothing else is heard on a loop, the peer waits for what a few calls have to say. */
+static void a_connection_that_is_alone_says_at_once_what_a_few_calls_have_to_say(void **state)
+{
+    world       *world = world_new(WORLD_UNIX);
+    Calls__Text  request = CALLS__TEXT__INIT;
+    vow_future  *replies[6];
+    uv_loop_t    uv;
+    vow_loop    *loop;
+    vow_channel *channel;
+    char         target[200];
+
+    (void)state;
+    assert_int_equal(uv_loop_init(&uv), 0);
+    loop = vow_loop_attach(&uv);
+    snprintf(target, sizeof target, "%s%s", grpc, strchr(world->address, ':'));
+    channel = vow_channel_open(loop, target, NULL);
+    for (size_t i = 0; i < 3; i++)
+        settle_on(&uv, world, calls_calls_echo(channel, &request, NULL));
+    replies[0] = calls_calls_echo(channel, &request, NULL);
+    assert_int_equal(world_unread(world), 0); /* it leaves with what follows at once */
+    for (size_t i = 1; i < 6; i++)
+        replies[i] = calls_calls_echo(channel, &request, NULL);
+    assert_int_equal(world_unread(world), 1);
+    for (size_t i = 0; i < 6; i++)
+        settle_on(&uv, world, replies[i]);
+    vow_channel_close(channel);
+    vow_loop_close(loop);
+    uv_run(&uv, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&uv), 0);
+    world_free(world);
+}
+
+/* What a handler answers with has left when vow_call_reply returns. */
+static void answer_and_look(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
+{
+    (void)handler;
+    vow_call_reply(call, request);
+    unread_at_last = world_unread(seen.world);
+}
+
+static void a_large_field_leaves_while_it_is_packed(void **state)
+{
+    world            *world = world_new(WORLD_UNIX);
+    const vow_handler handler = { .size = sizeof handler,
+                                  .method = &calls_calls_echo_block_method,
+                                  .serve = answer_and_look };
+    static uint8_t    body[40000];
+    Calls__Block      request = CALLS__BLOCK__INIT;
+    vow_future       *reply;
+    vow_channel      *channel;
+
+    vow_server_handle(world->server, &handler);
+    seen.world = world;
+    channel = channel_of(world, *state);
+    request.body = (ProtobufCBinaryData){ .data = body, .len = sizeof body };
+    unread_at_last = 0;
+    reply = calls_calls_echo_block(channel, &request, NULL);
+    assert_int_equal(world_unread(world), 1);
+    settle_all(&reply, 1);
+    assert_int_equal(unread_at_last, 1);
+    vow_channel_close(channel);
+    world_free(world);
+}
+
 #define ON(kind, test) { .name = #test " (" #kind ")", .test_func = test, .initial_state = kind }
 
 int main(void)
@@ -198,6 +334,10 @@ int main(void)
         ON(native, calls_that_answers_lead_to_leave_before_the_next_connection_is_read),
         ON(grpc, calls_that_answers_lead_to_leave_before_the_next_connection_is_read),
         cmocka_unit_test(an_answer_of_a_callback_leaves_with_those_before_it),
+        ON(grpc, the_first_of_many_leave_while_the_last_are_made),
+        cmocka_unit_test(a_connection_that_is_alone_says_at_once_what_a_few_calls_have_to_say),
+        ON(native, a_large_field_leaves_while_it_is_packed),
+        ON(grpc, a_large_field_leaves_while_it_is_packed),
     };
 
     return kinds_run_tests("flush", tests);

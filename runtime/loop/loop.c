@@ -12,6 +12,7 @@ vow_code vow_loop_init(vow_loop *loop, const vow_loop_kind *kind, uint64_t rando
     loop->objects = 0;
     loop->missing = (vow_anchor){ .loop = loop, .is_missing = true };
     vow_list_init(&loop->memory_listeners);
+    loop->heard = NULL;
     loop->read_block = NULL;
     loop->cipher_block = NULL;
     loop->codec = NULL;

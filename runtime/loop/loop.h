@@ -52,6 +52,7 @@ struct vow_loop {
     size_t        refusals;  /* connections that are refused, and listened to for a while; see protocol/greeting.c */
     vow_anchor    missing;   /* { this loop, true } */
     vow_list      memory_listeners; /* of memory:// names; see runtime/transport */
+    const void   *heard; /* the session that has heard something last; it may be gone */
     uint8_t      *read_block; /* VOW_READ_BLOCK bytes that all connections read into in turn; NULL: not yet */
     uint8_t      *cipher_block; /* VOW_CIPHER_BLOCK bytes, likewise: for transports that seal what they carry */
     void         *codec;     /* what compressed messages are read and written with, by all connections; NULL: not yet */

@@ -21,18 +21,30 @@
 /* Fields that a call has beside its metadata, at most. */
 #define OWN_FIELDS 11
 
+/* Bytes of a header block with its head, once the peer's table has most of it. */
+#define FIELDS_ABOUT 16
+
 /* Tables of fields */
 
+/* `name` outlives the session. */
 static nghttp2_nv field(const char *name, const char *value, size_t value_size, uint8_t flags)
 {
     return (nghttp2_nv){ (uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), value_size,
-                         flags };
+                         flags | NGHTTP2_NV_FLAG_NO_COPY_NAME };
 }
 
+/* And so does `value`. */
 static nghttp2_nv field_text(const char *name, const char *value)
 {
-    return field(name, value, strlen(value), NGHTTP2_NV_FLAG_NONE);
+    return field(name, value, strlen(value), NGHTTP2_NV_FLAG_NO_COPY_VALUE);
 }
+
+/* The same, of literals, for a table that is there at compile time. */
+#define FIELD_FIXED(name, value)                                                                             \
+    {                                                                                                        \
+        (uint8_t *)(name), (uint8_t *)(value), sizeof(name) - 1, sizeof(value) - 1,                          \
+            NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE                                     \
+    }
 
 /* What changes with each call would push what does not out of the peer's table. */
 static nghttp2_nv field_passing(const char *name, const char *value, size_t value_size)
@@ -121,8 +133,8 @@ vow_grpc_call *vow_grpc_call_new(vow_grpc *grpc)
 
 static void trailers_free(vow_grpc_call *call)
 {
-    if (call->trailers.fields)
-        vow_held_give(&call->grpc->base, call->trailers.fields, call->trailers.block_size);
+    if (call->trailers.block_size)
+        vow_held_give(&call->grpc->base, (nghttp2_nv *)(uintptr_t)call->trailers.fields, call->trailers.block_size);
     call->trailers = (vow_grpc_trailers){ NULL, 0, 0 };
 }
 
@@ -131,6 +143,8 @@ static void call_free(vow_grpc_call *call)
     vow_session *session = &call->grpc->base;
 
     assert(!call->wire);
+    if (call->grpc->came == call)
+        call->grpc->came = NULL;
     vow_grpc_messages_done(call);
     trailers_free(call);
     vow_link_remove(&call->link);
@@ -214,15 +228,11 @@ static void ended_by_http2(vow_grpc_call *call, uint32_t error)
     vow_status_done(&status);
 }
 
-int vow_grpc_on_stream_close(nghttp2_session *http, int32_t id, uint32_t error, void *user)
+void vow_grpc_closed(vow_grpc_call *call, uint32_t error)
 {
-    vow_grpc      *grpc = user;
-    vow_grpc_call *call = nghttp2_session_get_stream_user_data(http, id);
-    bool           is_ghost;
+    vow_grpc *grpc = call->grpc;
+    bool      is_ghost;
 
-    if (!call)
-        return 0;
-    nghttp2_session_set_stream_user_data(http, id, NULL);
     if (grpc->base.options.is_server && !call->has_told_end)
         vow_grpc_watch_cancel(grpc);
     if (call->wire && call->is_answered && error == NGHTTP2_NO_ERROR)
@@ -233,6 +243,23 @@ int vow_grpc_on_stream_close(nghttp2_session *http, int32_t id, uint32_t error, 
     call_free(call);
     if (is_ghost)
         vow_life_ghost_ended(&grpc->life);
+}
+
+int vow_grpc_on_stream_close(nghttp2_session *http, int32_t id, uint32_t error, void *user)
+{
+    vow_grpc      *grpc = user;
+    vow_grpc_call *call = nghttp2_session_get_stream_user_data(http, id);
+
+    if (!call)
+        return 0;
+    nghttp2_session_set_stream_user_data(http, id, NULL);
+    if (grpc->is_within && (call->wire || call->is_ghost)) {
+        call->is_closed = call->is_reset = true;
+        call->closed_with = error;
+        vow_scheduler_soon(vow_grpc_scheduler(grpc), &call->emptied);
+    } else {
+        vow_grpc_closed(call, error);
+    }
     return 0;
 }
 
@@ -292,6 +319,22 @@ static vow_code begin_check(const vow_grpc *grpc, vow_status *status)
     return VOW_RESOURCE_EXHAUSTED;
 }
 
+/* A program's calls mostly have the same time. What has come twice shall be in the peer's table; what changes with each
+ * call is not. */
+static nghttp2_nv field_timeout(vow_grpc *grpc, uint64_t left_ns)
+{
+    char   last[VOW_GRPC_TIMEOUT_ROOM];
+    size_t size = strlen(grpc->timeout);
+
+    memcpy(last, grpc->timeout, sizeof last);
+    if (left_ns != grpc->timeout_ns)
+        size = vow_grpc_timeout_write(grpc->timeout, left_ns);
+    grpc->timeout_ns = left_ns;
+    return strcmp(last, grpc->timeout) == 0
+               ? field("grpc-timeout", grpc->timeout, size, NGHTTP2_NV_FLAG_NONE)
+               : field_passing("grpc-timeout", grpc->timeout, size);
+}
+
 static void request_fields(field_table *table, vow_grpc *grpc, const vow_begin *begin, bool has_gzip)
 {
     size_t name_size = strlen(begin->method->name);
@@ -310,12 +353,8 @@ static void request_fields(field_table *table, vow_grpc *grpc, const vow_begin *
     if (has_gzip)
         table_add(table, field_text("grpc-encoding", "gzip"));
     table_add(table, field_text("user-agent", "vow/" VOW_VERSION_STRING));
-    if (begin->deadline_ns != UINT64_MAX) {
-        size_t size = vow_grpc_timeout_write(table->at, time_left_ns(grpc, begin->deadline_ns));
-
-        table_add(table, field_passing("grpc-timeout", table->at, size));
-        table->at += size;
-    }
+    if (begin->deadline_ns != UINT64_MAX)
+        table_add(table, field_timeout(grpc, time_left_ns(grpc, begin->deadline_ns)));
     table_add_metadata(table, begin->metadata);
 }
 
@@ -327,9 +366,10 @@ static bool request_submit(vow_grpc_call *call, const vow_begin *begin)
     field_table           table;
 
     if (!table_new(&table, &grpc->base, begin->metadata,
-                   strlen(begin->method->name) + 1 + VOW_GRPC_TIMEOUT_ROOM))
+                   strlen(begin->method->name) + 1))
         return false;
     request_fields(&table, grpc, begin, call->has_gzip_out);
+    grpc->collected += FIELDS_ABOUT;
     call->id = nghttp2_submit_request(grpc->http, NULL, table.fields, table.count, &provider, call);
     table_free(&table);
     return call->id > 0;
@@ -339,6 +379,7 @@ vow_code vow_grpc_begin(vow_session *session, vow_wire *wire, const vow_begin *b
 {
     vow_grpc      *grpc = vow_grpc_of(session);
     vow_grpc_call *call;
+    size_t         size = 0;
 
     if (begin_check(grpc, status) != VOW_OK)
         return VOW_RESOURCE_EXHAUSTED;
@@ -349,15 +390,19 @@ vow_code vow_grpc_begin(vow_session *session, vow_wire *wire, const vow_begin *b
     call->is_unary_in = !begin->method->server_streams;
     call->ends_out = begin->message != NULL;
     call->has_gzip_out = wire->may_compress;
-    if ((begin->message && vow_grpc_queue(call, wire, begin->message) != VOW_OK) ||
-        !request_submit(call, begin)) {
+    if (begin->message)
+        size = vow_grpc_reserve(call, begin->message);
+    if (size == SIZE_MAX || !request_submit(call, begin)) {
         call_free(call);
         return VOW_RESOURCE_EXHAUSTED;
     }
     vow_grpc_attach(call, wire, true);
+    if (begin->message)
+        vow_grpc_pack(call, wire, begin->message, size);
     if (nghttp2_session_get_next_stream_id(grpc->http) > INT32_MAX - 2u)
         vow_grpc_ids_run_out(grpc);
-    vow_grpc_flush_later(grpc);
+    vow_grpc_resume(call);
+    vow_grpc_flush_much(grpc);
     return VOW_OK;
 }
 
@@ -436,25 +481,35 @@ static bool submit_trailers_only(vow_grpc_call *call, const vow_ending *ending)
     return error == 0;
 }
 
+static bool submit_response(vow_grpc_call *call, const nghttp2_nv *fields, size_t count)
+{
+    nghttp2_data_provider provider = vow_grpc_provider(call);
+
+    call->grpc->collected += FIELDS_ABOUT;
+    return nghttp2_submit_response(call->grpc->http, call->id, fields, count, &provider) == 0;
+}
+
 bool vow_grpc_submit_headers(vow_grpc_call *call, const vow_metadata *metadata)
 {
-    vow_grpc             *grpc = call->grpc;
-    nghttp2_data_provider provider = vow_grpc_provider(call);
-    field_table           table;
-    int                   error;
+    static const nghttp2_nv plain[] = { FIELD_FIXED(":status", "200"),
+                                        FIELD_FIXED("content-type", "application/grpc") };
+    field_table             table;
 
     if (call->has_headers_out)
         return true;
-    if (!table_new(&table, &grpc->base, metadata, 0))
+    call->has_gzip_out = call->takes_gzip && call->wire && call->wire->may_compress;
+    if (!call->has_gzip_out && !metadata) {
+        call->has_headers_out = submit_response(call, plain, 2);
+        return call->has_headers_out;
+    }
+    if (!table_new(&table, &call->grpc->base, metadata, 0))
         return false;
     response_fields(&table);
-    call->has_gzip_out = call->takes_gzip && call->wire && call->wire->may_compress;
     if (call->has_gzip_out)
         table_add(&table, field_text("grpc-encoding", "gzip"));
     table_add_metadata(&table, metadata);
-    error = nghttp2_submit_response(grpc->http, call->id, table.fields, table.count, &provider);
+    call->has_headers_out = submit_response(call, table.fields, table.count);
     table_free(&table);
-    call->has_headers_out = error == 0;
     return call->has_headers_out;
 }
 
@@ -488,12 +543,17 @@ static bool submit_trailers(vow_grpc_call *call, const vow_ending *ending)
 /* Trailers follow the last message; nghttp2 asks for them when that leaves. */
 static bool keep_trailers(vow_grpc_call *call, const vow_ending *ending)
 {
-    field_table table;
+    static const nghttp2_nv ok[] = { FIELD_FIXED("grpc-status", "0") };
+    field_table             table;
 
-    if (!ending_table_new(&table, call->grpc, ending))
-        return false;
-    trailer_fields(&table, ending);
-    call->trailers = (vow_grpc_trailers){ table.fields, table.count, table.block_size };
+    if (ending->status.code == VOW_OK && !ending->trailing) {
+        call->trailers = (vow_grpc_trailers){ ok, 1, 0 };
+    } else {
+        if (!ending_table_new(&table, call->grpc, ending))
+            return false;
+        trailer_fields(&table, ending);
+        call->trailers = (vow_grpc_trailers){ table.fields, table.count, table.block_size };
+    }
     call->ends_out = true;
     vow_grpc_resume(call);
     return true;
@@ -529,21 +589,36 @@ void vow_grpc_tell_end(vow_grpc_call *call, const vow_ending *ending)
     vow_grpc_flush_later(grpc);
 }
 
+/* A message of `size` bytes, and how the call ends. Its headers and trailers are there before it is packed, so that all
+ * of it leaves at once. */
+static void answer_with(vow_grpc_call *call, const ProtobufCMessage *message, size_t size, const vow_ending *ending)
+{
+    if (call->is_reset || call->ends_out || !vow_grpc_is_alive(call->grpc))
+        return;
+    if (vow_grpc_submit_headers(call, ending->metadata) && keep_trailers(call, ending))
+        vow_grpc_pack(call, call->wire, message, size);
+    else
+        vow_grpc_lose(call->grpc, vow_status_no_memory());
+}
+
 void vow_grpc_answer(vow_wire *wire, const ProtobufCMessage *message, const vow_ending *ending)
 {
     vow_grpc_call *call = wire->flow;
-    vow_ending     no_memory; /* a compound literal would be gone after the branch that makes it */
+    vow_grpc      *grpc = call->grpc;
+    size_t         size = message ? vow_grpc_reserve(call, message) : 0;
 
-    vow_life_answered(&call->grpc->life);
-    if (message && vow_grpc_queue(call, wire, message) != VOW_OK) {
-        no_memory = (vow_ending){ .status = vow_status_no_memory() };
-        ending = &no_memory;
-    }
-    vow_grpc_tell_end(call, ending);
-    if (!message && call->queued && !ending->at_once && vow_grpc_is_alive(call->grpc))
+    vow_life_answered(&grpc->life);
+    if (size == SIZE_MAX)
+        vow_grpc_tell_end(call, VOW_ENDING(.status = vow_status_no_memory()));
+    else if (message)
+        answer_with(call, message, size, ending);
+    else
+        vow_grpc_tell_end(call, ending);
+    if (!message && call->queued && !ending->at_once && vow_grpc_is_alive(grpc))
         call->is_answered = true;
     else
         call_detach(call);
+    vow_grpc_flush_much(grpc);
 }
 
 /* What still waits of an answer will not leave: the caller is told so, and not how the call was answered. */

@@ -245,6 +245,29 @@ void vow_grpc_headers_came(vow_grpc *grpc, const nghttp2_frame *frame)
         vow_grpc_stream_ended(call);
 }
 
+/* The caller has sent all. */
+static void request_ended(vow_grpc_call *call)
+{
+    if (!vow_grpc_call_is_whole(call)) {
+        vow_grpc_fail(
+            call, vow_status_make(VOW_INTERNAL, "the caller ended its stream in the middle of a message"));
+    } else if (!call->is_unary_in) {
+        call->wire->has_ended = true;
+        call->grpc->base.events->finished(call->wire);
+    } else if (!vow_grpc_deliver_last(call)) { /* else it may be gone, answered */
+        vow_grpc_fail(call, vow_status_make(VOW_INTERNAL, "the caller ended its stream without a message"));
+    }
+}
+
+void vow_grpc_serve(vow_grpc *grpc)
+{
+    vow_grpc_call *call = grpc->came;
+
+    grpc->came = NULL;
+    if (call && call->wire && !call->is_answered && vow_grpc_is_alive(grpc))
+        request_ended(call);
+}
+
 void vow_grpc_stream_ended(vow_grpc_call *call)
 {
     vow_grpc *grpc = call->grpc;
@@ -259,13 +282,8 @@ void vow_grpc_stream_ended(vow_grpc_call *call)
         return;
     }
     call->begun_ns = 0;
-    if (!vow_grpc_call_is_whole(call)) {
-        vow_grpc_fail(
-            call, vow_status_make(VOW_INTERNAL, "the caller ended its stream in the middle of a message"));
-    } else if (call->is_unary_in && !vow_grpc_deliver_last(call)) {
-        vow_grpc_fail(call, vow_status_make(VOW_INTERNAL, "the caller ended its stream without a message"));
-    } else if (!call->is_unary_in) {
-        call->wire->has_ended = true;
-        grpc->base.events->finished(call->wire);
-    }
+    if (grpc->came) /* the one before came in more frames than was to be seen */
+        request_ended(call);
+    else
+        grpc->came = call;
 }

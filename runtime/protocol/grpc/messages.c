@@ -1,9 +1,8 @@
 /*
- * The messages of a call: a flag and a size before each, cut into DATA frames as HTTP/2 likes.
+ * Messages that come: a flag and a size before each, cut into DATA frames as HTTP/2 likes.
  *
  * The idea: a message that lies whole in what was read is handed up from there; one in pieces is put together
- * in a block that grows with what has come. What is sent is packed once, behind its prefix, into a chunk of
- * its call, and copied into the connection's output when nghttp2 has found credit for it.
+ * in a block. The rest of a large frame is read straight into that.
  *
  * Source  gRPC, "gRPC over HTTP2", Length-Prefixed-Message.
  */
@@ -13,16 +12,14 @@
 
 #include <string.h>
 
-/* What is taken for messages that wait, at least. */
-#define CHUNK ((size_t)4 << 10)
-
-/* What a message in pieces takes at first, and how fast it may grow. */
+/* What a message in pieces takes at first, and how fast it may grow; but all at once, as long as the peer holds no more
+ * than this. */
 #define FIRST_ROOM ((size_t)64 << 10)
 #define GROWTH 4
+#define TRUSTED_BYTES ((size_t)8 << 20)
 
-/* What streams collect for a write: one of them, and all together. */
-#define QUEUE_FOR_FLUSH ((size_t)16 << 10)
-#define QUEUES_FOR_FLUSH ((size_t)64 << 10)
+/* What is missing of a frame is read into its message where it is as much. */
+#define DIRECT_LEAST ((size_t)32 << 10)
 
 /* What comes: messages */
 
@@ -118,12 +115,14 @@ bool vow_grpc_deliver_last(vow_grpc_call *call)
     return true;
 }
 
+/* What the message's block shall have; where it grows, what comes before had to be copied. */
 static size_t message_room(const vow_grpc_call *call, size_t more)
 {
+    size_t whole = call->message_size + (call->message_size >= DIRECT_LEAST ? VOW_GRPC_BEHIND : 0);
     size_t wanted = call->message.size + more;
     size_t room = wanted * GROWTH < FIRST_ROOM ? FIRST_ROOM : wanted * GROWTH;
 
-    return room < call->message_size ? room : call->message_size;
+    return room < whole && call->grpc->base.held_bytes + whole > TRUSTED_BYTES ? room : whole;
 }
 
 static vow_status message_no_memory(const vow_grpc_call *call)
@@ -140,20 +139,28 @@ static vow_status message_no_memory(const vow_grpc_call *call)
         account->used, account->limit);
 }
 
+/* False: no memory. */
+static bool message_grow(vow_grpc_call *call, size_t more)
+{
+    vow_session *session = &call->grpc->base;
+    size_t       room = message_room(call, more);
+    size_t       size = room - call->message.size;
+
+    /* The last says that a block of so many bytes is to have no more. */
+    return vow_held_is_within(session, size) && vow_buffer_make_room(session, &call->message, size, room + 1);
+}
+
 /* Takes a part of a message that does not lie whole in what came. False: the call has failed. */
 static bool message_append(vow_grpc_call *call, const uint8_t *data, size_t size)
 {
-    vow_session *session = &call->grpc->base;
-
-    size_t room = message_room(call, size) - call->message.size;
-
     if (size == 0)
         return true;
-    if (!vow_held_is_within(session, room) || !vow_buffer_make_room(session, &call->message, room, 0)) {
+    if (call->message.size + size > call->message.block_size && !message_grow(call, size)) {
         vow_grpc_fail(call, message_no_memory(call));
         return false;
     }
-    memcpy(call->message.data + call->message.size, data, size);
+    if (call->message.data + call->message.size != data) /* else it was read into there */
+        memcpy(call->message.data + call->message.size, data, size);
     call->message.size += size;
     return true;
 }
@@ -251,243 +258,22 @@ int vow_grpc_on_data(nghttp2_session *http, uint8_t flags, int32_t id, const uin
     return 0;
 }
 
-/* What goes out */
-
-static void call_emptied(vow_task *task)
+vow_room vow_grpc_direct_room(vow_grpc *grpc)
 {
-    vow_grpc_call *call = VOW_OWNER(task, vow_grpc_call, emptied);
+    size_t         left;
+    vow_grpc_call *call = vow_grpc_watch_data(grpc, &left);
+    size_t         room;
 
-    vow_grpc *grpc = call->grpc;
-
-    if (!call->wire || call->queued || !vow_grpc_is_alive(grpc))
-        return; /* more was sent meanwhile; it will leave, too */
-    vow_life_enter(&grpc->life);
-    if (call->is_answered)
-        vow_grpc_end(call, VOW_ENDING(.status = VOW_STATUS_OK));
-    else
-        grpc->base.events->room(call->wire);
-    vow_life_leave(&grpc->life);
-}
-
-void vow_grpc_messages_init(vow_grpc_call *call)
-{
-    vow_task_init(&call->emptied, call_emptied);
-}
-
-static void chunk_free(vow_grpc_call *call)
-{
-    vow_grpc_chunk *chunk = call->first;
-
-    call->first = chunk->next;
-    if (!call->first)
-        call->last = NULL;
-    vow_held_give(&call->grpc->base, chunk, chunk->block_size);
-}
-
-static void queued_less(vow_grpc_call *call, size_t size)
-{
-    call->queued -= size;
-    call->grpc->queued -= size;
-    if (!call->wire)
-        return;
-    if (call->wire->queued)
-        call->wire->queued = call->queued;
-    if (call->queued == 0)
-        vow_scheduler_soon(vow_grpc_scheduler(call->grpc), &call->emptied);
-}
-
-void vow_grpc_messages_done(vow_grpc_call *call)
-{
-    vow_task_cancel(&call->emptied);
-    vow_buffer_give(&call->grpc->base, &call->message);
-    call->grpc->queued -= call->queued;
-    while (call->first)
-        chunk_free(call);
-}
-
-/* Room for `size` bytes behind what is queued, in one piece. NULL: no memory. */
-static uint8_t *chunk_make_room(vow_grpc_call *call, size_t size)
-{
-    vow_grpc_chunk *chunk = call->last;
-    size_t          block_size = sizeof *chunk + (size < CHUNK ? size * 2 : size);
-
-    if (chunk && sizeof *chunk + chunk->size + size <= chunk->block_size)
-        return chunk->bytes + chunk->size;
-    if (chunk && block_size < CHUNK)
-        block_size = CHUNK; /* one small message after the other */
-    chunk = vow_held_take(&call->grpc->base, &block_size);
-    if (!chunk)
-        return NULL;
-    *chunk = (vow_grpc_chunk){ .block_size = block_size };
-    if (call->last)
-        call->last->next = chunk;
-    else
-        call->first = chunk;
-    call->last = chunk;
-    return chunk->bytes;
-}
-
-/* Before the response's headers, what they will say counts. */
-static bool call_compresses(const vow_grpc_call *call, const vow_wire *wire)
-{
-    bool is_known = call->has_gzip_out || (call->takes_gzip && !call->has_headers_out);
-
-    return wire->compresses && is_known;
-}
-
-/* Packs a message into `to`, which has room for it, and compresses it. Gives its size then; 0: it goes as it
- * is. */
-static size_t pack_compressed(vow_grpc_call *call, uint8_t *to, const ProtobufCMessage *message, size_t size)
-{
-    vow_session *session = &call->grpc->base;
-    size_t       block_size = size;
-    uint8_t     *packed = size ? vow_held_take(session, &block_size) : NULL;
-    size_t       compressed;
-
-    if (!packed)
-        return 0;
-    vow_message_pack(message, packed);
-    compressed = vow_grpc_deflate(session->loop, to, packed, size);
-    vow_held_give(session, packed, block_size);
-    return compressed;
-}
-
-/* Will all that is queued leave with the next write? Then nothing waits, and there is room for more: a write
- * for each message would cost more than all the rest of it. */
-static bool queue_leaves_soon(const vow_grpc_call *call)
-{
-    nghttp2_session *http = call->grpc->http;
-
-    return call->queued < QUEUE_FOR_FLUSH && call->grpc->collected < QUEUES_FOR_FLUSH &&
-           (int64_t)call->queued <= nghttp2_session_get_stream_remote_window_size(http, call->id) &&
-           (int64_t)call->queued <= nghttp2_session_get_remote_window_size(http);
-}
-
-vow_code vow_grpc_queue(vow_grpc_call *call, const vow_wire *wire, const ProtobufCMessage *message)
-{
-    size_t   size = vow_message_size(message);
-    size_t   compressed = 0;
-    uint8_t *at = size > UINT32_MAX ? NULL : chunk_make_room(call, size + VOW_GRPC_PREFIX);
-
-    if (!at)
-        return VOW_RESOURCE_EXHAUSTED;
-    if (call_compresses(call, wire))
-        compressed = pack_compressed(call, at + VOW_GRPC_PREFIX, message, size);
-    if (compressed)
-        size = compressed;
-    else
-        vow_message_pack(message, at + VOW_GRPC_PREFIX);
-    at[0] = compressed > 0;
-    at[1] = (uint8_t)(size >> 24);
-    at[2] = (uint8_t)(size >> 16);
-    at[3] = (uint8_t)(size >> 8);
-    at[4] = (uint8_t)size;
-    call->last->size += size + VOW_GRPC_PREFIX;
-    call->queued += size + VOW_GRPC_PREFIX;
-    call->grpc->queued += size + VOW_GRPC_PREFIX;
-    call->grpc->collected += size + VOW_GRPC_PREFIX;
-    if (call->wire && !queue_leaves_soon(call))
-        call->wire->queued = call->queued;
-    return VOW_OK;
-}
-
-void vow_grpc_drop_queued(vow_grpc_call *call)
-{
-    queued_less(call, call->queued);
-    while (call->first)
-        chunk_free(call);
-}
-
-void vow_grpc_resume(vow_grpc_call *call)
-{
-    if (call->is_deferred && nghttp2_session_resume_data(call->grpc->http, call->id) == 0)
-        call->is_deferred = false;
-    vow_grpc_flush_later(call->grpc);
-}
-
-/* Says how much there is for the next DATA frame; vow_grpc_send_data then writes it. */
-static ssize_t provider_read(nghttp2_session *http, int32_t id, uint8_t *buffer, size_t most, uint32_t *flags,
-                             nghttp2_data_source *source, void *user)
-{
-    vow_grpc_call *call = source->ptr;
-    size_t         size = call->queued < most ? call->queued : most;
-
-    (void)buffer;
-    (void)user;
-    if (size == 0 && !call->ends_out) {
-        call->is_deferred = true;
-        return NGHTTP2_ERR_DEFERRED;
-    }
-    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
-    if (size < call->queued || !call->ends_out)
-        return (ssize_t)size;
-    *flags |= NGHTTP2_DATA_FLAG_EOF;
-    if (!call->trailers.fields)
-        return (ssize_t)size;
-    *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
-    if (nghttp2_submit_trailer(http, id, call->trailers.fields, call->trailers.count) != 0)
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
-    return (ssize_t)size;
-}
-
-nghttp2_data_provider vow_grpc_provider(vow_grpc_call *call)
-{
-    return (nghttp2_data_provider){ { .ptr = call }, provider_read };
-}
-
-int vow_grpc_send_data(nghttp2_session *http, nghttp2_frame *frame, const uint8_t *head, size_t size,
-                       nghttp2_data_source *source, void *user)
-{
-    vow_grpc      *grpc = user;
-    vow_grpc_call *call = source->ptr;
-    uint8_t       *at = vow_grpc_make_room(grpc, VOW_HTTP2_HEAD + size);
-    size_t         left = size;
-
-    (void)http;
-    (void)frame;
-    if (!at)
-        return NGHTTP2_ERR_CALLBACK_FAILURE;
-    memcpy(at, head, VOW_HTTP2_HEAD);
-    at += VOW_HTTP2_HEAD;
-    while (left > 0) {
-        vow_grpc_chunk *chunk = call->first;
-        size_t          part = chunk->size - chunk->sent < left ? chunk->size - chunk->sent : left;
-
-        memcpy(at, chunk->bytes + chunk->sent, part);
-        at += part;
-        left -= part;
-        chunk->sent += part;
-        if (chunk->sent == chunk->size)
-            chunk_free(call);
-    }
-    grpc->filling.size += VOW_HTTP2_HEAD + size;
-    grpc->made_bytes += VOW_HTTP2_HEAD + size;
-    grpc->watch.has_sent_of_calls = true;
-    grpc->watch.moved_ns = vow_scheduler_now_ns(vow_grpc_scheduler(grpc));
-    queued_less(call, size);
-    return 0;
-}
-
-/* What rpc hands down of a stream */
-
-vow_code vow_grpc_send(vow_wire *wire, const ProtobufCMessage *message, const vow_metadata *metadata,
-                       vow_status *status)
-{
-    vow_grpc_call *call = wire->flow;
-
-    if (vow_grpc_queue(call, wire, message) == VOW_OK &&
-        (wire->is_ours || vow_grpc_submit_headers(call, metadata))) {
-        vow_grpc_resume(call);
-        return VOW_OK;
-    }
-    *status = vow_status_no_memory();
-    return VOW_RESOURCE_EXHAUSTED;
-}
-
-void vow_grpc_finish(vow_wire *wire)
-{
-    vow_grpc_call *call = wire->flow;
-
-    call->ends_out = true;
-    vow_grpc_resume(call);
+    grpc->direct.size = 0;
+    if (left < DIRECT_LEAST || !call || !call->wire || !call->message.size)
+        return (vow_room){ NULL, 0 };
+    room = call->message.block_size - call->message.size;
+    if (call->message_size - call->message.size < left)
+        left = call->message_size - call->message.size;
+    if (room < left + VOW_GRPC_BEHIND)
+        left = room < VOW_GRPC_BEHIND ? 0 : room - VOW_GRPC_BEHIND;
+    if (left < DIRECT_LEAST)
+        return (vow_room){ NULL, 0 };
+    grpc->direct = (vow_grpc_direct){ call->message.data + call->message.size, left };
+    return (vow_room){ grpc->direct.at, left + VOW_GRPC_BEHIND };
 }

@@ -7,7 +7,6 @@
 
 /* What this side takes. */
 #define SETTINGS_ENTRIES_MAX 32
-#define FRAME_SIZE ((uint32_t)16 << 10)
 
 /* Answers to PING and SETTINGS that the peer has not taken. */
 #define ACKS_MAX 1000
@@ -166,48 +165,6 @@ static int on_invalid_frame(nghttp2_session *http, const nghttp2_frame *frame, i
 
 /* Events of the stream */
 
-static vow_room stream_room(void *owner)
-{
-    vow_grpc *grpc = owner;
-    uint8_t  *block = vow_loop_read_block(grpc->base.loop);
-
-    return (vow_room){ block, block ? VOW_READ_BLOCK : 0 };
-}
-
-static void session_feed(vow_grpc *grpc, const uint8_t *data, size_t size)
-{
-    vow_scheduler *scheduler = vow_grpc_scheduler(grpc);
-    ssize_t        used;
-
-    if (grpc->must_not_feed)
-        return;
-    vow_life_enter(&grpc->life);
-    grpc->base.heard_ns = vow_scheduler_now_ns(scheduler);
-    if (vow_grpc_is_alive(grpc) && !vow_grpc_watch_bytes(grpc, data, size)) {
-        vow_life_leave(&grpc->life);
-        return;
-    }
-    grpc->is_feeding = true;
-    used = nghttp2_session_mem_recv(grpc->http, data, size);
-    grpc->is_feeding = false;
-    vow_grpc_watch_rest(grpc);
-    if (used < 0) {
-        grpc->must_not_feed = true;
-        vow_grpc_http_failed(grpc, (int)used);
-    }
-    vow_grpc_flush_later(grpc);
-    if (!grpc->is_writing)
-        vow_scheduler_hasten(scheduler, &grpc->flush);
-    vow_life_leave(&grpc->life);
-}
-
-static void stream_read(void *owner, size_t size)
-{
-    vow_grpc *grpc = owner;
-
-    session_feed(grpc, vow_loop_read_block(grpc->base.loop), size);
-}
-
 static void stream_written(void *owner)
 {
     vow_grpc *grpc = owner;
@@ -228,8 +185,8 @@ static void stream_closed(void *owner, const vow_status *why)
 
 static const vow_stream_events stream_events = {
     .opened = vow_life_stream_opened,
-    .room = stream_room,
-    .read = stream_read,
+    .room = vow_grpc_room,
+    .read = vow_grpc_read,
     .written = stream_written,
     .closed = stream_closed,
 };
@@ -275,6 +232,7 @@ static int http_set_callbacks(nghttp2_session_callbacks **callbacks)
     nghttp2_session_callbacks_set_before_frame_send_callback(*callbacks, vow_grpc_before_frame);
     nghttp2_session_callbacks_set_on_frame_send_callback(*callbacks, vow_grpc_on_frame_sent);
     nghttp2_session_callbacks_set_send_data_callback(*callbacks, vow_grpc_send_data);
+    nghttp2_session_callbacks_set_data_source_read_length_callback(*callbacks, vow_grpc_frame_size);
     return 0;
 }
 
@@ -302,7 +260,8 @@ static int http_say_hello(vow_grpc *grpc)
         { NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options->is_server ? (uint32_t)options->max_calls : 0 },
         { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, (uint32_t)vow_grpc_first_window(grpc) },
         { NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)options->max_metadata_size },
-        { NGHTTP2_SETTINGS_MAX_FRAME_SIZE, FRAME_SIZE },
+        { NGHTTP2_SETTINGS_MAX_FRAME_SIZE,
+          vow_stream_is_local(grpc->base.stream) ? VOW_GRPC_FRAME_LOCAL : VOW_GRPC_FRAME },
         { NGHTTP2_SETTINGS_ENABLE_PUSH, 0 },
     };
     size_t count = sizeof settings / sizeof settings[0] - options->is_server; /* ENABLE_PUSH is a client's */
@@ -429,6 +388,7 @@ static vow_session *grpc_open(vow_stream *stream, const vow_session_options *opt
     vow_list_init(&grpc->calls);
     vow_grpc_fields_init(&grpc->fields, &grpc->base);
     vow_task_init(&grpc->flush, vow_grpc_flush_task);
+    grpc->flush_at = SIZE_MAX; /* until the first words have left */
     vow_task_init(&grpc->leave, session_leaves);
     vow_grpc_watch_init(grpc);
     vow_gauge_init(&grpc->gauge, vow_grpc_first_window(grpc), stream);

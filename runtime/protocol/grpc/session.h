@@ -3,13 +3,15 @@
  *
  * The idea: nghttp2 reads and writes the frames and keeps the state of streams and of HPACK; it does no I/O.
  * What came is fed to it, what it has to send is collected in one buffer and leaves at the end of the loop's
- * iteration. Here its callbacks become calls, and what rpc hands down becomes headers, messages and trailers.
+ * iteration or before. Here its callbacks become calls, and what rpc hands down becomes headers, messages and trailers.
  *
  *     session.c   a connection from its first byte to its last
+ *     reading.c   what is read, on its way to nghttp2
  *     output.c    what nghttp2 has to send
  *     calls.c     the calls there are, and what rpc hands down to headers, trailers and resets
  *     hearing.c   header blocks that came
- *     messages.c  the messages of a call, in both directions
+ *     messages.c  messages that come
+ *     outgoing.c  messages on their way out
  *     flow.c      what may be on its way to this side
  *     watch.c     what a peer may cost
  *     compress.c  one message, compressed and inflated
@@ -27,12 +29,18 @@
 
 #include "runtime/protocol/gauge.h"
 #include "runtime/protocol/grpc/fields.h"
+#include "runtime/protocol/grpc/text.h"
 #include "runtime/protocol/grpc/watch.h"
 #include "runtime/protocol/held.h"
 #include "runtime/protocol/life.h"
 #include "runtime/protocol/message.h"
 
 #include <nghttp2/nghttp2.h>
+
+/* DATA frames to and from a peer on this machine have up to so many bytes; others what HTTP/2 has by default, so that
+ * small calls need not wait behind them for long. */
+#define VOW_GRPC_FRAME ((uint32_t)16 << 10)
+#define VOW_GRPC_FRAME_LOCAL ((uint32_t)256 << 10)
 
 /* What stands before a message: a flag for compression, and its size. */
 #define VOW_GRPC_PREFIX 5
@@ -50,9 +58,9 @@ typedef struct vow_grpc_chunk {
 
 /* How a stream of HTTP/2 ends: with END_STREAM alone, or with trailers. */
 typedef struct vow_grpc_trailers {
-    nghttp2_nv *fields; /* in a block with their texts; NULL: END_STREAM on the last DATA */
-    size_t      count;
-    size_t      block_size;
+    const nghttp2_nv *fields; /* in a block with their texts; NULL: END_STREAM on the last DATA */
+    size_t            count;
+    size_t            block_size; /* 0: not in a block */
 } vow_grpc_trailers;
 
 /* One stream of HTTP/2. It may live longer than the wire (an answer that still leaves), and begins before it.
@@ -80,6 +88,8 @@ typedef struct vow_grpc_call {
     bool takes_gzip;      /* the other side says that it does; of a caller */
     bool is_encoded;      /* in a way that is not known here */
     bool is_compressed;   /* the message that is coming in */
+    bool is_packing;      /* the last chunk is being filled */
+    bool is_closed;       /* its stream has gone, which is still to be told */
 
     uint64_t begun_ns;  /* when the message that is awaited began to come; 0: none is */
     uint64_t begins_at; /* where in what was made to be sent its request begins; UINT64_MAX: not made yet */
@@ -96,11 +106,23 @@ typedef struct vow_grpc_call {
     /* What goes out */
     vow_grpc_chunk   *first;
     vow_grpc_chunk   *last;
+    vow_slice         lent;     /* leaves behind these: a part of the message that is being packed */
+    size_t            unpacked; /* bytes of that message which are still to come */
     size_t            queued;
     vow_grpc_trailers trailers;
-    vow_task          emptied;    /* tells that all that was queued has left */
-    size_t            block_size; /* of this */
+    vow_task          emptied;     /* tells that all that was queued has left, or that it is closed */
+    uint32_t          closed_with; /* HTTP/2's error */
+    size_t            block_size;  /* of this */
 } vow_grpc_call;
+
+/* Where the rest of a message's frame is read to: into the message. */
+typedef struct vow_grpc_direct {
+    uint8_t *at;
+    size_t   size; /* of what is missing of the frame; 0: what comes goes into the loop's block */
+} vow_grpc_direct;
+
+/* Room behind such a message: for the head of the next frame, so that it does not take a read of its own. */
+#define VOW_GRPC_BEHIND ((size_t)64)
 
 struct vow_grpc {
     union { /* first */
@@ -112,17 +134,29 @@ struct vow_grpc {
     vow_list         calls;
     char            *authority; /* of the target, for a client */
 
+    char     timeout[VOW_GRPC_TIMEOUT_ROOM]; /* the last call's, as it was sent */
+    uint64_t timeout_ns; /* 0: there was none */
+
     vow_buffer filling; /* what was made to be sent */
     vow_buffer leaving; /* lent to the stream while `is_writing` */
     vow_task   flush;
     bool       is_writing;
     bool       is_feeding;    /* inside nghttp2_session_mem_recv */
+    bool       is_alone;      /* nothing else was heard on the loop between the last two times */
+    bool       is_within;     /* what is sent must cause no event */
+    bool       is_stuck;      /* the stream takes no more at once */
     bool       must_not_feed; /* nghttp2 has failed or was terminated: it is never fed again */
     bool       must_not_ask;  /* it has failed while it made what is to be sent: it is not asked for more */
+    vow_slice  piece;         /* lent; leaves behind `piece_at` bytes of `filling` */
+    size_t     piece_at;
     uint64_t   made_bytes;    /* ever made to be sent */
     uint64_t   left_bytes;    /* of these, given to the stream */
-    size_t     collected;     /* bytes of messages that were queued since the last flush */
+    size_t     collected;     /* bytes of messages that were queued since the last flush, or about so many */
+    size_t     flush_at;      /* so much of this leaves without waiting for the end of the loop's iteration */
     size_t     queued;        /* bytes of messages that wait for credit, or their turn */
+
+    vow_grpc_call  *came; /* its request is whole, and is served once nghttp2 has been left; NULL: none */
+    vow_grpc_direct direct;
 
     vow_grpc_watch watch;
     vow_gauge      gauge;
@@ -171,6 +205,12 @@ vow_code vow_grpc_code_of_http2(uint32_t error, const char **what);
 /* nghttp2 gave up: what it still has to say (a GOAWAY) leaves first. */
 void vow_grpc_http_failed(vow_grpc *grpc, int error);
 
+/* reading.c */
+
+/* Events of the stream. */
+vow_room vow_grpc_room(void *owner);
+void     vow_grpc_read(void *owner, size_t size);
+
 /* output.c */
 
 /* Something is to be sent: it leaves when all that is ready has run; or now. */
@@ -178,10 +218,22 @@ void vow_grpc_flush_later(vow_grpc *grpc);
 void vow_grpc_flush(vow_grpc *grpc);
 void vow_grpc_flush_task(vow_task *task);
 
+/* Or now, where so much was made that the peer should begin with it. */
+void vow_grpc_flush_much(vow_grpc *grpc);
+
 bool vow_grpc_is_flushed(const vow_session *session);
 
-/* Gives `size` more bytes of room at the end of what is being filled, or NULL: no memory. */
-uint8_t *vow_grpc_make_room(vow_grpc *grpc, size_t size);
+/* Inside a call of rpc's, where nothing may be told: what ends by what is sent is told of later. */
+void vow_grpc_flush_within(vow_grpc *grpc);
+
+/* Puts bytes behind what is to leave; is there enough of it? */
+bool vow_grpc_put(vow_grpc *grpc, const uint8_t *data, size_t size);
+bool vow_grpc_has_filled(const vow_grpc *grpc);
+
+/* The same, but a large piece is lent until it is parted with, and leaves from where it lies, if the stream takes it.
+ * False: no memory. */
+bool vow_grpc_put_piece(vow_grpc *grpc, const uint8_t *data, size_t size);
+bool vow_grpc_part_with_piece(vow_grpc *grpc);
 
 /* hearing.c */
 
@@ -193,6 +245,9 @@ int vow_grpc_on_header(nghttp2_session *http, const nghttp2_frame *frame, const 
 /* A header block, or the data of a stream, is complete. */
 void vow_grpc_headers_came(vow_grpc *grpc, const nghttp2_frame *frame);
 void vow_grpc_stream_ended(vow_grpc_call *call);
+
+/* Serves the request that became whole: outside of nghttp2, so that its answer can leave at once. */
+void vow_grpc_serve(vow_grpc *grpc);
 
 /* calls.c */
 
@@ -209,6 +264,9 @@ vow_grpc_call *vow_grpc_find(vow_grpc *grpc, int32_t id);
 
 /* rpc and the session know the call by this wire. */
 void vow_grpc_attach(vow_grpc_call *call, vow_wire *wire, bool is_ours);
+
+/* Its stream has gone: tells rpc, where it must know, and frees it. */
+void vow_grpc_closed(vow_grpc_call *call, uint32_t error);
 
 /* Ends the stream of a call, once. */
 void vow_grpc_reset(vow_grpc_call *call, uint32_t error);
@@ -243,26 +301,38 @@ vow_code vow_grpc_send_metadata(vow_wire *wire, const vow_metadata *metadata, vo
 
 int vow_grpc_on_data(nghttp2_session *http, uint8_t flags, int32_t id, const uint8_t *data, size_t size,
                      void *user);
-int vow_grpc_send_data(nghttp2_session *http, nghttp2_frame *frame, const uint8_t *head, size_t size,
-                       nghttp2_data_source *source, void *user);
-
-/* What nghttp2 asks for the bytes of a call. */
-nghttp2_data_provider vow_grpc_provider(vow_grpc_call *call);
 
 /* Is no message under way? */
 bool vow_grpc_call_is_whole(const vow_grpc_call *call);
 
-/* Drops what has not left; a message may have left in part. */
-void vow_grpc_drop_queued(vow_grpc_call *call);
-
-/* Queues a message, compressed where `wire` says so. Fails: no memory, or the peer would not take it. */
-vow_code vow_grpc_queue(vow_grpc_call *call, const vow_wire *wire, const ProtobufCMessage *message);
-
-/* More was queued, or the end was: nghttp2 goes on with the stream. */
-void vow_grpc_resume(vow_grpc_call *call);
+/* Where the next bytes go, if they belong to a message that has room for them: there; else size 0. */
+vow_room vow_grpc_direct_room(vow_grpc *grpc);
 
 /* A unary message waits for the end of its stream: hands it up, or fails the call. False: there was none. */
 bool vow_grpc_deliver_last(vow_grpc_call *call);
+
+/* outgoing.c */
+
+/* Callbacks of nghttp2. */
+ssize_t vow_grpc_frame_size(nghttp2_session *http, uint8_t type, int32_t id, int32_t connection_window,
+                            int32_t stream_window, uint32_t frame_max, void *user);
+int     vow_grpc_send_data(nghttp2_session *http, nghttp2_frame *frame, const uint8_t *head, size_t size,
+                           nghttp2_data_source *source, void *user);
+
+/* What nghttp2 asks for the bytes of a call. */
+nghttp2_data_provider vow_grpc_provider(vow_grpc_call *call);
+
+/* Drops what has not left; a message may have left in part. */
+void vow_grpc_drop_queued(vow_grpc_call *call);
+
+/* Makes room for a message. Gives its size; SIZE_MAX: no memory, or HTTP/2 has no room for it. */
+size_t vow_grpc_reserve(vow_grpc_call *call, const ProtobufCMessage *message);
+
+/* Then packs it, compressed where `wire` says so; what is large leaves meanwhile, if the stream was begun. */
+void vow_grpc_pack(vow_grpc_call *call, const vow_wire *wire, const ProtobufCMessage *message, size_t size);
+
+/* More was queued, or the end was: nghttp2 goes on with the stream. */
+void vow_grpc_resume(vow_grpc_call *call);
 
 /* Frees what a call has queued and is receiving. */
 void vow_grpc_messages_init(vow_grpc_call *call);

@@ -20,6 +20,9 @@
 /* A message may take its timeout, and a second for each of these many bytes. */
 #define SLOWEST_BYTES_PER_S ((size_t)64 << 10)
 
+/* Frames of so many bytes are read at a time where none of them ends a stream. */
+#define PART_LEAST ((size_t)256)
+
 /* So long nothing may be taken of more than max_queued_bytes that wait for the peer's credit. */
 #define STALL_MS 20000
 
@@ -55,11 +58,18 @@ static bool block_goes_on(vow_grpc *grpc, size_t size, uint8_t flags)
     return false;
 }
 
+/* Whose the frame is that came last. */
+static int32_t watch_stream(const vow_grpc_watch *watch)
+{
+    const uint8_t *id = watch->head + 5;
+
+    return (id[0] & 0x7f) << 24 | id[1] << 16 | id[2] << 8 | id[3];
+}
+
 /* nghttp2 reads a header block of a stream that has gone, for its table, and tells nobody. */
 static bool block_is_for_nobody(vow_grpc *grpc)
 {
-    const uint8_t *id = grpc->watch.head + 5;
-    int32_t        stream = (id[0] & 0x7f) << 24 | id[1] << 16 | id[2] << 8 | id[3];
+    int32_t stream = watch_stream(&grpc->watch);
 
     return grpc->base.options.is_server && stream <= nghttp2_session_get_last_proc_stream_id(grpc->http) &&
            !vow_grpc_find(grpc, stream);
@@ -83,6 +93,7 @@ static bool watch_head(vow_grpc *grpc)
 
     grpc->watch.left = size;
     grpc->watch.has_moved |= !grpc->watch.in_block;
+    grpc->watch.ends_stream |= head[3] <= NGHTTP2_HEADERS && (flags & NGHTTP2_FLAG_END_STREAM);
     switch (head[3]) {
     case NGHTTP2_DATA:
         /* Padding is for secrets in compressed text; here it would only make an empty frame look longer. */
@@ -107,32 +118,49 @@ static bool watch_head(vow_grpc *grpc)
     }
 }
 
-bool vow_grpc_watch_bytes(vow_grpc *grpc, const uint8_t *data, size_t size)
+/* Frames are read up to one that ends a stream, or to the end of some of them. */
+static bool watch_part_ends(const vow_grpc_watch *watch, size_t taken)
+{
+    return watch->left == 0 && watch->head_size == 0 && (watch->ends_stream || taken >= PART_LEAST);
+}
+
+size_t vow_grpc_watch_bytes(vow_grpc *grpc, const uint8_t *data, size_t size)
 {
     vow_grpc_watch *watch = &grpc->watch;
+    bool            is_server = grpc->base.options.is_server;
+    size_t          taken = 0;
 
-    watch->has_moved = false;
-    while (size > 0) {
+    watch->ends_stream = false;
+    while (taken < size && !(is_server && watch_part_ends(watch, taken))) {
+        size_t left = size - taken;
         size_t used;
 
         if (watch->left > 0) {
-            used = size < watch->left ? size : watch->left;
+            used = left < watch->left ? left : watch->left;
             watch->left -= used;
         } else {
             used = VOW_HTTP2_HEAD - watch->head_size;
-            used = size < used ? size : used;
-            memcpy(watch->head + watch->head_size, data, used);
+            used = left < used ? left : used;
+            memcpy(watch->head + watch->head_size, data + taken, used);
             watch->head_size += used;
         }
-        data += used;
-        size -= used;
+        taken += used;
         if (watch->head_size == VOW_HTTP2_HEAD) {
             watch->head_size = 0;
             if (!watch_head(grpc))
-                return false;
+                return 0;
         }
     }
-    return true;
+    return taken;
+}
+
+struct vow_grpc_call *vow_grpc_watch_data(vow_grpc *grpc, size_t *left)
+{
+    const vow_grpc_watch *watch = &grpc->watch;
+    bool                  is_data = watch->head[3] == NGHTTP2_DATA && !(watch->head[4] & NGHTTP2_FLAG_PADDED);
+
+    *left = watch->left;
+    return is_data && watch->left && !grpc->must_not_feed ? vow_grpc_find(grpc, watch_stream(watch)) : NULL;
 }
 
 /* Has a header block begun that must end sooner than other frames? */
@@ -170,6 +198,7 @@ void vow_grpc_watch_rest(vow_grpc *grpc)
                        vow_scheduler_after_ms(scheduler, block_hurries(grpc)
                                                              ? BLOCK_MS
                                                              : grpc->base.options.message_timeout_ms));
+    watch->has_moved = false;
 }
 
 /* Pings */

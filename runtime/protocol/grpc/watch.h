@@ -31,6 +31,7 @@ typedef struct vow_grpc_watch {
     uint8_t     head[VOW_HTTP2_HEAD];
     size_t      head_size;
     size_t      left;      /* of the frame that is coming, or of the client's preface */
+    bool        ends_stream; /* a frame of what is looked at says so */
     bool        in_block;  /* a header block has begun and not ended */
     bool        has_moved; /* a frame has begun in what came last, behind the end of another */
     unsigned    continuations;
@@ -46,8 +47,12 @@ typedef struct vow_grpc_watch {
 void vow_grpc_watch_init(struct vow_grpc *grpc);
 void vow_grpc_watch_stop(struct vow_grpc *grpc);
 
-/* Looks at bytes that came. False: the session was ended, and they are not to be read. */
-bool vow_grpc_watch_bytes(struct vow_grpc *grpc, const uint8_t *data, size_t size);
+/* Looks at bytes that came, up to the end of one of the next frames. Gives how many may be read; 0: the session was
+ * ended, and none may. */
+size_t vow_grpc_watch_bytes(struct vow_grpc *grpc, const uint8_t *data, size_t size);
+
+/* The call whose DATA is coming, and how much of the frame is missing; NULL: none. */
+struct vow_grpc_call *vow_grpc_watch_data(struct vow_grpc *grpc, size_t *left);
 
 /* All that came has been read: what has begun must end in time. */
 void vow_grpc_watch_rest(struct vow_grpc *grpc);

@@ -1,4 +1,5 @@
-/* When what a connection has to say leaves: behind what was read of it, or with what callbacks have made. */
+/* When what a connection has to say leaves: behind what was read of it, or with what callbacks have made; and in which
+ * order what it hears comes. */
 #include "runtime/transport/simulated.h"
 #include "tests/support/kinds.h"
 #include "tests/support/world.h"
@@ -324,6 +325,44 @@ static void a_large_field_leaves_while_it_is_packed(void **state)
     world_free(world);
 }
 
+/* A connection's first bytes come first, however much else there is to run */
+
+#define CHAINS 600 /* half of what one turn runs, and more */
+
+static bool chains_stop;
+
+static void chain_goes_on(vow_future *future, void *arg)
+{
+    (void)future;
+    if (!chains_stop)
+        vow_done(vow_value(arg, NULL, NULL), chain_goes_on, arg);
+}
+
+static void a_connection_opens_beside_tasks_that_never_end(void **state)
+{
+    const char  *scheme = *state;
+    world       *world = world_new(WORLD_UNIX);
+    Calls__Text  request = CALLS__TEXT__INIT;
+    vow_channel *channel;
+    char         target[200];
+
+    chains_stop = false;
+    for (size_t i = 0; i < CHAINS; i++)
+        vow_done(vow_value(world->loop, NULL, NULL), chain_goes_on, world->loop);
+    snprintf(target, sizeof target, "%s%s", scheme, strchr(world->address, ':'));
+    channel = vow_channel_open(world->loop, target, NULL);
+    for (size_t i = 0; i < CONNECTIONS; i++) {
+        vow_future *reply = calls_calls_echo(channel, &request, NULL);
+
+        if (vow_wait(reply) != VOW_OK)
+            fail_msg("%s", vow_future_error(reply));
+        vow_drop(reply);
+    }
+    chains_stop = true;
+    vow_channel_close(channel);
+    world_free(world);
+}
+
 #define ON(kind, test) { .name = #test " (" #kind ")", .test_func = test, .initial_state = kind }
 
 int main(void)
@@ -333,6 +372,8 @@ int main(void)
         ON(grpc, answers_leave_before_the_next_connection_is_read),
         ON(native, calls_that_answers_lead_to_leave_before_the_next_connection_is_read),
         ON(grpc, calls_that_answers_lead_to_leave_before_the_next_connection_is_read),
+        ON(native, a_connection_opens_beside_tasks_that_never_end),
+        ON(grpc, a_connection_opens_beside_tasks_that_never_end),
         cmocka_unit_test(an_answer_of_a_callback_leaves_with_those_before_it),
         ON(grpc, the_first_of_many_leave_while_the_last_are_made),
         cmocka_unit_test(a_connection_that_is_alone_says_at_once_what_a_few_calls_have_to_say),

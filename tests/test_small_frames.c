@@ -223,7 +223,7 @@ static void an_answer_fails_whose_metadata_is_more_than_a_frame_of_the_callers(v
         { "first message", COUNT, send_first_with_much,
           "the answer's metadata makes a frame of 1119 bytes; the caller takes 1024 (its max_frame_size)" },
         { "flushed", COUNT, flush_much,
-          "the answer's metadata makes a frame of 1119 bytes; the caller takes 1024 (its max_frame_size)" },
+          "the answer's metadata makes a frame of 1121 bytes; the caller takes 1024 (its max_frame_size)" },
         { "end", COUNT, end_with_much,
           "the answer's metadata makes a frame of 1121 bytes; the caller takes 1024 (its max_frame_size)" },
     };
@@ -359,6 +359,69 @@ static void a_goaways_text_is_cut(void **state)
     scene_close(&scene);
 }
 
+/* A handler that goes on later */
+
+static void go_on_flushing(vow_future *slept, void *arg)
+{
+    Calls__Text reply = CALLS__TEXT__INIT;
+    vow_call   *call = arg;
+
+    (void)slept;
+    vow_call_send_metadata(call, metadata_of(1100));
+    vow_call_flush_metadata(call);
+    vow_call_reply(call, &reply.base);
+}
+
+static void flush_later(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
+{
+    (void)request;
+    (void)handler;
+    vow_done(vow_sleep(vow_call_loop(call), 10), go_on_flushing, call);
+}
+
+/* Of which the peer takes none. */
+static char large_text[200000];
+
+static void go_on_sending(vow_future *slept, void *arg)
+{
+    Calls__Text text = CALLS__TEXT__INIT;
+    vow_call   *call = arg;
+
+    (void)slept;
+    memset(large_text, 'a', sizeof large_text - 1);
+    text.text = large_text;
+    assert_false(vow_call_send(call, &text.base));
+    assert_false(vow_call_send(call, &text.base));
+    vow_call_end(call);
+}
+
+static void send_later(vow_call *call, const ProtobufCMessage *request, const vow_handler *handler)
+{
+    (void)request;
+    (void)handler;
+    vow_done(vow_sleep(vow_call_loop(call), 10), go_on_sending, call);
+}
+
+static void assert_exhausts(uint32_t number, const vow_method *method, vow_serve_fn *serve)
+{
+    world     *world = streams_world(WORLD_SIMULATED);
+    sim_peer  *peer;
+    vow_header answer;
+
+    handle(world, method, serve);
+    answer = answer_of(world, &peer, number, VOW_FRAME_STATUS);
+    assert_int_equal(answer.code, VOW_RESOURCE_EXHAUSTED);
+    sim_free(peer);
+    world_free(world);
+}
+
+static void a_call_is_its_handlers_also_behind_what_could_not_be_sent(void **state)
+{
+    (void)state;
+    assert_exhausts(ECHO, &calls_calls_echo_method, flush_later);
+    assert_exhausts(COUNT, &streams_count, send_later);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +431,7 @@ int main(void)
         cmocka_unit_test(a_failures_text_is_cut_between_two_characters),
         cmocka_unit_test(a_message_of_no_bytes_is_whole_behind_metadata_that_fills_the_frame),
         cmocka_unit_test(a_goaways_text_is_cut),
+        cmocka_unit_test(a_call_is_its_handlers_also_behind_what_could_not_be_sent),
     };
 
     return cmocka_run_group_tests(tests, fill_value, NULL);

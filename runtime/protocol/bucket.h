@@ -20,6 +20,11 @@
 #define VOW_CANCELS_PER_ANSWER 4
 #define VOW_CANCELS_TO_GO_ON 100
 
+/* What a client of vow's sends of them: less than a server bears, since they may come closer together than they were
+ * sent. */
+#define VOW_CANCELS_SENT_MAX 900
+#define VOW_CANCELS_SENT_PER_S 30
+
 /* How long an empty bucket of cancels keeps a peer from being read. */
 #define VOW_CANCELS_STOP_MS (VOW_CANCELS_TO_GO_ON * 1000 / VOW_CANCELS_PER_S)
 

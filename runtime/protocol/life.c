@@ -142,8 +142,11 @@ void vow_session_init(vow_session *session, const vow_protocol *protocol, vow_st
 
 void vow_life_init(vow_life *life, const vow_life_kind *kind)
 {
+    bool is_server = life->base.options.is_server;
+
     life->kind = kind;
-    vow_bucket_init(&life->cancels, VOW_CANCELS_MAX, VOW_CANCELS_PER_S,
+    vow_bucket_init(&life->cancels, is_server ? VOW_CANCELS_MAX : VOW_CANCELS_SENT_MAX,
+                    is_server ? VOW_CANCELS_PER_S : VOW_CANCELS_SENT_PER_S,
                     vow_scheduler_now_ns(vow_life_scheduler(life)));
     vow_timer_init(&life->cancels_back, cancels_back);
     vow_list_init(&life->late);

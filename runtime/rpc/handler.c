@@ -193,6 +193,10 @@ void vow_handling_end_stream(vow_call *call)
                                                 call->method->name));
         return;
     }
+    if (call->streaming && call->streaming->is_over && call->state == VOW_CALL_OPEN) { /* a message could not be sent */
+        vow_handling_fail(call, vow_status_share(&call->streaming->why));
+        return;
+    }
     if (call->streaming)
         call->streaming->has_ended = true;
     handling_end(call, NULL, VOW_STATUS_OK);
@@ -345,10 +349,12 @@ void vow_call_flush_metadata(vow_call *call)
     if (!may_send_metadata(call) || !call->wire.session || handling->metadata_has_left ||
         (call->streaming && call->streaming->has_sent))
         return;
+    if (call->wire.session->protocol->send_metadata(&call->wire, metadata, &status) != VOW_OK) {
+        vow_status_done(&status); /* it stays, and the answer fails with it: the call is the handler's until then */
+        return;
+    }
     handling->metadata = NULL;
     handling->metadata_has_left = true;
-    if (call->wire.session->protocol->send_metadata(&call->wire, metadata, &status) != VOW_OK)
-        vow_call_end_with(call, status);
 }
 
 void vow_call_send_trailing_metadata(vow_call *call, const vow_metadata *metadata)

@@ -132,15 +132,26 @@ static size_t queued_bytes(const vow_call *call)
     return call->wire.queued + call->streaming->unsent_bytes;
 }
 
+/* A handler need not look at what vow_call_send gives: the call is its own until it ends it, and then ends as this. */
+static VOW_SELDOM void send_fails(vow_call *call, vow_status status)
+{
+    if (vow_call_is_callers(call)) {
+        vow_call_end_with(call, status);
+        return;
+    }
+    vow_streaming_over(call, status, true);
+    vow_status_done(&status);
+}
+
 static VOW_SELDOM void queue_overflows(vow_call *call)
 {
-    vow_call_end_with(call, vow_status_make(VOW_RESOURCE_EXHAUSTED,
+    send_fails(call, vow_status_make(VOW_RESOURCE_EXHAUSTED,
                                             "%s: %zu bytes of messages wait to be sent; %zu are allowed: send when "
                                             "there is room (vow_call_when_room, vow_call_write)",
                                             call->method->name, queued_bytes(call), QUEUED_MAX));
 }
 
-/* Sends, or keeps, one message. False: the call has been ended. */
+/* Sends, or keeps, one message. False: nothing more can be sent. */
 static bool send_message(vow_call *call, const ProtobufCMessage *message)
 {
     vow_session *session = call->wire.session;
@@ -158,7 +169,7 @@ static bool send_message(vow_call *call, const ProtobufCMessage *message)
     if (is_sent)
         queue_overflows(call);
     else
-        vow_call_end_with(call, status);
+        send_fails(call, status);
     return false;
 }
 

@@ -272,7 +272,7 @@ static void read_done(uv_stream_t *handle, ssize_t size, const uv_buf_t *buffer)
 
 void vow_socket_start_reading(vow_socket *socket)
 {
-    if (socket->is_reading || socket->is_paused || vow_task_queued(&socket->rested))
+    if (socket->is_reading || socket->is_paused || socket->stream.unread || vow_task_queued(&socket->rested))
         return;
     socket->is_reading = true;
     uv_read_start(&socket->handle.stream, read_room, read_done);

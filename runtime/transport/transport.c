@@ -75,6 +75,7 @@ static void unread_deliver(vow_task *task)
     }
     memcpy(room.data, unread->bytes, unread->size);
     stream->unread = NULL;
+    stream->transport->adopt(stream); /* which waited for this to read on */
     stream->events->read(stream->owner, unread->size);
     vow_free(unread);
 }

@@ -533,6 +533,81 @@ static void bytes_that_were_given_back_are_read_first_or_the_stream_ends(void **
     }
 }
 
+/* A peer that sends faster than we read */
+
+typedef struct reader {
+    vow_stream *stream;
+    int         listening; /* where it connects to */
+    int         peer;      /* -1: not yet */
+    size_t      sent;
+    size_t      read;
+} reader;
+
+/* As much as the socket holds. */
+static void reader_opened(void *owner)
+{
+    static const uint8_t bytes[16384];
+    reader              *reader = owner;
+    int                  room = 1 << 20;
+    ssize_t              sent;
+
+    reader->peer = accept(reader->listening, NULL, NULL);
+    setsockopt(reader->peer, SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+    while ((sent = send(reader->peer, bytes, sizeof bytes, MSG_DONTWAIT)) > 0)
+        reader->sent += (size_t)sent;
+    vow_stream_adopt(reader->stream, reader->stream->events, reader);
+}
+
+static vow_room reader_room(void *owner)
+{
+    static uint8_t bytes[32768];
+
+    (void)owner;
+    return (vow_room){ bytes, sizeof bytes };
+}
+
+static void reader_read(void *owner, size_t size)
+{
+    ((reader *)owner)->read += size;
+}
+
+static void reader_written(void *owner)
+{
+    (void)owner;
+}
+
+static void reader_closed(void *owner, const vow_status *why)
+{
+    (void)why;
+    ((reader *)owner)->stream = NULL;
+}
+
+static void a_connection_is_read_for_no_more_than_a_budget_in_an_iteration(void **state)
+{
+    static const vow_stream_events events = { reader_opened, reader_room, reader_read, reader_written, reader_closed };
+    world                         *world = *state;
+    reader                         reader = { .listening = unix_listen(), .peer = -1 };
+    size_t                         most = 0;
+
+    reader.stream = vow_stream_connect(world->loop, unix_address(), &events, &reader, NULL);
+    assert_non_null(reader.stream);
+    while (reader.peer < 0)
+        uv_run(world->uv, UV_RUN_NOWAIT);
+    assert_true(reader.sent > VOW_READ_BUDGET);
+    while (reader.stream && reader.read < reader.sent) {
+        size_t before = reader.read;
+
+        uv_run(world->uv, UV_RUN_NOWAIT);
+        most = reader.read - before > most ? reader.read - before : most;
+    }
+    assert_non_null(reader.stream);
+    assert_int_equal(most, VOW_READ_BUDGET);
+    vow_stream_close(reader.stream);
+    close(reader.peer);
+    close(reader.listening);
+    unlink(unix_path());
+}
+
 #define IN_WORLD(test) cmocka_unit_test_setup_teardown(test, world_open_tcp, world_close)
 
 int main(void)
@@ -550,6 +625,7 @@ int main(void)
         IN_WORLD(a_socket_that_somebody_listens_on_is_left_alone),
         IN_WORLD(any_other_file_is_left_alone),
         IN_WORLD(bytes_that_were_given_back_are_read_first_or_the_stream_ends),
+        IN_WORLD(a_connection_is_read_for_no_more_than_a_budget_in_an_iteration),
         cmocka_unit_test(an_idle_connection_does_not_keep_uv_run_going),
         cmocka_unit_test(out_of_descriptors_a_server_goes_on_and_a_caller_is_told),
         cmocka_unit_test(writing_to_a_peer_that_vanished_does_not_end_the_program),

@@ -23,7 +23,6 @@ static vow_scheduler *socket_scheduler(const vow_socket *socket)
 
 /* Life */
 
-static void socket_rested(vow_task *task);
 static void socket_broken(vow_task *task);
 static void socket_lingered(vow_timer *timer);
 
@@ -35,7 +34,6 @@ vow_socket *vow_socket_new(vow_loop *loop, const vow_transport *transport)
         return NULL;
     socket->stream = (vow_stream){ .transport = transport, .loop = loop };
     socket->is_unix = transport == &vow_transport_unix;
-    vow_task_init(&socket->rested, socket_rested);
     vow_task_init(&socket->broken, socket_broken);
     vow_timer_init(&socket->linger, socket_lingered);
     vow_loop_object_born(loop);
@@ -78,7 +76,6 @@ static void socket_close(vow_stream *stream)
     assert(was != VOW_SOCKET_CLOSED);
     socket->state = VOW_SOCKET_CLOSED;
     socket->stream.events = NULL;
-    vow_task_cancel(&socket->rested);
     vow_task_cancel(&socket->broken);
     vow_timers_disarm(&socket_scheduler(socket)->timers, &socket->linger);
     if (was == VOW_SOCKET_OPEN || was == VOW_SOCKET_FINISHING)
@@ -225,9 +222,13 @@ vow_stream *vow_socket_accepted(vow_loop *loop, int descriptor)
 static void read_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buffer)
 {
     vow_socket *socket = handle->data;
-    vow_room    room = socket->stream.events->room(socket->stream.owner); /* calls nobody back: no event, no clock */
+    vow_room    room;
 
     (void)suggested;
+    *buffer = uv_buf_init(NULL, 0);
+    if (socket->is_resting)
+        return; /* libuv says to read_done that there is no room, and looks at its other sockets */
+    room = socket->stream.events->room(socket->stream.owner); /* calls nobody back: no event, no clock */
     *buffer = uv_buf_init((char *)room.data, (unsigned)room.size);
 }
 
@@ -239,15 +240,23 @@ static void socket_stop_reading(vow_socket *socket)
     uv_read_stop(&socket->handle.stream);
 }
 
-/* A peer that sends as fast as we read would keep all others waiting. */
+/* A peer that sends as fast as we read would keep all others waiting, and what follows from what it has sent. */
 static void socket_keep_budget(vow_socket *socket, bool room_was_filled, size_t size)
 {
     socket->read_bytes = room_was_filled ? socket->read_bytes + size : 0;
     if (socket->read_bytes < VOW_READ_BUDGET)
         return;
     socket->read_bytes = 0;
-    socket_stop_reading(socket);
-    vow_scheduler_late(socket_scheduler(socket), &socket->rested);
+    socket->is_resting = true;
+}
+
+/* libuv keeps watching, so that nothing need be asked of the system. */
+static bool socket_has_rested(vow_socket *socket, ssize_t size)
+{
+    bool has_rested = socket->is_resting && size == UV_ENOBUFS;
+
+    socket->is_resting = false;
+    return has_rested;
 }
 
 static void read_done(uv_stream_t *handle, ssize_t size, const uv_buf_t *buffer)
@@ -255,7 +264,7 @@ static void read_done(uv_stream_t *handle, ssize_t size, const uv_buf_t *buffer)
     vow_socket    *socket = handle->data;
     vow_scheduler *scheduler = socket_scheduler(socket);
 
-    if (size == 0)
+    if (socket_has_rested(socket, size) || size == 0)
         return;
     vow_scheduler_enter(scheduler);
     if (size == UV_EOF) {
@@ -272,15 +281,10 @@ static void read_done(uv_stream_t *handle, ssize_t size, const uv_buf_t *buffer)
 
 void vow_socket_start_reading(vow_socket *socket)
 {
-    if (socket->is_reading || socket->is_paused || socket->stream.unread || vow_task_queued(&socket->rested))
+    if (socket->is_reading || socket->is_paused || socket->stream.unread)
         return;
     socket->is_reading = true;
     uv_read_start(&socket->handle.stream, read_room, read_done);
-}
-
-static void socket_rested(vow_task *task)
-{
-    vow_socket_start_reading(VOW_OWNER(task, vow_socket, rested));
 }
 
 static void socket_adopt(vow_stream *stream)

@@ -27,12 +27,12 @@ typedef struct vow_socket {
     unsigned         pins;
     bool             is_paused;
     bool             is_reading;
+    bool             is_resting; /* until the loop's next iteration */
     bool             is_local;
     bool             is_unix;
     int              error;      /* of a write that failed at once; libuv's */
     size_t           read_bytes; /* in a row, each read filling its room */
     vow_task         broken;     /* reports that write */
-    vow_task         rested;     /* goes on reading in the loop's next iteration */
     union {
         uv_handle_t any;
         uv_stream_t stream;

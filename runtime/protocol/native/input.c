@@ -29,6 +29,11 @@
  * two for its kind, and the others for the call's id, up to 2^28. */
 #define SEEN_MOST 8
 
+/* Behind a payload of at least this, only so much is read at first: where another one has come, the rest of it is read
+ * into its own memory. Copying it out of the loop's block would take longer than the second read. */
+#define WORTH_A_READ ((size_t)32 << 10)
+#define LOOK_AHEAD ((size_t)256)
+
 /* A message may take its timeout, and a second for each of these many bytes. */
 #define SLOWEST_BYTES_PER_S ((size_t)64 << 10)
 
@@ -183,6 +188,7 @@ static bool assembly_append(vow_native *native, vow_wire *wire, bool more, const
     assembly = assembly_grow(native, assembly, payload->whole);
     if (!assembly)
         return assembly_fails(native, wire, payload);
+    native->input.expects_large = payload->whole >= WORTH_A_READ;
     if (payload->size)
         memcpy(assembly->bytes + assembly->filled, payload->data, payload->size);
     assembly->filled += payload->size;
@@ -440,6 +446,9 @@ vow_room vow_input_room(vow_native *native)
     if (input->kept.size)
         memcpy(block, input->kept.data, input->kept.size);
     input->room = (vow_room){ block + input->kept.size, VOW_READ_BLOCK - input->kept.size };
+    if (input->expects_large && input->room.size > LOOK_AHEAD)
+        input->room.size = LOOK_AHEAD;
+    input->expects_large = false;
     return input->room;
 }
 

@@ -6,8 +6,9 @@
 /* Pieces of a message that are smaller are gathered before they are written. */
 #define PIECE_TO_WRITE ((size_t)8 << 10)
 
-/* What one message may send before others have their turn. */
-#define STRAIGHT_MAX ((size_t)1 << 20)
+/* What one message may send before others have their turn: a message of the default max_message_size. What has not left
+ * by then is copied, which takes the others as long as sending it. */
+#define STRAIGHT_MAX ((size_t)4 << 20)
 
 /* The bytes of a message pass through here in order, once. `from` to `at` in the block is what was put there
  * and has not left; while `is_straight`, that is a part of the frame under way. */

@@ -54,6 +54,7 @@ typedef struct vow_input {
     vow_seen      seen;
     size_t        direct_left;
     bool          direct_more; /* the message goes on behind this frame */
+    bool          expects_large; /* as the payload before it was */
     size_t        assembling;  /* bytes of memory of messages that are coming in */
 } vow_input;
 

@@ -205,6 +205,7 @@ static void each_round_of_a_peer_is_compared_with_the_floor(void **state)
     assert_true(bench_cell_median(cell, BENCH_CPU_US_PER_CALL) == 2);
     assert_true(bench_cell_median(cell, BENCH_P99_RATIO) == 1);
     assert_string_not_equal(bench_record_fact(&record, "kernel"), "");
+    assert_string_not_equal(bench_record_fact(&record, "TCP"), "");
     assert_string_not_equal(bench_record_fact(&record, "counting a call"), "");
     bench_record_done(&record);
 }

@@ -183,7 +183,7 @@ static void against_read(struct driver *driver)
 /* Ratios to the floor of the same machine can be compared even so, more or less. */
 static void against_check_machine(const struct driver *driver)
 {
-    static const char *const facts[] = { "processor", "cores", "kernel" };
+    static const char *const facts[] = { "processor", "cores", "kernel", "TCP" };
 
     for (size_t i = 0; i < sizeof facts / sizeof *facts && driver->options.against; i++) {
         const char *there = bench_record_fact(&driver->before, facts[i]);

@@ -114,6 +114,8 @@ void bench_machine_tell(const bench_setting *setting, const bench_choice *choice
     tell_cores(setting, record);
     if (uname(&system) == 0)
         bench_record_tell(record, "kernel", "%s %s, %s", system.sysname, system.release, system.machine);
+    command_first_line(value, sizeof value, "cat /proc/sys/net/ipv4/tcp_congestion_control 2>/dev/null");
+    tell_if_known(record, "TCP", value); /* some pace what they send, on loopback as well */
     file_find("/etc/os-release", "PRETTY_NAME", '=', value, sizeof value);
     tell_if_known(record, "system", value);
     bench_record_tell(record, "compiler", "%s", __VERSION__);

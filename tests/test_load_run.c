@@ -6,6 +6,7 @@
  */
 #include "calls.vow.h"
 #include "tools/vow-load/run.h"
+#include "tools/vow-load/show.h"
 #include "tools/vow-load/search.h"
 
 #include <vow/vow.h>
@@ -374,6 +375,44 @@ static void a_search_finds_what_a_server_takes(void **state)
     load_search_free(search);
 }
 
+static void assert_file_has(const char *path, const char *wanted)
+{
+    static char text[1 << 20];
+    FILE       *file = fopen(path, "r");
+
+    assert_non_null(file);
+    text[fread(text, 1, sizeof text - 1, file)] = '\0';
+    fclose(file);
+    unlink(path);
+    if (!strstr(text, wanted))
+        fail_msg("%s lacks: %s", path, wanted);
+}
+
+/* How busy it really was depends on who else runs. */
+static void reports_say_that_the_generator_was_busy(void **state)
+{
+    load_plan     plan = plan_of("100", S / 5);
+    load_options  options = { .length_ns = S / 5 };
+    load_verdict  verdict;
+    load_findings findings = { .options = &options, .plan = &plan, .verdict = &verdict, .first_call_s = NAN };
+    load_problem  problem;
+    load_result  *result;
+    char          json[100], html[100];
+
+    (void)state;
+    snprintf(json, sizeof json, "/tmp/vow-test-%d.json", (int)getpid());
+    snprintf(html, sizeof html, "/tmp/vow-test-%d.html", (int)getpid());
+    result = load_run(&plan, NULL, NULL);
+    result->cpu_share = 0.97;
+    load_verdict_of(&verdict, &plan, result, NULL, 0);
+    findings.result = result;
+    assert_true(load_show_json(json, &findings, &problem));
+    assert_true(load_show_html(html, &findings, &problem));
+    assert_file_has(json, "\"warning\": \"the generator was busy for 97 % of the time");
+    assert_file_has(html, "Warning: the generator was busy for 97 % of the time");
+    load_result_free(result, &plan);
+}
+
 #define at_place(test) cmocka_unit_test_setup_teardown(test, open_place, close_place)
 
 int main(void)
@@ -392,6 +431,7 @@ int main(void)
         at_place(a_target_that_refuses_ends_it_before_it_began),
         at_place(a_rate_beyond_the_server_is_told_with_what_was_reached),
         at_place(a_search_finds_what_a_server_takes),
+        at_place(reports_say_that_the_generator_was_busy),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,6 +40,9 @@ VOW_API void vow_call_drop(vow_call *call);
  * queue, 16 MiB: the call ends with VOW_RESOURCE_EXHAUSTED.
  *
  * On a call that has ended, or after vow_call_end, the message is dropped: false.
+ *
+ * A handler need not look at what it gives. A message that is too large for the caller, or too many, and nothing more is
+ * sent; the call stays the handler's, and when it ends it, the call ends with what went wrong.
  */
 VOW_API bool vow_call_send(vow_call *call, const ProtobufCMessage *message);
 

@@ -175,8 +175,8 @@ VOW_API void vow_call_send_metadata(vow_call *call, const vow_metadata *metadata
  * Sends a handler's metadata now, before there is a message or the answer: the caller sees that the call has begun, and
  * may wait for what it says (vow_call_when_metadata). Also where there is none. What is set from now on is trailing.
  *
- * Once; behind the first message it does nothing. Metadata that is more than a frame of the caller's stays, and makes the
- * answer fail.
+ * Once; behind the first message it does nothing. Metadata that is more than a frame of the caller's stays, and makes
+ * the answer fail.
  */
 VOW_API void vow_call_flush_metadata(vow_call *call);
 

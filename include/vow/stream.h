@@ -41,8 +41,8 @@ VOW_API void vow_call_drop(vow_call *call);
  *
  * On a call that has ended, or after vow_call_end, the message is dropped: false.
  *
- * A handler need not look at what it gives. A message that is too large for the caller, or too many, and nothing more is
- * sent; the call stays the handler's, and when it ends it, the call ends with what went wrong.
+ * A handler need not look at what it gives. Of a message that is too large for the caller, or one too many, nothing is
+ * sent, nor of what follows; the call stays the handler's, and when it ends it, the call ends with what went wrong.
  */
 VOW_API bool vow_call_send(vow_call *call, const ProtobufCMessage *message);
 
